@@ -1,0 +1,1 @@
+"""Fahrwerk: the open chassis shared mobility runs on. ARCHITECTURE.md is the plan of the house."""

@@ -1,0 +1,214 @@
+"""Composition: which rooms this process serves, and what they are given to stand on.
+
+``serving`` is one HTTP process, ``working`` one worker process (events, jobs, vehicles). Both are
+the same image; on a laptop ``fahrwerk up`` starts one of each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from litestar import MediaType, Response, get
+from litestar.exceptions import NotFoundException
+
+from fahrwerk.kernel import crypto, db, doors, jobs, live, observe, postgres, web
+from fahrwerk.kernel.call import Call, system
+from fahrwerk.kernel.migrate import APP_LOGIN, create_database, migrate
+from fahrwerk.kernel.pump import Pump
+from fahrwerk.kernel.settings import ROOMS, Settings, installation_secret
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from uuid import UUID
+
+    from litestar import Litestar
+
+    from fahrwerk.tenancy.contract import Operator
+
+DATABASE = "fahrwerk"
+
+
+def furniture(name: str) -> list[Any]:
+    """The modules ``name`` of all rooms that have one, in the order of the stairs."""
+    return [
+        importlib.import_module(f"fahrwerk.{room}.{name}")
+        for room in ROOMS
+        if importlib.util.find_spec(f"fahrwerk.{room}.{name}")
+    ]
+
+
+def load_rooms() -> None:
+    """Import what registers itself: events, handlers, jobs."""
+    for name in ("events", "handlers", "jobs"):
+        furniture(name)
+
+
+def database_urls(settings: Settings) -> tuple[str, str]:
+    """``(application, owner)`` connection strings; starts the embedded server if need be."""
+    if settings.database_url:
+        return settings.database_url, settings.database_admin_url or settings.database_url
+    server = postgres.start(settings.data / "postgres")
+    return server.dsn(DATABASE, APP_LOGIN), server.dsn(DATABASE, "postgres")
+
+
+async def prepare_database(settings: Settings, say: Callable[[str], None] = lambda _: None) -> int:
+    """Create the database if it is missing and apply migrations; the number applied."""
+    _, owner = database_urls(settings)
+    if not settings.database_url:
+        server = postgres.start(settings.data / "postgres")
+        await create_database(server.dsn("postgres", "postgres"), DATABASE)
+    return await migrate(owner, say)
+
+
+@contextlib.asynccontextmanager
+async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
+    """The ground of every process: database, signals, secrets, doors, logs. Gives the DSN."""
+    observe.set_up(settings, service)
+    load_rooms()
+    doors.runner = settings.doors
+    crypto.set_signing_secret(installation_secret(settings))
+    dsn, _ = database_urls(settings)
+    database = await db.open_database(dsn, settings.database_pool)
+    hub = live.connect(dsn)
+    await hub.start()
+    database.after_events = lambda: hub.signal("events")
+    database.signal = hub.signal
+    try:
+        yield dsn
+    finally:
+        await hub.stop()
+        await db.close_database()
+
+
+@contextlib.asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[None]:
+    """A worker's inside for the block: the pump, the nudges, the job queue."""
+    async with grounded(settings, "work") as dsn:
+        pump = Pump()
+        live.hub.hear("events", lambda _: pump.wake())
+        runner = jobs.Runner()
+        async with jobs.opened(dsn) as queue:
+            await pump.start()
+            await runner.start()
+            try:
+                async with jobs.consuming(queue):
+                    yield
+            finally:
+                await runner.stop()
+                await pump.stop()
+
+
+class HouseFront:
+    """What the front door may ask the rooms: see ``kernel.web.Front``."""
+
+    def __init__(self) -> None:
+        self._tenancy = importlib.import_module("fahrwerk.tenancy.contract")
+        self._rules = importlib.import_module("fahrwerk.identity.rules")
+        self._call = system(None, "web")
+
+    async def operator_by_slug(self, slug: str) -> Operator | None:
+        """By ``X-Tenant-ID``."""
+        found: Operator | None = await self._tenancy.operator_by_slug(self._call, slug)
+        return found
+
+    async def operator_by_host(self, host: str) -> Operator | None:
+        """By the domain the request came to."""
+        found: Operator | None = await self._tenancy.operator_by_host(self._call, host)
+        return found
+
+    async def operator_by_id(self, tenant: UUID) -> Operator | None:
+        """By the token's tenant."""
+        found: Operator | None = await self._tenancy.operator_by_id(self._call, tenant)
+        return found
+
+    def permissions_of(self, roles: frozenset[str]) -> frozenset[str]:
+        """What these roles may do."""
+        allowed: frozenset[str] = self._rules.permissions_of(roles)
+        return allowed
+
+
+@get("/health", public=True, limit=None, include_in_schema=True, tags=["operations"])
+async def health() -> dict[str, str]:
+    """Liveness (OPS-20): this process answers."""
+    return {"status": "ok"}
+
+
+@get("/ready", public=True, limit=None, tags=["operations"])
+async def ready() -> dict[str, str]:
+    """Readiness (OPS-20): the database answers too; 503 otherwise."""
+    await db.run("kernel", system(None, "web"), "SELECT 1")
+    return {"status": "ready"}
+
+
+@get("/metrics", public=True, limit=None, include_in_schema=False)
+async def metrics() -> Response[bytes]:
+    """Prometheus' page. Shield it at the ingress: it needs no login."""
+    body, kind = observe.metrics()
+    return Response(body, media_type=kind)
+
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fahrwerk API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="/api/docs/swagger-ui.css">
+<link rel="icon" href="/api/docs/favicon-32x32.png"></head>
+<body><div id="ui"></div><script src="/api/docs/swagger-ui-bundle.js"></script>
+<script src="/api/docs/start.js"></script></body></html>"""
+_START = """SwaggerUIBundle({url: "/api/openapi.json", dom_id: "#ui", deepLinking: true,
+persistAuthorization: true, displayRequestDuration: true});"""
+
+
+@get("/api/docs", public=True, include_in_schema=False, media_type=MediaType.HTML)
+async def api_page() -> str:
+    """The OpenAPI document as a page; its parts come from this origin only."""
+    return _PAGE
+
+
+@get("/api/docs/{name:str}", public=True, include_in_schema=False)
+async def api_page_part(name: str) -> Response[bytes]:
+    """One file of the page, from the installed package."""
+    if name == "start.js":
+        return Response(_START.encode(), media_type="text/javascript")
+    kinds = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
+    package = importlib.util.find_spec("swagger_ui_bundle")
+    if package is None or not package.submodule_search_locations:
+        raise NotFoundException
+    folder = Path(package.submodule_search_locations[0]) / "vendor"
+    found = next((p for p in folder.glob(f"*/{Path(name).name}") if p.suffix in kinds), None)
+    if found is None:
+        raise NotFoundException
+    return Response(
+        found.read_bytes(),
+        media_type=kinds[found.suffix],
+        headers={"cache-control": "public, max-age=86400"},
+    )
+
+
+def create_http_app(settings: Settings, *, own_ground: bool = True) -> Litestar:
+    """The HTTP application. ``own_ground=False``: the caller has opened database and hub itself."""
+    handlers: list[Any] = [health, ready, metrics, api_page, api_page_part]
+    for name in ("http", "vehicles_http"):
+        for module in furniture(name):
+            handlers += module.handlers
+
+    @contextlib.asynccontextmanager
+    async def ground(_: Litestar) -> AsyncIterator[None]:
+        async with grounded(settings, "serve"):
+            yield
+
+    app = web.create_app(settings, handlers, HouseFront(), lifespan=[ground] if own_ground else [])
+    app.state.settings = settings
+    return app
+
+
+def serve_app() -> Litestar:
+    """For uvicorn's ``--factory``: settings from the environment."""
+    from fahrwerk.kernel.settings import load
+
+    return create_http_app(load())
+
+
+__all__ = ["Call", "create_http_app", "database_urls", "grounded", "prepare_database", "working"]

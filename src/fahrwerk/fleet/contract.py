@@ -1,0 +1,286 @@
+"""What other rooms may ask of fleet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from fahrwerk.kernel.call import Call
+from fahrwerk.kernel.doors import action, query
+from fahrwerk.kernel.errors import Conflict, NotFound, Refused, Unavailable
+
+PREFIX = {"scooter": "sco", "ebike": "ebi", "car": "car", "van": "van"}
+"""The four types of vehicle (FLT-01) and the prefixes of their public ids."""
+
+STATUSES = ("available", "reserved", "in_use", "maintenance", "offline")  # FLT-02
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A point on the globe; ``accuracy_m`` is the radius the device vouches for."""
+
+    latitude: float
+    longitude: float
+    address: str | None = None
+    accuracy_m: float | None = None
+
+
+class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
+    """A vehicle with its live state. Units last; times UTC; None = never reported."""
+
+    id: UUID
+    vehicle_type: str
+    identifier: str
+    external_id: str | None
+    model: str
+    brand: str
+    category: str
+    license_plate: str | None
+    qr_code: str | None
+    status: str
+    latitude: float | None
+    longitude: float | None
+    address: str | None
+    accuracy_m: float | None
+    battery_level: int | None
+    voltage: float | None
+    temperature: float | None
+    range_km: float | None
+    charging_cycles: int | None
+    signal_strength: int | None
+    firmware_version: str | None
+    hardware_version: str | None
+    last_seen_at: datetime | None
+    is_connected: bool
+    """False: no device; opened by a dock or a key, never by a command."""
+    is_locked: bool | None
+    odometer_m: int
+    trips: int
+    metadata: dict[str, str | int | float | bool | None]
+    last_service_at: datetime | None
+    service_interval_days: int
+    created_at: datetime
+
+
+class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
+    """What it takes to add a vehicle; the rest is learned from its telemetry (FLT-10)."""
+
+    identifier: str
+    model: str
+    brand: str
+    vehicle_type: str = "scooter"
+    category: str = "standard"
+    external_id: str | None = None
+    license_plate: str | None = None
+    qr_code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    address: str | None = None
+    battery_level: int | None = None
+    hardware_version: str | None = None
+    is_connected: bool = True
+    metadata: dict[str, str | int | float | bool | None] = {}
+    service_interval_days: int = 30
+
+
+class VehiclePage(msgspec.Struct, frozen=True):
+    """One page of a list and how many there are in all."""
+
+    vehicles: list[Vehicle]
+    total: int
+
+
+class Nearby(msgspec.Struct, frozen=True):
+    """An available vehicle and how far it is (great circle)."""
+
+    id: UUID
+    vehicle_type: str
+    identifier: str
+    model: str
+    battery_level: int | None
+    range_km: float | None
+    latitude: float
+    longitude: float
+    distance_m: int
+    is_stale: bool
+    """Has not reported within the last minutes: bookable with a warning (C-18, FLT-20)."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A vehicle held for one rental until ``expires_at`` (database clock)."""
+
+    vehicle: Vehicle
+    holder: UUID
+    token: str
+    """``reservation_token`` (RNT-17)"""
+    reserved_at: datetime
+    expires_at: datetime
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A command to a vehicle: queued -> sent -> acknowledged -> verified | failed | expired."""
+
+    id: UUID
+    vehicle_id: UUID
+    operation: str
+    state: str
+    reason: str | None
+    rental_id: UUID | None
+    queued_at: datetime
+    sent_at: datetime | None
+    acknowledged_at: datetime | None
+    verified_at: datetime | None
+
+
+class TrackPoint(msgspec.Struct, frozen=True):
+    """One position of a ride."""
+
+    latitude: float
+    longitude: float
+    at: datetime
+
+
+class Track(msgspec.Struct, frozen=True):
+    """What a vehicle did within a span of time."""
+
+    points: list[TrackPoint]
+    """At most ``most`` of them, evenly chosen, first and last kept."""
+    distance_m: int
+    battery_used_pct: int
+
+
+class UnknownVehicle(NotFound):
+    """No such vehicle with this operator."""
+
+    code = "UNKNOWN_VEHICLE"
+    message = "There is no such vehicle."
+
+
+class VehicleTaken(Conflict):
+    """Somebody else was faster, or the vehicle is not available (RNT-15, RNT-16)."""
+
+    code = "VEHICLE_UNAVAILABLE"
+    message = "Vehicle no longer available"
+
+
+class HoldLost(Conflict):
+    """The hold ran out or belongs to somebody else."""
+
+    code = "HOLD_EXPIRED"
+    message = "The reservation has expired."
+
+
+class VehicleSilent(Unavailable):
+    """The vehicle did not answer in time; nothing was charged (RNT-27)."""
+
+    code = "VEHICLE_OFFLINE"
+    message = "Vehicle may be offline. Try unlock again in 1 minute."
+
+
+class IdentifierTaken(Conflict):
+    """Another vehicle of this operator has this identifier or QR code."""
+
+    code = "IDENTIFIER_TAKEN"
+    message = "Another vehicle already has this identifier."
+
+
+class NotSupported(Refused):
+    """This vehicle cannot do that."""
+
+    code = "COMMAND_NOT_SUPPORTED"
+    message = "This vehicle does not support this command."
+
+
+@query
+async def vehicle(call: Call, vehicle_id: UUID) -> Vehicle:
+    """One vehicle. Raises ``UnknownVehicle``."""
+    raise AssertionError
+
+
+@query
+async def find_vehicle(call: Call, reference: str) -> Vehicle:
+    """A vehicle by public id, UUID, identifier, QR code or external id (C-04, FLT-27).
+
+    Raises ``UnknownVehicle``.
+    """
+    raise AssertionError
+
+
+@query
+async def nearby_vehicles(
+    call: Call,
+    latitude: float,
+    longitude: float,
+    vehicle_type: str | None,
+    radius_m: int,
+    limit: int = 50,
+    except_id: UUID | None = None,
+) -> list[Nearby]:
+    """Available vehicles within ``radius_m`` (at most 50,000), nearest first (RNT-04, FLT-36).
+
+    One statement, straight from the database; whoever asks often caches.
+    """
+    raise AssertionError
+
+
+@query
+async def track(
+    call: Call, vehicle_id: UUID, since: datetime, until: datetime, most: int = 500
+) -> Track:
+    """Where a vehicle was between two times, from its telemetry."""
+    raise AssertionError
+
+
+@query
+async def command(call: Call, command_id: UUID) -> Command:
+    """One command and how far it has come. Raises ``NotFound``."""
+    raise AssertionError
+
+
+@action
+async def create_vehicle(call: Call, wanted: NewVehicle) -> Vehicle:
+    """Add a vehicle, available (permission ``fleet.vehicle.create``).
+
+    Raises ``IdentifierTaken``, ``Invalid`` (type, position off the globe, lengths).
+    """
+    raise AssertionError
+
+
+@action
+async def hold_vehicle(
+    call: Call, reference: str, holder: UUID, rider_id: UUID, seconds: int
+) -> Held:
+    """Reserve a vehicle for the rental ``holder``: one conditional UPDATE (FLT-37).
+
+    Repeating it for the same holder answers the hold it has. Raises ``UnknownVehicle`` or
+    ``VehicleTaken`` with ``details.alternatives``: up to five nearby vehicles
+    (``id type distance_meters battery``), nearest first (RNT-16).
+    """
+    raise AssertionError
+
+
+@action
+async def extend_hold(call: Call, vehicle_id: UUID, holder: UUID, seconds: int) -> Held:
+    """Make a hold last ``seconds`` from now. Raises ``HoldLost``."""
+    raise AssertionError
+
+
+@action
+async def release_hold(call: Call, vehicle_id: UUID, holder: UUID, reason: str) -> bool:
+    """Give a held vehicle back at once; False when this holder does not hold it (harmless)."""
+    raise AssertionError
+
+
+@action
+async def send_command(
+    call: Call, vehicle_id: UUID, operation: str, rental_id: UUID | None, command_id: UUID
+) -> Command:
+    """Queue a command; the link sends it signed over MQTT (FLT-21..23). Same id = same command.
+
+    An ``unlock`` for a rental needs the vehicle to be held by or in use for it; when the vehicle
+    confirms, it goes ``in_use`` and ``VehicleUnlocked`` is told (FLT-25). A vehicle that is not
+    connected is in use at once and the command ``verified``. Raises ``HoldLost``, ``NotSupported``.
+    Every change of a command is signalled as ``fleet.command:<uuid>`` on the hub.
+    """
+    raise AssertionError

@@ -1,0 +1,48 @@
+"""Places on the globe: distances and H3 cells.
+
+Cells of resolution 9 (edge about 200 m) are the index of "what is near"; the exact distance is
+always computed afterwards (STACK, nearby search).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import h3.api.basic_int as h3
+
+RESOLUTION = 9
+_EARTH_M = 6_371_008.8
+# Distance between centres of neighbouring cells at resolution 9 is edge * sqrt(3); the smallest
+# cells on the globe are about 0.6 of the mean area, hence the cautious factor.
+_STEP_M = h3.average_hexagon_edge_length(RESOLUTION, "m") * math.sqrt(3) * 0.77
+
+
+def cell(lat: float, lon: float) -> int:
+    """The H3 cell of a point, as PostgreSQL ``bigint``."""
+    return int(h3.latlng_to_cell(lat, lon, RESOLUTION))
+
+
+@lru_cache(maxsize=4096)
+def _disk(centre: int, rings: int) -> tuple[int, ...]:
+    return tuple(h3.grid_disk(centre, rings))
+
+
+def cells_around(lat: float, lon: float, radius_m: float) -> tuple[int, ...]:
+    """Every cell that may hold a point within ``radius_m``."""
+    return _disk(cell(lat, lon), math.ceil(radius_m / _STEP_M) + 1)
+
+
+def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
+    """Great-circle distance in metres."""
+    a, b = math.radians(lat_a), math.radians(lat_b)
+    h = (
+        math.sin((b - a) / 2) ** 2
+        + math.cos(a) * math.cos(b) * math.sin(math.radians(lon_b - lon_a) / 2) ** 2
+    )
+    return 2 * _EARTH_M * math.asin(math.sqrt(min(1.0, h)))
+
+
+def on_globe(lat: float, lon: float) -> bool:
+    """True for finite coordinates within WGS 84's ranges."""
+    return -90 <= lat <= 90 and -180 <= lon <= 180

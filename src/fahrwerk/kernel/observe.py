@@ -1,0 +1,84 @@
+"""What operators see of a running process: JSON logs, metrics, traces.
+
+Every log line carries the request id and tenant of the call it belongs to; secrets and personal
+data are never bound. Metrics are Prometheus'; traces go out by OTLP when an endpoint is set.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from fahrwerk.kernel.settings import Settings
+
+_TIMES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
+requests = Histogram(
+    "fahrwerk_http_request_seconds", "HTTP requests", ["method", "route", "status"], buckets=_TIMES
+)
+event_lag = Histogram(
+    "fahrwerk_event_lag_seconds", "Commit to handled", ["handler_group"], buckets=_TIMES
+)
+dead_letters = Counter("fahrwerk_dead_letters", "Events no handler could take", ["handler_group"])
+jobs_failed = Counter("fahrwerk_jobs_failed", "Job runs that raised", ["job"])
+outside_calls = Counter("fahrwerk_outside_calls", "Calls to the outside", ["peer", "outcome"])
+rate_limited = Counter("fahrwerk_rate_limited", "Requests over a limit", ["limit_class"])
+invariant_broken = Gauge("fahrwerk_invariant_broken", "Rows against an invariant", ["invariant"])
+
+_SECRET = ("password", "token", "secret", "authorization", "card", "iban")
+
+
+def _hide(_: Any, __: str, entry: dict[str, Any]) -> dict[str, Any]:
+    for name in entry:
+        if any(word in name.lower() for word in _SECRET):
+            entry[name] = "***"
+    return entry
+
+
+def set_up(settings: Settings, service: str) -> None:
+    """Configure logs and traces for this process; ``service`` names it in both."""
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    people = sys.stderr.isatty()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _hide,
+    ]
+    last: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if people
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=shared + last,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format="%(message)s")
+    if settings.otlp_endpoint:
+        _trace(settings.otlp_endpoint, service)
+
+
+def _trace(endpoint: str, service: str) -> None:
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": f"fahrwerk-{service}"}))
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+
+
+def metrics() -> tuple[bytes, str]:
+    """The page Prometheus reads, and its content type."""
+    return generate_latest(), CONTENT_TYPE_LATEST

@@ -1,0 +1,108 @@
+"""Calls to servers that are not ours: time-outs, retries where safe, a breaker per peer.
+
+No room opens a connection to the outside by itself. A time-out means *unknown*, not *failed*:
+``OutcomeUnknown`` says that the peer may have done it, ``NotReached`` that it provably did not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from fahrwerk.kernel import db, observe
+from fahrwerk.kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BREAKER_FAILURES = 5
+BREAKER_OPEN_S = 30.0
+RESPONSE_BYTES = 10 << 20
+
+
+class NotReached(Unavailable):
+    """The request provably never took effect: the connection failed or the breaker is open."""
+
+    code = "PEER_UNREACHABLE"
+
+
+class OutcomeUnknown(Unavailable):
+    """The request was sent and no answer came: it may or may not have taken effect."""
+
+    code = "PEER_OUTCOME_UNKNOWN"
+
+
+class Peer:
+    """One outside server. ``call`` is one request; safe ones are tried up to three times."""
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        timeout_s: float = 10.0,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.name = name
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=httpx.Timeout(timeout_s, connect=min(3.0, timeout_s)),
+            headers=dict(headers or {}),
+            follow_redirects=False,
+            transport=transport,
+            limits=httpx.Limits(max_connections=50),
+        )
+        self._failures = 0
+        self._open_until = 0.0
+
+    async def call(
+        self, method: str, path: str, *, safe: bool | None = None, **request: Any
+    ) -> httpx.Response:
+        """One request. ``safe``: may be repeated (default: GET only, or pass True with a key).
+
+        Raises ``NotReached`` or ``OutcomeUnknown``; an answer of any status is returned.
+        """
+        if db.in_transaction.get():
+            raise RuntimeError(f"a call to {self.name} inside a transaction")
+        if time.monotonic() < self._open_until:
+            raise NotReached(f"{self.name} is not answering.", peer=self.name)
+        repeat = method == "GET" if safe is None else safe
+        for attempt in range(3 if repeat else 1):
+            if attempt:
+                await asyncio.sleep(random.uniform(0.05, 0.15) * 2**attempt)
+            last = attempt == (2 if repeat else 0)
+            try:
+                response = await self._client.request(method, path, **request)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                self._failed("unreachable")
+                if last:
+                    raise NotReached(f"{self.name} cannot be reached.", peer=self.name) from error
+            except httpx.HTTPError as error:
+                self._failed("unknown")
+                if last:
+                    raise OutcomeUnknown(f"{self.name} did not answer.", peer=self.name) from error
+            else:
+                if response.status_code < 500:
+                    self._failures = 0
+                    observe.outside_calls.labels(self.name, "answered").inc()
+                    return response
+                self._failed("server_error")
+                if last:
+                    return response
+        raise AssertionError("unreachable")
+
+    def _failed(self, outcome: str) -> None:
+        observe.outside_calls.labels(self.name, outcome).inc()
+        self._failures += 1
+        if self._failures >= BREAKER_FAILURES:
+            self._open_until = time.monotonic() + BREAKER_OPEN_S
+            self._failures = 0
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        await self._client.aclose()

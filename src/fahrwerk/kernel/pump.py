@@ -1,0 +1,252 @@
+"""The pump carries events from the log to the rooms' handlers: exactly once, in order.
+
+One reader per handler group (a room). It reads below the oldest running transaction in
+``(xid, position)`` order, because positions alone are handed out before commit and a reader that
+trusts them loses events. The handlers of a batch, their rows and the checkpoint commit together;
+the checkpoint moves only from where this reader found it, so two readers cannot both succeed.
+
+A failing batch is repeated one event at a time; an event that keeps failing becomes a dead letter
+and can be replayed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from fahrwerk.kernel import clock, db, events, observe
+from fahrwerk.kernel.call import system
+from fahrwerk.kernel.crash import point
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from fahrwerk.kernel.events import Handler
+
+BATCH = 200
+IDLE_WAIT_S = 1.0
+ATTEMPTS = 5
+log = structlog.get_logger()
+
+_START = """
+INSERT INTO kernel.checkpoint (handler_group) VALUES ($1) ON CONFLICT DO NOTHING
+"""
+_WHERE = "SELECT xid::text AS xid, position FROM kernel.checkpoint WHERE handler_group = $1"
+_READ = """
+SELECT position, xid::text AS xid, id, tenant_id, stream, version, name, data, actor, trace, at
+FROM kernel.event
+WHERE (xid, position) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY xid, position LIMIT $3
+"""
+_MOVE = """
+UPDATE kernel.checkpoint SET xid = $4::text::xid8, position = $5, handled = handled + $6,
+       updated_at = now()
+WHERE handler_group = $1 AND xid = $2::text::xid8 AND position = $3
+RETURNING handler_group
+"""
+_BURY = """
+INSERT INTO kernel.dead_letter (handler_group, event_position, tenant_id, name, error, attempts)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (handler_group, event_position) DO UPDATE SET error = excluded.error
+"""
+
+
+class Overtaken(Exception):
+    """Another reader of this group was faster; nothing of ours was kept."""
+
+
+class Reader:
+    """One handler group's reader."""
+
+    def __init__(self, room: str, handlers: Sequence[Handler]) -> None:
+        self.room = room
+        self.by_name: dict[str, list[Handler]] = defaultdict(list)
+        for handler in handlers:
+            self.by_name[handler.kind.event_name].append(handler)
+        self.xid, self.position = "0", 0
+        self.failures: dict[int, int] = {}
+
+    async def load(self) -> None:
+        """Find out where this group stands."""
+        call = system(None, "pump")
+        await db.run("pump", call, _START, self.room)
+        row = await db.one("pump", call, _WHERE, self.room)
+        if row is not None:
+            self.xid, self.position = row["xid"], row["position"]
+
+    async def step(self) -> int:
+        """Handle one batch; how many events were passed. Raises only when the database is down."""
+        rows = await db.run("pump", system(None, "pump"), _READ, self.xid, self.position, BATCH)
+        if not rows:
+            return 0
+        try:
+            await self._commit(rows)
+        except Overtaken:
+            await self.load()
+        except db.DatabaseDown:
+            await self._after_doubt()
+            raise
+        except Exception:
+            await self._one_by_one(rows)
+        for row in rows:
+            observe.event_lag.labels(self.room).observe(
+                max(0.0, (clock.now() - row["at"]).total_seconds())
+            )
+        return len(rows)
+
+    async def _after_doubt(self) -> None:
+        # The connection broke, perhaps at COMMIT: the checkpoint itself says whether it held.
+        with contextlib.suppress(db.DatabaseDown):
+            await self.load()
+
+    async def _commit(self, rows: Sequence[Any], dead: Exception | None = None) -> None:
+        wanted = [row for row in rows if row["name"] in self.by_name]
+        async with db.tx("pump" if not wanted else self.room, system(None, "pump")) as tx:
+            for row in wanted if dead is None else ():
+                await tx.turn_to(self.room, row["tenant_id"])
+                await self._handle(tx, row)
+            await tx.turn_to("pump", None)
+            if dead is not None:
+                row = rows[0]
+                await tx.run(
+                    _BURY, self.room, row["position"], row["tenant_id"], row["name"],
+                    f"{type(dead).__name__}: {dead}"[:2000], ATTEMPTS,
+                )  # fmt: skip
+            last = rows[-1]
+            point(f"pump.{self.room}.before_commit")
+            moved = await tx.run(
+                _MOVE, self.room, self.xid, self.position, last["xid"], last["position"], len(rows)
+            )
+            if not moved:
+                raise Overtaken
+        self.xid, self.position = last["xid"], last["position"]
+        point(f"pump.{self.room}.after_commit")
+
+    async def _handle(self, tx: db.Tx, row: Any) -> None:
+        fact = events.Fact(
+            row["position"], row["id"], row["stream"], row["version"], row["name"],
+            row["actor"], row["trace"], row["at"],
+        )  # fmt: skip
+        for handler in self.by_name[row["name"]]:
+            call = system(row["tenant_id"], self.room, trace=row["trace"])
+            value = msgspec.convert(row["data"], handler.kind)
+            await handler.function(tx, call, value, fact)
+
+    async def _one_by_one(self, rows: Sequence[Any]) -> None:
+        for row in rows:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    await self._commit([row])
+                    break
+                except (Overtaken, db.DatabaseDown):
+                    await self._after_doubt()
+                    return
+                except Exception as error:
+                    log.warning(
+                        "handler failed", room=self.room, event_name=row["name"],
+                        position=row["position"], attempt=attempt, exc_info=error,
+                    )  # fmt: skip
+                    if attempt == ATTEMPTS:
+                        observe.dead_letters.labels(self.room).inc()
+                        await self._commit([row], dead=error)
+                    else:
+                        await asyncio.sleep(0.05 * 2**attempt)
+
+
+class Pump:
+    """All readers of this process, woken by commits here and by signals from other processes."""
+
+    def __init__(self, rooms: Sequence[str] | None = None) -> None:
+        groups: dict[str, list[Handler]] = defaultdict(list)
+        for handler in events.handlers:
+            if rooms is None or handler.room in rooms:
+                groups[handler.room].append(handler)
+        self.readers = [Reader(room, handlers) for room, handlers in sorted(groups.items())]
+        self._bells = [asyncio.Event() for _ in self.readers]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def wake(self) -> None:
+        """There may be news: every reader looks now."""
+        for bell in self._bells:
+            bell.set()
+
+    async def start(self) -> None:
+        """Begin reading in the background."""
+        for reader, bell in zip(self.readers, self._bells, strict=True):
+            self._tasks.append(asyncio.create_task(self._read(reader, bell)))
+
+    async def _read(self, reader: Reader, bell: asyncio.Event) -> None:
+        loaded = False
+        while True:
+            bell.clear()
+            try:
+                if not loaded:
+                    await reader.load()
+                    loaded = True
+                if await reader.step():
+                    self.wake()  # handlers write events too
+                    continue
+            except db.DatabaseDown:
+                await asyncio.sleep(0.5)
+                continue
+            except Exception as error:
+                log.error("pump failed", room=reader.room, exc_info=error)
+                await asyncio.sleep(1)
+                loaded = False
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(bell.wait(), IDLE_WAIT_S)
+
+    async def drain(self, limit: int = 10_000) -> None:
+        """Handle everything there is, then return: for tests and one-shot commands."""
+        for reader in self.readers:
+            await reader.load()
+        for _ in range(limit):
+            if not sum([await reader.step() for reader in self.readers]):
+                return
+        raise RuntimeError("the pump does not come to an end: a handler answers itself")
+
+    async def stop(self) -> None:
+        """Stop reading; what was under way is rolled back and will be read again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+_LETTERS = """
+SELECT d.id, d.handler_group, d.event_position, d.tenant_id, d.name, d.error, d.created_at
+FROM kernel.dead_letter d WHERE d.replayed_at IS NULL ORDER BY d.id
+"""
+_EVENT = """
+SELECT position, xid::text AS xid, id, tenant_id, stream, version, name, data, actor, trace, at
+FROM kernel.event WHERE position = $1
+"""
+_REPLAYED = """
+UPDATE kernel.dead_letter SET replayed_at = now() WHERE id = $1 AND replayed_at IS NULL RETURNING id
+"""
+
+
+async def dead_letters() -> list[db.Row]:
+    """Events waiting for a person, oldest first."""
+    return await db.run("pump", system(None, "pump"), _LETTERS)
+
+
+async def replay(letter_id: int, room: str, event_position: int, tenant: UUID) -> bool:
+    """Hand a dead letter to its handlers again; False when somebody else already did."""
+    reader = Reader(room, [h for h in events.handlers if h.room == room])
+    call = system(None, "pump")
+    row = await db.one("pump", call, _EVENT, event_position)
+    if row is None:
+        return False
+    async with db.tx("pump", call) as tx:
+        if not await tx.run(_REPLAYED, letter_id):
+            return False
+        await tx.turn_to(room, tenant)
+        await reader._handle(tx, row)
+    return True

@@ -1,0 +1,87 @@
+"""Settings from the environment: every knob in one frozen value, with the embedded default.
+
+Each field is read from ``FAHRWERK_<NAME>``. No set-up is needed for a laptop: what is unset is
+started or made by Fahrwerk itself below the data folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+ROOMS = (
+    "tenancy",
+    "identity",
+    "fleet",
+    "pricing",
+    "payments",
+    "rentals",
+    "notifications",
+)
+"""Rooms in this build, in the order of the stairs (lowest first)."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of one process. See docs/operate.md for what each one means to an operator."""
+
+    data: Path = Path("var")
+    database_url: str | None = None
+    """The application's login: neither owner nor superuser. None = embedded PostgreSQL."""
+    database_admin_url: str | None = None
+    """The owner's login, for migrations only."""
+    database_pool: int = 16
+    http_host: str = "127.0.0.1"
+    http_port: int = 8080
+    public_url: str | None = None
+    mqtt_url: str = "mqtt://127.0.0.1:1883"
+    smtp_url: str | None = None
+    mail_from: str = "noreply@fahrwerk.example"
+    jwt_secret: str | None = None
+    doors: str = "local"
+    rate_limits: str = ""
+    """Overrides, e.g. ``general=5000/hour,booking=100/minute``; empty = the contract's values."""
+    otlp_endpoint: str | None = None
+    log_level: str = "INFO"
+    dev: bool = True
+    """Shows /dev/mail and lets the sandbox gateway's fault script be set. Off in production."""
+    crash_at: str | None = None
+    """Name of a crash point at which this process kills itself: for the fault tests only."""
+
+    @property
+    def address(self) -> str:
+        """Where people reach this installation, without a trailing slash."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+
+def load(environ: dict[str, str] | None = None) -> Settings:
+    """Read settings from the environment; a value that does not fit is named with its variable."""
+    env = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(Settings):
+        name = f"FAHRWERK_{field.name.upper()}"
+        if (text := env.get(name)) not in (None, ""):
+            try:
+                values[field.name] = msgspec.convert(
+                    Path(str(text)) if field.name == "data" else text, field.type, strict=False
+                )
+            except msgspec.ValidationError as error:
+                raise SystemExit(f"{name}={text!r} does not fit: {error}") from None
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def installation_secret(settings: Settings) -> str:
+    """The signing secret: given, or made once and kept in the data folder (mode 0600)."""
+    if settings.jwt_secret:
+        return settings.jwt_secret
+    path = settings.data / "secret"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as f:
+                f.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass  # another process of this installation was faster: read what it wrote
+    return path.read_text().strip()

@@ -1,0 +1,248 @@
+"""Sends what is due: claim, ask, write, hand over, record. No transaction is open meanwhile.
+
+At least once: a worker that dies between the server's "taken" and our record is followed by
+another one, whose letter has the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from fahrwerk.fleet import contract as fleet
+from fahrwerk.identity import contract as identity
+from fahrwerk.kernel import clock, db, events, ids, jobs, money, settings
+from fahrwerk.kernel.call import system
+from fahrwerk.kernel.errors import NotFound, Problem
+from fahrwerk.notifications import rules
+from fahrwerk.notifications.channels import Letter, NotNow, Refused, mailbox, smtp
+from fahrwerk.notifications.events import NotificationFailed, NotificationSent
+from fahrwerk.notifications.templates import written
+from fahrwerk.rentals import contract as rentals
+from fahrwerk.tenancy import contract as tenancy
+
+if TYPE_CHECKING:
+    from fahrwerk.fleet.contract import Vehicle
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.rentals.contract import Rental
+    from fahrwerk.tenancy.contract import Operator
+
+BATCH = 10
+LEASE_S = 180
+"""Longer than the slowest letter takes; then somebody else may try."""
+log = structlog.get_logger()
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A claimed notice; ``attempts`` counts this try and is our claim on it."""
+
+    id: UUID
+    tenant: UUID
+    user_id: UUID
+    template: str
+    channel: str
+    reference: UUID
+    trace: str | None
+    attempts: int
+
+
+class Dropped(Exception):
+    """There is nothing to say any more, or nobody to say it to."""
+
+
+_CLAIM = f"""
+UPDATE notifications.notice n
+SET attempts = n.attempts + 1, due_at = kernel.now() + interval '{LEASE_S} seconds'
+FROM (SELECT tenant_id, id FROM notifications.notice
+      WHERE state = 'due' AND due_at <= kernel.now()
+      ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS next
+WHERE n.tenant_id = next.tenant_id AND n.id = next.id
+RETURNING n.id, n.tenant_id, n.user_id, n.template, n.channel, n.reference, n.trace, n.attempts
+"""
+
+
+@jobs.every(5, wake="notifications.notice")
+async def send_due() -> bool:
+    """Send a batch of due notices of all operators; True when there may be more."""
+    house = system(None, "notifications")
+    claimed = db.shaped(Due, await db.run("notifications", house, _CLAIM, BATCH))
+    ends = await asyncio.gather(*map(_send, claimed), return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+    return len(claimed) == BATCH
+
+
+async def _send(due: Due) -> None:
+    call = system(due.tenant, "notifications", trace=due.trace)
+    config = settings.load()
+    try:
+        letter = await _letter(call, due, config.mail_from)
+        if config.smtp_url:
+            await smtp.send(call, letter, config.smtp_url)
+        else:
+            await mailbox.send(call, letter)
+    except db.DatabaseDown:
+        raise  # nothing can be recorded either: the lease runs out and the notice is due again
+    except Dropped as why:
+        await _drop(call, due, str(why))
+    except NotFound as gone:
+        await _drop(call, due, gone.error_code.lower())
+    except Refused as why:
+        await _fail(call, due, str(why))
+    except (NotNow, Problem) as why:
+        await _later(call, due, str(why))
+    except Exception as error:
+        log.error("letter failed", notice=str(due.id), template=due.template, exc_info=error)
+        await _later(call, due, f"{type(error).__name__}: {error}")
+    else:
+        await _sent(call, due)
+
+
+async def _letter(call: Call, due: Due, sender: str) -> Letter:
+    """Ask everyone concerned and write the letter. Raises ``Dropped`` when none is wanted."""
+    contact, operator, rental = await asyncio.gather(
+        identity.contact(call, due.user_id),
+        tenancy.operator(call),
+        rentals.rental(call, due.reference),
+    )
+    if contact is None or not contact.email:
+        raise Dropped("no_contact" if contact is None else "no_email_address")
+    if due.template == "BookingConfirmation" and rental.state == "cancelled":
+        raise Dropped("booking_cancelled")
+    vehicle = await fleet.vehicle(call, rental.vehicle_id)
+    lang = rules.language(contact.locale, operator.locale)
+    name = rules.one_line(contact.name)
+    facts = _FACTS[due.template](rental, vehicle, operator, lang)
+    texts = written(due.template, lang, {"user_name": name, **facts})
+    return Letter(
+        notice_id=due.id,
+        user_id=due.user_id,
+        template=due.template,
+        sender=sender,
+        sender_name=rules.one_line(operator.name),
+        recipient=contact.email,
+        recipient_name=name,
+        subject=texts.subject,
+        text=texts.text,
+        html=texts.html,
+        language=lang,
+        message_id=f"<{due.id}@{sender.rpartition('@')[2]}>",
+        at=clock.now(),
+    )
+
+
+def _shown(rental: Rental, vehicle: Vehicle, operator: Operator, lang: str) -> dict[str, Any]:
+    return {
+        "operator": operator,
+        "vehicle": vehicle,
+        "vehicle_word": rules.vehicle_word(vehicle.vehicle_type, lang),
+        "vehicle_id": ids.public(fleet.PREFIX[vehicle.vehicle_type], vehicle.id),
+    }
+
+
+def _confirmation(
+    rental: Rental, vehicle: Vehicle, operator: Operator, lang: str
+) -> dict[str, Any]:
+    """What a booking confirmation says (NTF-03); ``estimated_charge`` is the hold (C-19)."""
+    amount = partial(money.formatted, currency=rental.terms.currency, locale=lang)
+    location = rules.one_line(vehicle.address)
+    if not location and vehicle.latitude is not None and vehicle.longitude is not None:
+        location = f"{vehicle.latitude:.5f}, {vehicle.longitude:.5f}"
+    until = rental.expires_at if rental.state == "confirmed" else None
+    return {
+        **_shown(rental, vehicle, operator, lang),
+        "booking_id": ids.public("book", rental.id),
+        "location": location,
+        "start": rules.moment(rental.planned_start_at, operator.time_zone, lang),
+        "unlock_until": until and rules.clock_time(until, operator.time_zone, lang),
+        "minutes": rental.estimated_minutes,
+        "estimated_price": amount(rental.estimated_minor),
+        "estimated_charge": amount(rental.hold_minor),
+    }
+
+
+def _receipt(rental: Rental, vehicle: Vehicle, operator: Operator, lang: str) -> dict[str, Any]:
+    """What a receipt says (NTF-05). Raises ``NotNow`` while the ride has no end or no price."""
+    rating, started, ended = rental.rating, rental.started_at, rental.ended_at
+    if rating is None or started is None or ended is None:
+        raise NotNow("the ride is not rated yet")
+    amount = partial(money.formatted, currency=rating.currency, locale=lang)
+    zone = operator.time_zone
+    off = rating.promo_discount_minor
+    return {
+        **_shown(rental, vehicle, operator, lang),
+        "booking_id": ids.public("rent", rental.id),
+        "ride_day": rules.day(started, zone, lang),
+        "started": rules.moment(started, zone, lang),
+        "ended": rules.moment(ended, zone, lang),
+        "duration": rules.span(int((ended - started).total_seconds()), lang),
+        "distance": rules.distance(rental.distance_m, lang) if rental.distance_m else None,
+        "rating": rating,
+        "base_fee": amount(rating.base_fee_minor),
+        "time_cost": amount(rating.time_cost_minor),
+        "promotion": amount(off) if off else None,
+        "tax": amount(rating.tax_minor),
+        "tax_rate": rules.percent(rental.terms.tax_rate_bp, lang),
+        "total": amount(rating.total_minor),
+    }
+
+
+_FACTS = {"BookingConfirmation": _confirmation, "RideReceipt": _receipt}
+
+# Only a notice still due is ended, and its one event is written with it.
+_END = f"""
+WITH ended AS (
+    UPDATE notifications.notice
+    SET state = $2, reason = $3, sent_at = $4, version = version + 1
+    WHERE id = $1 AND state = 'due'
+    RETURNING id, version
+)
+{events.INSERT}
+SELECT 'notice:' || id, version, $5, $6, $7::jsonb, $8, $9 FROM ended
+"""
+
+
+async def _sent(call: Call, due: Due) -> None:
+    """It is out, whoever else has claimed it meanwhile."""
+    fact = NotificationSent(due.id, due.user_id, due.template, due.channel)
+    told = events.columns(call, fact)
+    await db.run("notifications", call, _END, due.id, "sent", None, clock.now(), *told)
+
+
+async def _fail(call: Call, due: Due, reason: str) -> None:
+    log.warning("notice failed", notice=str(due.id), template=due.template, reason=reason)
+    fact = NotificationFailed(due.id, due.user_id, due.template, due.channel, reason[:500])
+    told = events.columns(call, fact)
+    await db.run("notifications", call, _END, due.id, "failed", reason[:500], None, *told)
+
+
+_PAUSE = """
+UPDATE notifications.notice
+SET reason = $3, due_at = kernel.now() + make_interval(secs => $4)
+WHERE id = $1 AND state = 'due' AND attempts = $2
+"""
+
+
+async def _later(call: Call, due: Due, reason: str) -> None:
+    """Try again after a pause that grows, or give up and keep the reason."""
+    pause = rules.pause_s(due.attempts)
+    if pause is None:
+        await _fail(call, due, reason)
+    else:
+        args = (due.id, due.attempts, reason[:500], float(pause))
+        await db.run("notifications", call, _PAUSE, *args)
+
+
+_DROP = """
+UPDATE notifications.notice SET state = 'dropped', reason = $2 WHERE id = $1 AND state = 'due'
+"""
+
+
+async def _drop(call: Call, due: Due, reason: str) -> None:
+    await db.run("notifications", call, _DROP, due.id, reason)

@@ -1,0 +1,48 @@
+"""Reads of notifications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fahrwerk.kernel import db
+from fahrwerk.notifications.contract import Mail, Notice, UnknownMail
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+
+_MAIL = """
+SELECT id, tenant_id AS tenant, template, sender, recipient, subject, text, html, language,
+       message_id, sent_at
+FROM notifications.mail
+"""
+_MAILS = f"{_MAIL} ORDER BY sent_at DESC, id DESC LIMIT $1"
+
+
+async def mails(call: Call, limit: int) -> list[Mail]:
+    """See the contract. Row-level security lets a call without an operator see all of them."""
+    return [Mail(**row) for row in await db.run("notifications", call, _MAILS, limit)]
+
+
+_ONE_MAIL = f"{_MAIL} WHERE id = $1"
+
+
+async def mail(call: Call, mail_id: UUID) -> Mail:
+    """See the contract."""
+    row = await db.one("notifications", call, _ONE_MAIL, mail_id)
+    if row is None:
+        raise UnknownMail
+    return Mail(**row)
+
+
+_NOTICES = """
+SELECT id, user_id, template, channel, reference, state, attempts, reason, created_at, due_at,
+       sent_at
+FROM notifications.notice WHERE reference = $1 ORDER BY created_at, id
+"""
+
+
+async def notices(call: Call, reference: UUID) -> list[Notice]:
+    """See the contract."""
+    return [Notice(**row) for row in await db.run("notifications", call, _NOTICES, reference)]

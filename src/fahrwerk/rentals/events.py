@@ -1,0 +1,77 @@
+"""What rentals tells. Streams are ``rental:<uuid>``; ``booking_id`` is the rental's id."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from fahrwerk.kernel.events import event
+
+
+@event("rental.reserved", topic="booking-lifecycle")
+class RentalReserved(msgspec.Struct, frozen=True):
+    """A booking was made; it is not paid yet."""
+
+    booking_id: UUID
+    user_id: UUID
+    vehicle_id: UUID
+    payment_id: UUID
+    hold_minor: int
+    currency: str
+
+
+@event("BookingConfirmed", topic="booking-lifecycle")
+class BookingConfirmed(msgspec.Struct, frozen=True):
+    """The payment is authorised; the vehicle waits for its unlock (EV-05)."""
+
+    booking_id: UUID
+    user_id: UUID
+    vehicle_id: UUID
+    confirmed_at: datetime
+    estimated_start: datetime
+    estimated_duration_minutes: int
+    is_recorded: bool = False
+
+
+@event("rental.started", topic="booking-lifecycle")
+class RentalStarted(msgspec.Struct, frozen=True):
+    """The vehicle confirmed its unlock: the ride has begun."""
+
+    booking_id: UUID
+    user_id: UUID
+    vehicle_id: UUID
+    started_at: datetime
+
+
+@event("rental.ended", topic="booking-lifecycle")
+class RentalEnded(msgspec.Struct, frozen=True):
+    """The ride is over (EV-07): what it cost, to be captured; the vehicle to be locked and freed."""
+
+    booking_id: UUID
+    user_id: UUID
+    vehicle_id: UUID
+    payment_id: UUID
+    started_at: datetime
+    ended_at: datetime
+    duration_s: int
+    distance_m: int
+    total_minor: int
+    currency: str
+    promo_code: str | None
+    is_business: bool
+    end_latitude: float | None
+    end_longitude: float | None
+    is_recorded: bool = False
+
+
+@event("rental.cancelled", topic="booking-lifecycle")
+class RentalCancelled(msgspec.Struct, frozen=True):
+    """A booking came to nothing: the vehicle is to be freed, the authorisation voided."""
+
+    booking_id: UUID
+    user_id: UUID
+    vehicle_id: UUID
+    payment_id: UUID
+    reason: str

@@ -1,0 +1,152 @@
+"""A simulated vehicle's line to its broker: one MQTT connection at a time, 5 or else 3.1.1."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from gmqtt import Client
+from gmqtt.mqtt.handler import MQTTConnectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+# gmqtt writes a traceback for every connection that ends; with hundreds of vehicles and one broker
+# that restarts this is all one would see. What matters of it, open() raises.
+logging.getLogger("gmqtt").setLevel(logging.CRITICAL)
+
+MQTT_5, MQTT_3_1_1 = 5, 4
+KEEP_ALIVE_S = 60
+OPEN_WITHIN_S = 10
+CLOSE_WITHIN_S = 2
+
+_REFUSED = 0x80  # SUBACK codes from here on
+# Whoever has a line decides when it is opened again. (gmqtt reads -1 as for ever, 0 as once.)
+_NEVER_RECONNECT = {"reconnect_retries": -2}
+
+
+class Line:
+    """Carries messages while it is open; swallows them while it is not, as a dead network does.
+
+    ``url`` is ``mqtt://[user:password@]host:port``, or ``mqtts`` for TLS. What is published on
+    ``topic_filter`` goes to ``on_message(topic, payload, properties)``. ``on_lost()`` is called
+    when the connection ends other than by ``close()``.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        url: str,
+        topic_filter: str,
+        on_message: Callable[[str, bytes, dict[str, Any]], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._client_id, self._url, self._filter = client_id, url, topic_filter
+        self._on_message, self._on_lost = on_message, on_lost
+        self._client: Client | None = None
+        self._versions: tuple[int, ...] = (MQTT_5, MQTT_3_1_1)
+
+    @property
+    def is_open(self) -> bool:
+        """There is a connection, as far as one can tell from this end."""
+        return self._client is not None
+
+    @property
+    def version(self) -> int:
+        """Of MQTT: the one the broker was found to speak, or the one to try first."""
+        return self._versions[0]
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, **properties: Any) -> None:
+        """Send; the properties only where the broker speaks MQTT 5."""
+        if self._client is not None and self._client.is_connected:
+            self._client.publish(topic, payload, qos=qos, **properties)
+
+    async def open(self) -> None:
+        """Connect and subscribe. Raises ``OSError`` with what went wrong last."""
+        # What worked last time is tried alone; if it fails, the next try is open to both again.
+        versions, self._versions = self._versions, (MQTT_5, MQTT_3_1_1)
+        for version in versions:
+            try:
+                await self._dial(version)
+            except OSError:
+                if version == versions[-1]:
+                    raise
+            else:
+                self._versions = (version,)
+                return
+
+    async def close(self) -> None:
+        """Say goodbye, if there is anybody to say it to."""
+        client, self._client = self._client, None
+        if client is not None:
+            await _hang_up(client)
+
+    async def _dial(self, version: int) -> None:
+        url = urlsplit(self._url)
+        # A clean session: what was sent while it was away must not reach it late.
+        client = Client(self._client_id, clean_session=True)
+        client.set_config(_NEVER_RECONNECT)
+        if url.username:
+            client.set_auth_credentials(unquote(url.username), unquote(url.password or ""))
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def settle(problem: str) -> None:
+            if not outcome.done():
+                outcome.set_result(problem)
+
+        def on_subscribe(_client: Client, _mid: int, granted: tuple[int, ...], _more: Any) -> None:
+            settle("" if granted[0] < _REFUSED else f"{self._filter} may not be subscribed to")
+
+        def on_disconnect(*_: Any) -> None:
+            settle("the broker closed the connection")
+            if self._client is client:
+                self._client = None
+                self._on_lost()
+
+        client.on_connect = lambda *_: client.subscribe(self._filter, qos=1)
+        client.on_subscribe = on_subscribe
+        client.on_disconnect = on_disconnect
+        client.on_message = self._hear
+        self._client = client  # a message may come with the same bytes as the SUBACK
+        dialing = asyncio.ensure_future(
+            client.connect(
+                url.hostname,
+                url.port or (8883 if url.scheme == "mqtts" else 1883),
+                ssl=url.scheme == "mqtts",
+                keepalive=KEEP_ALIVE_S,
+                version=version,
+            )
+        )
+        try:
+            async with asyncio.timeout(OPEN_WITHIN_S):
+                await asyncio.wait((dialing, outcome), return_when=asyncio.FIRST_COMPLETED)
+                if dialing.done():
+                    dialing.result()
+                if problem := await outcome:
+                    raise ConnectionError(problem)
+        except BaseException as error:
+            dialing.cancel()
+            self._client = None
+            await _hang_up(client)
+            if isinstance(error, MQTTConnectError):
+                raise ConnectionError(str(error)) from None
+            raise
+
+    def _hear(
+        self, _client: Client, topic: str, payload: bytes, _qos: int, properties: dict[str, Any]
+    ) -> None:
+        try:
+            self._on_message(topic, bytes(payload), properties)
+        except Exception:  # gmqtt would swallow it without a word
+            _log.exception("%s failed at a message on %s", self._client_id, topic)
+
+
+async def _hang_up(client: Client) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_WITHIN_S):
+            await client.disconnect()
+    except OSError as error:
+        _log.debug("could not say goodbye: %s", error)

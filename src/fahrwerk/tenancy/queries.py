@@ -1,0 +1,104 @@
+"""Looking operators up. Every request asks, so answers are remembered for a few seconds."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fahrwerk.kernel import db, settings
+from fahrwerk.kernel.live import hub
+from fahrwerk.tenancy import rules
+from fahrwerk.tenancy.contract import Operator, UnknownOperator
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+
+CHANGED = "tenancy.operator"
+"""Signalled after every change, so that no process answers with what was."""
+KEEP_S = 3.0
+MOST_KEPT = 4096
+
+_kept: dict[tuple[str, object], tuple[float, Operator | None]] = {}
+_changes = 0
+
+
+def forget(_: str = CHANGED) -> None:
+    """Drop everything remembered in this process."""
+    global _changes
+    _changes += 1
+    _kept.clear()
+
+
+hub.hear(CHANGED, forget)
+
+
+async def _known(call: Call, sql: str, value: object) -> Operator | None:
+    """The operator a statement finds for ``value``, remembered for ``KEEP_S``; absence too."""
+    kept = _kept.get((sql, value))
+    if kept is not None and kept[0] > time.monotonic():
+        return kept[1]
+    before = _changes
+    row = await db.one("tenancy", call, sql, value)
+    found = Operator(**row) if row else None
+    if before == _changes:  # else the row may have been read before the change
+        while len(_kept) >= MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[sql, value] = (time.monotonic() + KEEP_S, found)
+    return found
+
+
+COLUMNS = """id, slug, name, plan, currency, time_zone, locale, tax_rate_bp, tax_included, domain,
+payment_hold_s, unlock_window_s, max_active_rentals, max_ride_h, max_ride_km"""
+
+_BY_ID = f"SELECT {COLUMNS} FROM tenancy.operator WHERE id = $1"
+
+
+async def operator(call: Call) -> Operator:
+    if call.tenant is None:
+        raise UnknownOperator
+    found = await _known(call, _BY_ID, call.tenant)
+    if found is None:
+        raise UnknownOperator
+    return found
+
+
+async def operator_by_id(call: Call, tenant: UUID) -> Operator | None:
+    return await _known(call, _BY_ID, tenant)
+
+
+_BY_SLUG = f"SELECT {COLUMNS} FROM tenancy.operator WHERE slug = $1"
+
+
+async def operator_by_slug(call: Call, slug: str) -> Operator | None:
+    slug = slug.strip().lower()
+    # What cannot be a name is not asked for: headers are written by strangers.
+    return await _known(call, _BY_SLUG, slug) if rules.is_slug(slug) else None
+
+
+_BY_DOMAIN = f"SELECT {COLUMNS} FROM tenancy.operator WHERE domain = $1"
+
+
+async def operator_by_host(call: Call, host: str) -> Operator | None:
+    host = host.rstrip(".").lower()
+    # Sub-domains first: nobody can take another's by entering it as an own domain.
+    if slug := rules.slug_of_host(host, platform_hosts()):
+        return await operator_by_slug(call, slug)
+    return await _known(call, _BY_DOMAIN, host) if rules.is_host(host) else None
+
+
+@lru_cache(maxsize=1)
+def platform_hosts() -> frozenset[str]:
+    """Hosts whose sub-domains are operators: ours, and ``localhost`` on a laptop (TEN-06)."""
+    own = urlsplit(settings.load().address).hostname
+    return frozenset(filter(None, (own, "localhost")))
+
+
+_ALL = f"SELECT {COLUMNS} FROM tenancy.operator ORDER BY slug"
+
+
+async def operators(call: Call) -> list[Operator]:
+    return [Operator(**row) for row in await db.run("tenancy", call, _ALL)]

@@ -1,0 +1,88 @@
+"""What an operator may look like: names, money, time and tax. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fahrwerk.kernel.errors import Invalid
+from fahrwerk.kernel.money import DECIMALS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from fahrwerk.tenancy.contract import Operator
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,61}[a-z0-9]")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])")
+_LOCALE = re.compile(r"(?:de|en)(?:-[A-Z]{2})?")
+_LONGEST_HOST = 253
+
+RESERVED = frozenset({"admin", "api", "app", "mail", "static", "status", "www"})
+"""Sub-domains the platform keeps for itself (TEN-03, TEN-06)."""
+
+BOUNDS = {
+    "tax_rate_bp": (0, 5000),
+    "payment_hold_s": (1, 3600),
+    "unlock_window_s": (1, 7200),
+    "max_active_rentals": (1, 100),
+    "max_ride_h": (1, 24 * 31),
+    "max_ride_km": (1, 10_000),
+}
+"""Smallest and largest value of each number (TEN-25)."""
+
+
+def is_slug(text: str) -> bool:
+    """True for what can be an operator's short name: also a label of a host name."""
+    return _SLUG.fullmatch(text) is not None
+
+
+def is_host(text: str) -> bool:
+    """True for a host name with at least two labels, in lower case, not an IP address."""
+    return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
+
+
+def slug_of_host(host: str, platform_hosts: Collection[str]) -> str | None:
+    """``mobility`` for ``mobility.example.org`` when the platform lives at ``example.org``.
+
+    None when the host is no sub-domain of the platform's own (TEN-06).
+    """
+    slug, _, above = host.partition(".")
+    return slug if above in platform_hosts and is_slug(slug) else None
+
+
+def check(wanted: Operator) -> None:
+    """Raise ``Invalid`` with the first field that does not fit."""
+    if not is_slug(wanted.slug):
+        _refuse("slug", "must be 2 to 63 characters: small letters, digits, hyphens inside")
+    if wanted.slug in RESERVED:
+        _refuse("slug", "is kept for the platform itself")
+    if not 1 <= len(wanted.name.strip()) <= 200:
+        _refuse("name", "must have 1 to 200 characters")
+    if not 1 <= len(wanted.plan.strip()) <= 50:
+        _refuse("plan", "must have 1 to 50 characters")
+    if wanted.currency not in DECIMALS:
+        _refuse("currency", f"must be one of {', '.join(sorted(DECIMALS))}")
+    if not _is_time_zone(wanted.time_zone):
+        _refuse("time_zone", "must be an IANA time zone such as Europe/Berlin")
+    if not _LOCALE.fullmatch(wanted.locale):
+        _refuse("locale", "must be de or en, with a region if you like: de-AT")
+    if wanted.domain is not None and not is_host(wanted.domain):
+        _refuse("domain", "must be a host name in small letters")
+    for field, (least, most) in BOUNDS.items():
+        if not least <= getattr(wanted, field) <= most:
+            _refuse(field, f"must be {least} to {most}")
+
+
+def _refuse(field: str, issue: str) -> None:
+    raise Invalid(field=field, issue=issue)
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, not a name, a folder of zones
+        return False
+    return True

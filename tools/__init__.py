@@ -1,0 +1,1 @@
+"""Tools of the workshop: nothing in here is part of the running platform."""
