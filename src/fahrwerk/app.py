@@ -86,7 +86,7 @@ async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[None]:
-    """A worker's inside for the block: the pump, the nudges, the job queue."""
+    """A worker's inside for the block: the pump, the nudges, the job queue, the vehicles."""
     async with grounded(settings, "work") as dsn:
         pump = Pump()
         live.hub.hear("events", lambda _: pump.wake())
@@ -95,7 +95,10 @@ async def working(settings: Settings) -> AsyncIterator[None]:
             await pump.start()
             await runner.start()
             try:
-                async with jobs.consuming(queue):
+                async with contextlib.AsyncExitStack() as stack:
+                    await stack.enter_async_context(jobs.consuming(queue))
+                    for module in furniture("link"):
+                        await stack.enter_async_context(module.running(settings))
                     yield
             finally:
                 await runner.stop()

@@ -25,7 +25,7 @@ from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 MAX_CONNECTIONS = 2_000
 MAX_PACKET_BYTES = 256 * 1024
@@ -146,12 +146,17 @@ class _Reader(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
     ) -> None:
         super().__init__(reader)
         self._left = first
+        self._is_broken = False
         self._patience_s = keep_alive_s * 1.5 or None
         self._waiting = broker._broadcast_queue
         self._delivering = broker._tasks_queue
 
     async def read(self, n: int = -1) -> bytes:
         if not self._left:
+            # A packet is begun with one byte; whoever wants more believes a wrong length.
+            self._is_broken |= n != 1
+            if self._is_broken:
+                raise ConnectionResetError("a packet is shorter than what is in it")
             self._left = await self._next()
         piece = bytes(self._left[:n])
         del self._left[:n]
@@ -207,12 +212,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The process: see the module's docstring. Exit code 1 when it cannot listen."""
     parser = argparse.ArgumentParser(prog="python -m fahrwerk.broker", description="MQTT broker")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: here)")
     parser.add_argument("--port", type=int, default=1883, help="0 takes a free one (default: 1883)")
-    wanted = parser.parse_args()
+    wanted = parser.parse_args(arguments)
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

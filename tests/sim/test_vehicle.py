@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from fahrwerk import broker
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.kernel import geo
-from fahrwerk.sim.line import MQTT_3_1_1, MQTT_5, Line
+from fahrwerk.fleet.protocols.line import MQTT_3_1_1, MQTT_5, Line
 from fahrwerk.sim.vehicle import Faults, SimVehicle
 from tests import servers
+from tests.sim.other_end import ALEXANDERPLATZ, WITHIN_S, street
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
-WITHIN_S = 10
-ALEXANDERPLATZ = (52.5219, 13.4132)
-
-numbers = itertools.count(1)
 needs_mqtt_5 = pytest.mark.skipif(not servers.has_mosquitto(), reason="needs Mosquitto (MQTT 5)")
 
 
@@ -45,110 +40,6 @@ def url(request: pytest.FixtureRequest) -> str:
     """Each broker in turn."""
     found: str = request.getfixturevalue(request.param)
     return found
-
-
-class Platform:
-    """The other end: sends what it is told to, hears one vehicle, checks every acknowledgement."""
-
-    def __init__(self, vehicle_id: str, key: wire.PlatformKey, url: str) -> None:
-        self.vehicle_id, self.key = vehicle_id, key
-        self.acks: asyncio.Queue[bytes] = asyncio.Queue()
-        self.statuses: asyncio.Queue[wire.Status] = asyncio.Queue()
-        self.readings: asyncio.Queue[wire.Reading] = asyncio.Queue()
-        self.properties: dict[str, Any] = {}
-        self._counter = itertools.count(1)
-        filters = f"vehicles/{vehicle_id}/#"
-        self.line = Line(f"platform-{vehicle_id}", url, filters, self._hear, lambda: None)
-
-    def _hear(self, topic: str, payload: bytes, properties: dict[str, Any]) -> None:
-        match wire.parse_topic(topic).channel:
-            case "acks":
-                self.properties = properties
-                self.acks.put_nowait(payload)
-            case "status":
-                self.statuses.put_nowait(wire.decode_status(payload))
-            case "telemetry":
-                for reading in wire.decode_readings(payload):
-                    self.readings.put_nowait(reading)
-
-    def command(self, operation: str, **changes: Any) -> wire.Command:
-        now = time.time_ns() // 1_000_000
-        made = wire.Command(
-            id=f"cmd_{next(numbers)}",
-            vehicle_id=self.vehicle_id,
-            command=operation,
-            timestamp=now,
-            expires=now + 15_000,
-            counter=next(self._counter),
-            user_id="usr_1",
-            booking_id="book_1",
-            rental_id=None,
-        )
-        return msgspec.structs.replace(made, **changes)
-
-    def send(self, payload: bytes, operation: str = "unlock", **properties: Any) -> None:
-        topic = wire.command_topic(self.vehicle_id, operation)
-        self.line.publish(topic, payload, qos=1, **properties)
-
-    def tell(self, operation: str, **changes: Any) -> wire.Command:
-        """Send a good command; ``changes`` may make it less good."""
-        command = self.command(operation, **changes)
-        self.send(wire.encode_command(command, self.key), operation)
-        return command
-
-    async def ack(self) -> wire.Ack:
-        payload = await asyncio.wait_for(self.acks.get(), WITHIN_S)
-        return wire.verify_ack(payload, self.key, self.vehicle_id)
-
-    async def status(self, wanted: str) -> wire.Status:
-        """The next status but ``online``; it must be ``wanted``."""
-        while True:
-            status = await asyncio.wait_for(self.statuses.get(), WITHIN_S)
-            if status.status != "online" or wanted == "online":
-                assert status.status == wanted
-                return status
-
-    async def reading(self, **wanted: Any) -> wire.Reading:
-        """The first reading with these values."""
-        while True:
-            reading = await asyncio.wait_for(self.readings.get(), WITHIN_S)
-            if all(getattr(reading, name) == value for name, value in wanted.items()):
-                return reading
-
-    async def obeyed(self, operation: str, **changes: Any) -> wire.Ack:
-        command = self.tell(operation, **changes)
-        ack = await self.ack()
-        assert (ack.command_id, ack.counter, ack.result) == (command.id, command.counter, "done")
-        return ack
-
-    async def refused(self, reason: str) -> wire.Ack:
-        ack = await self.ack()
-        assert (ack.result, ack.reason) == ("refused", reason)
-        return ack
-
-    async def hears_nothing(self, for_s: float = 0.4) -> None:
-        await asyncio.sleep(for_s)
-        assert self.acks.empty()
-
-
-@asynccontextmanager
-async def street(
-    url: str, alg: wire.Algorithm = "HS256", **more: Any
-) -> AsyncIterator[tuple[SimVehicle, Platform]]:
-    """A vehicle at Alexanderplatz, and a platform that has heard its first reading."""
-    vehicle_id = f"sco_{next(numbers)}x{time.time_ns()}"
-    ours, theirs = wire.new_keys(alg)
-    platform = Platform(vehicle_id, ours, url)
-    await platform.line.open()
-    latitude, longitude = ALEXANDERPLATZ
-    place = {"latitude": latitude, "longitude": longitude, "seed": 1}
-    try:
-        async with SimVehicle(vehicle_id, theirs, url, **(place | more)) as vehicle:
-            await platform.status("online")
-            await platform.reading()
-            yield vehicle, platform
-    finally:
-        await platform.line.close()
 
 
 # --- commands
@@ -209,6 +100,14 @@ async def test_a_redelivered_command_is_answered_again_but_not_carried_out(url: 
         assert first == second
         assert vehicle.sounds == 1
         assert saved == [1]
+
+
+async def test_a_burst_is_answered_in_order(url: str) -> None:
+    """Mosquitto takes 20 unacknowledged messages at a time, which must lose nobody's answer."""
+    async with street(url) as (vehicle, platform):
+        sent = [platform.tell("sound").id for _ in range(60)]
+        assert [(await platform.ack()).command_id for _ in sent] == sent
+        assert vehicle.sounds == 60
 
 
 async def test_nobody_changes_the_answer_to_the_last_command(mosquitto: str) -> None:
@@ -287,7 +186,7 @@ async def test_mqtt_5_answers_where_it_is_asked_to(mosquitto: str) -> None:
         )
         await desk.open()
         command = platform.command("unlock")
-        asked = {
+        asked: dict[str, Any] = {
             "response_topic": f"replies/{vehicle.id}/1",
             "correlation_data": command.id.encode(),
             "message_expiry_interval": 15,
@@ -312,7 +211,7 @@ async def test_mqtt_5_answers_where_it_is_asked_to(mosquitto: str) -> None:
 
 async def test_a_silent_vehicle_hears_and_says_nothing(url: str) -> None:
     async with street(url, idle_interval_s=0.1, riding_interval_s=0.1) as (vehicle, platform):
-        vehicle.silence(1.0)
+        vehicle.silence(2.0)
         platform.tell("unlock")
         await asyncio.sleep(0.2)
         platform.readings = asyncio.Queue()
@@ -349,7 +248,7 @@ async def test_acks_get_lost_doubled_and_delayed(mosquitto: str) -> None:
         command = platform.tell("lock")
         assert [(await platform.ack()).command_id for _ in range(2)] == [command.id] * 2
 
-        vehicle.faults = Faults(delay_ack=1, ack_delay_s=0.6)
+        vehicle.faults = Faults(delay_ack=1, ack_delay_s=1.0)
         command = platform.tell("unlock")
         await platform.status("locked")
         await platform.status("unlocked")
@@ -378,7 +277,7 @@ async def test_a_wrong_clock(mosquitto: str, offset_ms: int) -> None:
 
 async def test_what_is_sent_without_network_does_not_come_late(url: str) -> None:
     async with street(url) as (vehicle, platform):
-        vehicle.lose_network(1.0)
+        vehicle.lose_network(1.5)
         await asyncio.sleep(0.5)
         assert not vehicle.is_online
         platform.tell("unlock")
@@ -452,16 +351,16 @@ async def test_a_drive(mosquitto: str) -> None:
     async with street(mosquitto, riding_interval_s=0.1, range_m=1_000) as (vehicle, platform):
         goal = (52.5225, 13.4142)
         points = [ALEXANDERPLATZ, (52.5219, 13.4142), goal]
-        assert not await vehicle.drive_to(points, 120)  # locked
+        assert not await vehicle.drive_to(points, 240)  # locked
         await platform.obeyed("unlock")
         began = time.monotonic()
-        assert await vehicle.drive_to(points, 120)
+        assert await vehicle.drive_to(points, 240)
         length_m = sum(geo.distance_m(*a, *b) for a, b in itertools.pairwise(points))
-        assert time.monotonic() - began == pytest.approx(length_m / (120 / 3.6), rel=0.2)
+        assert time.monotonic() - began > 0.95 * length_m / (240 / 3.6)
         assert (vehicle.latitude, vehicle.longitude) == pytest.approx(goal, abs=1e-5)
         assert vehicle.odometer_m == pytest.approx(length_m, rel=0.01)
         assert vehicle.battery_level == pytest.approx(100 - length_m / 10, rel=0.01)
-        driving = await platform.reading(speed_kmh=120)
+        driving = await platform.reading(speed_kmh=240)
         assert driving.locked is False
         standing = await platform.reading(speed_kmh=0)
         assert standing.latitude is not None
@@ -474,7 +373,7 @@ async def test_a_drive(mosquitto: str) -> None:
 async def test_it_does_not_lock_while_it_moves(mosquitto: str) -> None:
     async with street(mosquitto) as (vehicle, platform):
         await platform.obeyed("unlock")
-        drive = asyncio.create_task(vehicle.drive_to([(52.5229, 13.4132)], 300))
+        drive = asyncio.create_task(vehicle.drive_to([(52.5229, 13.4132)], 200))
         await asyncio.sleep(0.1)
         platform.tell("lock")
         await platform.refused("moving")

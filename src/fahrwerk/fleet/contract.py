@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
-from fahrwerk.kernel.errors import Conflict, NotFound, Refused, Unavailable
+from fahrwerk.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 PREFIX = {"scooter": "sco", "ebike": "ebi", "car": "car", "van": "van"}
 """The four types of vehicle (FLT-01) and the prefixes of their public ids."""
@@ -82,6 +84,72 @@ class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
     is_connected: bool = True
     metadata: dict[str, str | int | float | bool | None] = {}
     service_interval_days: int = 30
+
+
+class VehicleChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What staff may change of a vehicle; what is left out stays as it is."""
+
+    status: Literal["available", "maintenance"] | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    brand: str | UnsetType = UNSET
+    category: str | UnsetType = UNSET
+    external_id: str | UnsetType | None = UNSET
+    license_plate: str | UnsetType | None = UNSET
+    qr_code: str | UnsetType | None = UNSET
+    hardware_version: str | UnsetType | None = UNSET
+    firmware_version: str | UnsetType | None = UNSET
+    metadata: dict[str, str | int | float | bool | None] | UnsetType = UNSET
+    last_service_at: datetime | UnsetType = UNSET
+    service_interval_days: int | UnsetType = UNSET
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a vehicle has done and earned so far (FLT-41)."""
+
+    trips: int
+    distance_m: int
+    ridden_s: int
+    revenue_minor: int
+    utilization_rate: float
+    """The part of its time in service that it was ridden: 0 to 1."""
+
+
+class ImportProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one cell of an import file; row 1 is the first below the header."""
+
+    row: int
+    column: str
+    rule: str
+
+
+class ImportResult(msgspec.Struct, frozen=True):
+    """What became of an import file (FLT-13): all its rows were created, or none."""
+
+    rows: int
+    valid: int
+    created: int
+    problem_count: int
+    problems: list[ImportProblem]
+    """The first 1,000."""
+    dry_run: bool
+
+
+class Pairing(msgspec.Struct, frozen=True):
+    """The vehicle's half of a new key: handed over once, kept nowhere (FLT-16, FLT-23).
+
+    HS256: ``signs_with`` and ``checks_with`` are the same secret. EdDSA: the vehicle's private key
+    and the platform's public key. 32 bytes each.
+    """
+
+    vehicle_id: UUID
+    vehicle_type: str
+    identifier: str
+    kind: str
+    signs_with: bytes
+    checks_with: bytes
+
+    def __repr__(self) -> str:
+        return f"Pairing({self.identifier}, {self.kind}, ...)"  # keys must not end in a log
 
 
 class VehiclePage(msgspec.Struct, frozen=True):
@@ -171,6 +239,13 @@ class HoldLost(Conflict):
     message = "The reservation has expired."
 
 
+class HoldsAnother(Conflict):
+    """A rental holds one vehicle; this one already has one."""
+
+    code = "HOLDS_ANOTHER_VEHICLE"
+    message = "This rental already holds another vehicle."
+
+
 class VehicleSilent(Unavailable):
     """The vehicle did not answer in time; nothing was charged (RNT-27)."""
 
@@ -183,6 +258,23 @@ class IdentifierTaken(Conflict):
 
     code = "IDENTIFIER_TAKEN"
     message = "Another vehicle already has this identifier."
+
+
+class VehicleInUse(Conflict):
+    """Held or ridden just now: staff must wait, or end the rental."""
+
+    code = "VEHICLE_IN_USE"
+    message = "This vehicle is reserved or in use."
+
+
+class BadImport(Invalid):
+    """The import file as a whole cannot be read, or has problems and was to be imported.
+
+    ``details`` has ``rows``, ``valid``, ``problem_count`` and ``problems`` of ``ImportResult``.
+    """
+
+    code = "IMPORT_NOT_VALID"
+    message = "The file was not imported: it has problems."
 
 
 class NotSupported(Refused):
@@ -225,6 +317,30 @@ async def nearby_vehicles(
 
 
 @query
+async def vehicles(
+    call: Call,
+    vehicle_type: str | None,
+    status: str | None,
+    near: Place | None,
+    radius_m: int,
+    limit: int,
+    offset: int,
+) -> VehiclePage:
+    """A page of the fleet (FLT-07): by distance when ``near`` is given, else by identifier.
+
+    Where somebody rides is nobody else's business: riders see vehicles that nobody holds, and
+    their own; staff see all.
+    """
+    raise AssertionError
+
+
+@query
+async def usage(call: Call, vehicle_id: UUID) -> Usage:
+    """Usage figures of a vehicle (FLT-41). Raises ``UnknownVehicle``."""
+    raise AssertionError
+
+
+@query
 async def track(
     call: Call, vehicle_id: UUID, since: datetime, until: datetime, most: int = 500
 ) -> Track:
@@ -248,13 +364,53 @@ async def create_vehicle(call: Call, wanted: NewVehicle) -> Vehicle:
 
 
 @action
+async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) -> Vehicle:
+    """Change a vehicle, or take it out of service and back (permission ``fleet.vehicle.write``).
+
+    A connected vehicle that has been silent comes back from maintenance as ``offline``. Raises
+    ``UnknownVehicle``, ``VehicleInUse``, ``IdentifierTaken``, ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
+async def move_vehicle(call: Call, vehicle_id: UUID, place: Place) -> Vehicle:
+    """Say where a vehicle was put: rebalancing (permission ``fleet.vehicle.move``).
+
+    The next reading of a connected vehicle knows better. Raises ``UnknownVehicle``,
+    ``VehicleInUse``, ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
+async def import_vehicles(call: Call, dry_run: bool, csv: bytes) -> ImportResult:
+    """Check a CSV file and, unless ``dry_run``, create all its vehicles in one transaction.
+
+    FLT-12..14; at most 10 MB and 50,000 rows; permission ``fleet.vehicle.create``. A file with
+    problems is never imported: a dry run lists them, a real one raises ``BadImport``.
+    """
+    raise AssertionError
+
+
+@action
+async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[Pairing]:
+    """New keys for up to 500 vehicles, in the order asked (permission ``fleet.vehicle.pair``).
+
+    ``kind`` is HS256 or EdDSA. From now on they count as connected, and their old keys open
+    nothing. Raises ``UnknownVehicle`` (then none was paired), ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
 async def hold_vehicle(
     call: Call, reference: str, holder: UUID, rider_id: UUID, seconds: int
 ) -> Held:
     """Reserve a vehicle for the rental ``holder``: one conditional UPDATE (FLT-37).
 
-    Repeating it for the same holder answers the hold it has. Raises ``UnknownVehicle`` or
-    ``VehicleTaken`` with ``details.alternatives``: up to five nearby vehicles
+    Repeating it for the same holder answers the hold it has. Raises ``UnknownVehicle``,
+    ``HoldLost`` (its hold has run out), ``HoldsAnother``, or ``VehicleTaken`` with ``details.alternatives``: up to five nearby vehicles
     (``id type distance_meters battery``), nearest first (RNT-16).
     """
     raise AssertionError

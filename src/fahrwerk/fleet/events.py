@@ -29,6 +29,15 @@ class VehicleReserved(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
+@event("vehicle.hold_extended", topic="vehicle-lifecycle")
+class VehicleHoldExtended(msgspec.Struct, frozen=True):
+    """A hold was given more time (a paid booking waits for its unlock)."""
+
+    vehicle_id: UUID
+    booking_id: UUID
+    expires_at: datetime
+
+
 @event("vehicle.released", topic="vehicle-lifecycle")
 class VehicleReleased(msgspec.Struct, frozen=True):
     """A hold ended without a ride (``reason`` expired | cancelled | payment_failed | ...)."""
@@ -91,3 +100,28 @@ class VehicleOnline(msgspec.Struct, frozen=True):
     """Heard again after silence."""
 
     vehicle_id: UUID
+
+
+@event("vehicle.changed", topic="vehicle-lifecycle")
+class VehicleChanged(msgspec.Struct, frozen=True):
+    """Staff changed a vehicle's master data or took it out of service; ``status`` is its new one."""
+
+    vehicle_id: UUID
+    status: str
+
+
+@event("vehicle.moved", topic="vehicle-lifecycle")
+class VehicleMoved(msgspec.Struct, frozen=True):
+    """Staff put a vehicle somewhere else (rebalancing)."""
+
+    vehicle_id: UUID
+    latitude: float
+    longitude: float
+
+
+@event("vehicle.paired", topic="vehicle-lifecycle")
+class VehiclePaired(msgspec.Struct, frozen=True):
+    """A vehicle's device was given a new key (FLT-16)."""
+
+    vehicle_id: UUID
+    kind: str

@@ -2,6 +2,6 @@
 
 Words: a *person* has an account with one operator; a *session* is one login and its line of refresh
 tokens. Tables: ``person``, ``person_role``, ``session``, ``refresh_token``. Asks tenancy; tells
-``user.registered``. Tokens are signed in ``kernel.crypto``; single sign-on will join beside the
-password in ``actions/log_in``.
+``user.registered``, ``user.blocked``, ``user.unblocked`` and ``session.revoked``. Tokens are signed
+in ``kernel.crypto``; single sign-on will join beside the password in ``actions/log_in``.
 """

@@ -9,7 +9,8 @@ import msgspec
 
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
-from fahrwerk.kernel.errors import Conflict, NotFound, Refused, Unauthenticated
+from fahrwerk.kernel.errors import Conflict, Forbidden, NotFound, Refused, Unauthenticated
+from fahrwerk.tenancy.contract import Operator
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,38 @@ class Login(msgspec.Struct, frozen=True):
     person: Person
 
 
+class PersonPage(msgspec.Struct, frozen=True):
+    """One page of a list and how many there are in all."""
+
+    persons: list[Person]
+    total: int
+
+
+class ProfileChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What people may change about themselves; left out = as it is, None = removed."""
+
+    first_name: str | msgspec.UnsetType | None = msgspec.UNSET
+    last_name: str | msgspec.UnsetType | None = msgspec.UNSET
+    locale: str | msgspec.UnsetType | None = msgspec.UNSET
+    phone: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class FirstAdmin(msgspec.Struct, frozen=True):
+    """Who administers a new operator (TEN-04)."""
+
+    email: str
+    password: str
+    first_name: str | None = None
+    last_name: str | None = None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A new operator and its administrator, if one was named."""
+
+    operator: Operator
+    admin: Person | None
+
+
 class AlreadyRegistered(Conflict):
     """The e-mail address or phone number has an account with this operator."""
 
@@ -64,6 +97,13 @@ class WrongCredentials(Unauthenticated):
     """Unknown account or wrong password: the two look and take the same."""
 
     message = "E-mail or password is wrong."
+
+
+class AccountBlocked(Forbidden):
+    """The password is right, but the operator has blocked the account."""
+
+    code = "ACCOUNT_BLOCKED"
+    message = "This account is blocked. Please ask customer service."
 
 
 class UnknownPerson(NotFound):
@@ -92,7 +132,8 @@ async def register(
 ) -> Person:
     """Register a rider with the call's operator (IDN-01). Role ``customer``.
 
-    Raises ``AlreadyRegistered``, ``Invalid`` (neither e-mail nor phone, malformed, weak password).
+    Raises ``AlreadyRegistered``, ``Invalid`` (neither e-mail nor phone, malformed, weak password),
+    ``UnknownOperator``.
     """
     raise AssertionError
 
@@ -101,13 +142,20 @@ async def register(
 async def add_person(
     call: Call, email: str, password: str, roles: frozenset[str], first_name: str, last_name: str
 ) -> Person:
-    """Create an account with given roles (permission ``identity.person.create``); for staff."""
+    """Create an account with given roles (permission ``identity.person.create``); for staff.
+
+    Nobody can give a role that may more than he may himself: ``Forbidden``. Raises
+    ``AlreadyRegistered``, ``Invalid``.
+    """
     raise AssertionError
 
 
 @action
 async def log_in(call: Call, login: str, password: str, device: str = "") -> Login:
-    """Log in with e-mail or phone and password. Raises ``WrongCredentials``."""
+    """Log in with e-mail or phone and password; a new session, good for 30 days without use.
+
+    Raises ``WrongCredentials``, ``AccountBlocked``, ``UnknownOperator``.
+    """
     raise AssertionError
 
 
@@ -116,20 +164,74 @@ async def refresh(call: Call, refresh_token: str) -> Login:
     """Exchange a refresh token for new ones (IDN-07): rotated at each use.
 
     The token just replaced is honoured for 10 s with the same answer; any older one revokes the
-    whole session. Raises ``Unauthenticated``.
+    whole session. Roles are read anew. The token names its operator itself: the call need not.
+    Raises ``Unauthenticated``, or ``Invalid`` when call and token name different operators (C-80).
     """
     raise AssertionError
 
 
 @action
 async def log_out(call: Call, refresh_token: str | None) -> None:
-    """End the session of this refresh token, or all sessions of the caller when None."""
+    """End the session of this refresh token, or all sessions of the caller when None.
+
+    Harmless to repeat, and silent about tokens that mean nothing. Access tokens already given out
+    stay good until they expire, an hour at most.
+    """
+    raise AssertionError
+
+
+@action
+async def change_profile(call: Call, change: ProfileChange) -> Person:
+    """Change the caller's own names, language or phone number (IDN-31).
+
+    Raises ``Invalid`` (malformed; the last way to log in removed), ``AlreadyRegistered`` (phone),
+    ``UnknownPerson``.
+    """
+    raise AssertionError
+
+
+@action
+async def block_person(call: Call, person_id: UUID) -> Person:
+    """Block an account and end its sessions (permission ``identity.person.block``). Repeatable.
+
+    Nobody can block himself, or somebody who may more than he may: ``Forbidden``. Raises
+    ``UnknownPerson``.
+    """
+    raise AssertionError
+
+
+@action
+async def unblock_person(call: Call, person_id: UUID) -> Person:
+    """Let a blocked account log in again (permission ``identity.person.block``). Repeatable.
+
+    Raises ``UnknownPerson``, ``Forbidden`` as :func:`block_person`.
+    """
+    raise AssertionError
+
+
+@action
+async def open_operator(call: Call, wanted: Operator, admin: FirstAdmin | None) -> Opened:
+    """Create an operator and its first administrator (permission ``tenancy.operator.create``).
+
+    ``wanted.id`` is not regarded: the same short name always gets the same id, so a repeat finishes
+    what a crash left half done (TEN-03, TEN-04). Raises ``SlugTaken``, ``DomainTaken``,
+    ``Invalid``.
+    """
     raise AssertionError
 
 
 @query
 async def person(call: Call, person_id: UUID) -> Person:
     """A person of this operator. Raises ``UnknownPerson``."""
+    raise AssertionError
+
+
+@query
+async def persons(call: Call, q: str | None, limit: int, offset: int) -> PersonPage:
+    """The operator's people, newest first (permission ``identity.person.read``).
+
+    ``q``: a part of name, e-mail or phone, small and capital letters alike.
+    """
     raise AssertionError
 
 
@@ -141,5 +243,8 @@ async def contact(call: Call, person_id: UUID) -> Contact | None:
 
 @query
 async def rider_standing(call: Call, person_id: UUID) -> Standing:
-    """Whether this person may start a ride: active account. One statement."""
+    """Whether this person may start a ride: active account, with a name (C-05). One statement.
+
+    ``reason`` when not: ``unknown``, ``blocked``, ``name_missing``.
+    """
     raise AssertionError

@@ -1,4 +1,7 @@
-"""What identity tells. Ids only: personal data stay in identity's own rows."""
+"""What identity tells. Ids only: personal data stay in identity's own rows.
+
+Streams are ``person:<uuid>`` and, for the end of a session, ``session:<uuid>``.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,17 @@ class SessionRevoked(msgspec.Struct, frozen=True):
     user_id: UUID
     session_id: UUID
     reason: str
+
+
+@event("user.blocked", topic="identity")
+class UserBlocked(msgspec.Struct, frozen=True):
+    """The operator blocked an account: no log-in and no new ride."""
+
+    user_id: UUID
+
+
+@event("user.unblocked", topic="identity")
+class UserUnblocked(msgspec.Struct, frozen=True):
+    """A blocked account may ride again."""
+
+    user_id: UUID

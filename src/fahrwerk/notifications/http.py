@@ -1,7 +1,7 @@
-"""The mailbox of the demo: what would have been sent, as a page and as JSON.
+"""What became of a ride's messages, and the mailbox of the demo as a page and as JSON.
 
-Only where ``FAHRWERK_DEV`` is on; anywhere else these addresses do not exist. Open without a login,
-because the letters a tester wants to read are those of accounts just invented.
+The mailbox exists only where ``FAHRWERK_DEV`` is on. It is open without a login, because the
+letters a tester wants to read are those of accounts just invented.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Annotated
 import msgspec
 from litestar import MediaType, Response, get
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
-from fahrwerk.kernel import clock, ids
+from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.call import Call, system
 from fahrwerk.kernel.errors import NotFound
-from fahrwerk.notifications.contract import Mail, mails
+from fahrwerk.notifications.contract import Mail, Notice, mails, notices
 from fahrwerk.notifications.contract import mail as one_mail
 from fahrwerk.notifications.templates import letters
 from fahrwerk.tenancy.contract import operators
@@ -57,6 +57,51 @@ class Mailbox(msgspec.Struct, frozen=True):
     mails: list[MailShown]
 
 
+class NoticeShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to one person. ``status``: due | sent | failed | dropped; ``reason`` of the last
+    failed try, or why there was nothing to send."""
+
+    id: str
+    template: str
+    channel: str
+    status: str
+    attempts: int
+    reason: str | None
+    created_at: str
+    next_try_at: str | None
+    sent_at: str | None
+
+
+class Notices(msgspec.Struct, frozen=True):
+    """All messages about one rental, oldest first."""
+
+    notices: list[NoticeShown]
+
+
+@get("/api/v1/notices", permission="notifications.notice.read", tags=["notifications"])
+async def list_notices(
+    call: web.Caller,
+    rental_id: Annotated[str, QueryParameter(max_length=60, description="rent_... or book_...")],
+) -> Notices:
+    """Whether the rider of a rental got confirmation and receipt, and if not, why (EV-08)."""
+    found = await notices(call, ids.parse(rental_id, "rent", "book"))
+    return Notices([_notice(each) for each in found])
+
+
+def _notice(notice: Notice) -> NoticeShown:
+    return NoticeShown(
+        id=ids.public("ntc", notice.id),
+        template=notice.template,
+        channel=notice.channel,
+        status=notice.state,
+        attempts=notice.attempts,
+        reason=notice.reason,
+        created_at=clock.stamp(notice.created_at),
+        next_try_at=clock.stamp(notice.due_at) if notice.state == "due" else None,
+        sent_at=clock.stamp(notice.sent_at) if notice.sent_at else None,
+    )
+
+
 def _in_development(state: State) -> None:
     if not state.settings.dev:
         raise NotFound
@@ -70,7 +115,7 @@ async def _shown(call: Call) -> tuple[list[Mail], dict[str, str]]:
 
 
 @get("/dev/mail.json", permission=None, public=True, tags=["notifications"])
-async def mailbox_json(call: Call, state: State) -> Mailbox:
+async def mailbox_json(call: web.Caller, state: State) -> Mailbox:
     """The newest 200 letters of the request's operator, or of all when it names none.
 
     404 unless ``FAHRWERK_DEV`` is on.
@@ -107,9 +152,9 @@ def _ago(at: datetime, now: datetime) -> str:
 
 @get("/dev/mail", permission=None, public=True, include_in_schema=False)
 async def mailbox_page(
-    call: Call,
+    call: web.Caller,
     state: State,
-    message: Annotated[str | None, Parameter(max_length=60)] = None,
+    message: Annotated[str | None, QueryParameter(max_length=60)] = None,
 ) -> Response[str]:
     """The same as a page: a list and one letter (``?message=<id>``; the newest if none is named).
 
@@ -138,4 +183,4 @@ async def mailbox_page(
     return Response(page, media_type=MediaType.HTML, headers=_HEADERS, status_code=status)
 
 
-handlers = [mailbox_json, mailbox_page]
+handlers = [list_notices, mailbox_json, mailbox_page]

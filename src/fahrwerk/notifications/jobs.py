@@ -29,7 +29,7 @@ from fahrwerk.tenancy import contract as tenancy
 if TYPE_CHECKING:
     from fahrwerk.fleet.contract import Vehicle
     from fahrwerk.kernel.call import Call
-    from fahrwerk.rentals.contract import Rental
+    from fahrwerk.rentals.contract import Details
     from fahrwerk.tenancy.contract import Operator
 
 BATCH = 10
@@ -82,7 +82,7 @@ async def _send(due: Due) -> None:
     call = system(due.tenant, "notifications", trace=due.trace)
     config = settings.load()
     try:
-        letter = await _letter(call, due, config.mail_from)
+        letter = await _letter(call, due, config.mail_from, config.address)
         if config.smtp_url:
             await smtp.send(call, letter, config.smtp_url)
         else:
@@ -104,22 +104,22 @@ async def _send(due: Due) -> None:
         await _sent(call, due)
 
 
-async def _letter(call: Call, due: Due, sender: str) -> Letter:
+async def _letter(call: Call, due: Due, sender: str, address: str) -> Letter:
     """Ask everyone concerned and write the letter. Raises ``Dropped`` when none is wanted."""
-    contact, operator, rental = await asyncio.gather(
+    contact, operator, about = await asyncio.gather(
         identity.contact(call, due.user_id),
         tenancy.operator(call),
-        rentals.rental(call, due.reference),
+        rentals.details(call, due.reference),
     )
     if contact is None or not contact.email:
         raise Dropped("no_contact" if contact is None else "no_email_address")
-    if due.template == "BookingConfirmation" and rental.state == "cancelled":
-        raise Dropped("booking_cancelled")
-    vehicle = await fleet.vehicle(call, rental.vehicle_id)
     lang = rules.language(contact.locale, operator.locale)
-    name = rules.one_line(contact.name)
-    facts = _FACTS[due.template](rental, vehicle, operator, lang)
-    texts = written(due.template, lang, {"user_name": name, **facts})
+    # Who gave no name is not greeted by an address.
+    has_name = contact.name not in (contact.email, contact.phone)
+    name = rules.one_line(contact.name) if has_name else ""
+    say = _confirmation if due.template == "BookingConfirmation" else _receipt
+    facts = {"user_name": name, "operator": operator, **say(about, operator, lang, address)}
+    texts = written(due.template, lang, facts)
     return Letter(
         notice_id=due.id,
         user_id=due.user_id,
@@ -137,26 +137,26 @@ async def _letter(call: Call, due: Due, sender: str) -> Letter:
     )
 
 
-def _shown(rental: Rental, vehicle: Vehicle, operator: Operator, lang: str) -> dict[str, Any]:
+def _of_vehicle(vehicle: Vehicle, lang: str) -> dict[str, Any]:
     return {
-        "operator": operator,
         "vehicle": vehicle,
         "vehicle_word": rules.vehicle_word(vehicle.vehicle_type, lang),
         "vehicle_id": ids.public(fleet.PREFIX[vehicle.vehicle_type], vehicle.id),
     }
 
 
-def _confirmation(
-    rental: Rental, vehicle: Vehicle, operator: Operator, lang: str
-) -> dict[str, Any]:
+def _confirmation(about: Details, operator: Operator, lang: str, address: str) -> dict[str, Any]:
     """What a booking confirmation says (NTF-03); ``estimated_charge`` is the hold (C-19)."""
+    rental, vehicle = about.rental, about.vehicle
+    if rental.state == "cancelled":
+        raise Dropped("booking_cancelled")
     amount = partial(money.formatted, currency=rental.terms.currency, locale=lang)
     location = rules.one_line(vehicle.address)
     if not location and vehicle.latitude is not None and vehicle.longitude is not None:
         location = f"{vehicle.latitude:.5f}, {vehicle.longitude:.5f}"
     until = rental.expires_at if rental.state == "confirmed" else None
     return {
-        **_shown(rental, vehicle, operator, lang),
+        **_of_vehicle(vehicle, lang),
         "booking_id": ids.public("book", rental.id),
         "location": location,
         "start": rules.moment(rental.planned_start_at, operator.time_zone, lang),
@@ -167,8 +167,9 @@ def _confirmation(
     }
 
 
-def _receipt(rental: Rental, vehicle: Vehicle, operator: Operator, lang: str) -> dict[str, Any]:
+def _receipt(about: Details, operator: Operator, lang: str, address: str) -> dict[str, Any]:
     """What a receipt says (NTF-05). Raises ``NotNow`` while the ride has no end or no price."""
+    rental = about.rental
     rating, started, ended = rental.rating, rental.started_at, rental.ended_at
     if rating is None or started is None or ended is None:
         raise NotNow("the ride is not rated yet")
@@ -176,7 +177,7 @@ def _receipt(rental: Rental, vehicle: Vehicle, operator: Operator, lang: str) ->
     zone = operator.time_zone
     off = rating.promo_discount_minor
     return {
-        **_shown(rental, vehicle, operator, lang),
+        **_of_vehicle(about.vehicle, lang),
         "booking_id": ids.public("rent", rental.id),
         "ride_day": rules.day(started, zone, lang),
         "started": rules.moment(started, zone, lang),
@@ -190,17 +191,17 @@ def _receipt(rental: Rental, vehicle: Vehicle, operator: Operator, lang: str) ->
         "tax": amount(rating.tax_minor),
         "tax_rate": rules.percent(rental.terms.tax_rate_bp, lang),
         "total": amount(rating.total_minor),
+        "paid_with": about.payment.method_label if about.payment else None,
+        "receipt_url": f"{address}{about.receipt_path}" if about.receipt_path else None,
     }
 
-
-_FACTS = {"BookingConfirmation": _confirmation, "RideReceipt": _receipt}
 
 # Only a notice still due is ended, and its one event is written with it.
 _END = f"""
 WITH ended AS (
     UPDATE notifications.notice
     SET state = $2, reason = $3, sent_at = $4, version = version + 1
-    WHERE id = $1 AND state = 'due'
+    WHERE tenant_id = kernel.tenant() AND id = $1 AND state = 'due'
     RETURNING id, version
 )
 {events.INSERT}
@@ -225,7 +226,7 @@ async def _fail(call: Call, due: Due, reason: str) -> None:
 _PAUSE = """
 UPDATE notifications.notice
 SET reason = $3, due_at = kernel.now() + make_interval(secs => $4)
-WHERE id = $1 AND state = 'due' AND attempts = $2
+WHERE tenant_id = kernel.tenant() AND id = $1 AND state = 'due' AND attempts = $2
 """
 
 
@@ -240,7 +241,8 @@ async def _later(call: Call, due: Due, reason: str) -> None:
 
 
 _DROP = """
-UPDATE notifications.notice SET state = 'dropped', reason = $2 WHERE id = $1 AND state = 'due'
+UPDATE notifications.notice SET state = 'dropped', reason = $2
+WHERE tenant_id = kernel.tenant() AND id = $1 AND state = 'due'
 """
 
 

@@ -17,12 +17,16 @@ SELECT id, tenant_id AS tenant, template, sender, recipient, subject, text, html
        message_id, sent_at
 FROM notifications.mail
 """
+# Row-level security lets a call without an operator see all of them. A call with one says so again:
+# of two policies joined by OR the planner makes no use of an index.
 _MAILS = f"{_MAIL} ORDER BY sent_at DESC, id DESC LIMIT $1"
+_OWN_MAILS = f"{_MAIL} WHERE tenant_id = kernel.tenant() ORDER BY sent_at DESC, id DESC LIMIT $1"
 
 
 async def mails(call: Call, limit: int) -> list[Mail]:
-    """See the contract. Row-level security lets a call without an operator see all of them."""
-    return [Mail(**row) for row in await db.run("notifications", call, _MAILS, limit)]
+    """See the contract."""
+    sql = _MAILS if call.tenant is None else _OWN_MAILS
+    return [Mail(**row) for row in await db.run("notifications", call, sql, limit)]
 
 
 _ONE_MAIL = f"{_MAIL} WHERE id = $1"
@@ -39,7 +43,8 @@ async def mail(call: Call, mail_id: UUID) -> Mail:
 _NOTICES = """
 SELECT id, user_id, template, channel, reference, state, attempts, reason, created_at, due_at,
        sent_at
-FROM notifications.notice WHERE reference = $1 ORDER BY created_at, id
+FROM notifications.notice WHERE tenant_id = kernel.tenant() AND reference = $1
+ORDER BY created_at, id
 """
 
 

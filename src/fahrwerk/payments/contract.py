@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -80,6 +81,50 @@ class UnknownMethod(NotFound):
     message = "There is no such payment method."
 
 
+class MethodInUse(Conflict):
+    """A ride under way is to be paid with it."""
+
+    code = "PAYMENT_METHOD_IN_USE"
+    message = "This payment method is needed for a ride under way."
+
+
+class RefundTooLarge(Conflict):
+    """More than was captured and is not refunded yet."""
+
+    code = "REFUND_TOO_LARGE"
+    message = "More cannot be refunded than was paid."
+
+
+class PaymentPage(msgspec.Struct, frozen=True):
+    """One page of payments and how many there are in all."""
+
+    payments: list[Payment]
+    total: int
+
+
+class GatewayFault(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the sandbox's fault script: spoil the next ``times`` requests of a kind."""
+
+    operation: Literal["set_up", "authorize", "confirm", "capture", "void", "refund", "read", "any"]
+    fault: Literal[
+        "declined",
+        "timeout_before",
+        "timeout_after",
+        "error_500_before",
+        "error_500_after",
+        "rate_limited",
+        "slow",
+        "wrong_amount",
+        "delayed",
+        "late",
+    ]
+    code: str | None = None
+    """Of ``declined``."""
+    seconds: float = 3.0
+    """Of ``slow``, ``delayed`` and ``late``."""
+    times: int = 1
+
+
 class PaymentClosed(Conflict):
     """The payment is voided, failed or refunded and takes no more."""
 
@@ -91,7 +136,11 @@ class PaymentClosed(Conflict):
 async def open_payment(
     call: Call, payment_id: UUID, reference: UUID, rider_id: UUID, amount_minor: int, currency: str
 ) -> Payment:
-    """Open the payment of a rental: one INSERT, no gateway yet. Repeating answers what is there."""
+    """Open the payment of a rental: one INSERT, no gateway yet. Repeating answers what is there.
+
+    Raises ``Invalid`` (an amount of nothing, or of more than a million units), ``Conflict`` (the
+    rental has another payment).
+    """
     raise AssertionError
 
 
@@ -108,7 +157,33 @@ async def authorize(call: Call, payment_id: UUID, method_id: UUID | None) -> Pay
 
 @action
 async def void(call: Call, payment_id: UUID) -> None:
-    """Mark a payment as no longer wanted: what is authorised now or later is voided (I12)."""
+    """Mark a payment as no longer wanted: what is authorised now or later is voided (I12).
+
+    Harmless to repeat, and without effect once the ride has ended: what is captured is refunded
+    (C-84). The voiding itself is a worker's; it is signalled like every change.
+    """
+    raise AssertionError
+
+
+@action
+async def pay(call: Call, reference: UUID, method_id: UUID | None) -> Payment:
+    """Pay what one's rental owes now (PAY-03): the hold of a booking, or what remained *due*.
+
+    Like ``authorize`` while the ride has not ended. A due rest is authorised and captured at once,
+    with the rider present. A payment that owes nothing answers itself. Raises what ``authorize``
+    raises, ``NotFound`` for somebody else's rental.
+    """
+    raise AssertionError
+
+
+@action
+async def complete_authentication(call: Call, payment_id: UUID) -> Payment:
+    """Go on after the rider's 3-D Secure challenge (PAY-05, PAY-06).
+
+    Real gateways tell us by themselves; the sandbox takes this as the word of its challenge page.
+    Without a challenge under way it answers the payment as it is. Raises ``PaymentDeclined``,
+    ``AuthenticationRequired`` (it failed and may be tried again), ``PaymentUnknown``, ``NotFound``.
+    """
     raise AssertionError
 
 
@@ -116,20 +191,45 @@ async def void(call: Call, payment_id: UUID) -> None:
 async def refund(call: Call, payment_id: UUID, amount_minor: int, reason: str, key: str) -> Payment:
     """Give back part or all of what was captured (permission ``payments.refund.create``).
 
-    Raises ``Conflict`` when more than was captured, ``Unpaid`` when the gateway refuses.
+    ``key`` names this refund: repeating it answers the same. Raises ``RefundTooLarge`` (a
+    ``Conflict``) when more than was captured, ``Unpaid`` when the gateway refuses,
+    ``PaymentUnknown`` when it did not answer (a worker sees it through), ``Invalid``, ``NotFound``.
     """
     raise AssertionError
 
 
 @action
+async def take_webhook(
+    call: Call, gateway: str, body: bytes, headers: dict[str, str]
+) -> bool:
+    """A gateway's webhook, as it came in (F11); header names in lower case. False: known already.
+
+    It is stored once by (gateway, event id) and answered at once; a worker then reads at the
+    gateway what happened. Raises ``Invalid`` (signature, time or operator wrong), ``NotFound`` (no
+    such gateway).
+    """
+    raise AssertionError
+
+
+@action
+async def script_sandbox(call: Call, faults: list[GatewayFault]) -> None:
+    """Make the sandbox gateway misbehave (permission ``payments.sandbox.write``); [] = no more."""
+    raise AssertionError
+
+
+@action
 async def add_method(call: Call, gateway_token: str, make_default: bool) -> Method:
-    """Store a method the client has set up at the gateway. Raises ``Invalid``, ``Unpaid``."""
+    """Store a method the client has set up at the gateway; the same token again is the same method.
+
+    Raises ``Invalid`` (a token the gateway does not know), ``Unpaid`` (refused by the gateway),
+    ``PaymentUnknown`` (the gateway did not answer: try again), ``Conflict`` (too many methods).
+    """
     raise AssertionError
 
 
 @action
 async def remove_method(call: Call, method_id: UUID) -> None:
-    """Forget a method of the caller. Raises ``UnknownMethod``."""
+    """Forget a method of the caller. Raises ``UnknownMethod``, ``MethodInUse``."""
     raise AssertionError
 
 
@@ -148,4 +248,19 @@ async def find_method(call: Call, reference: str) -> UUID:
 @query
 async def payment_for(call: Call, reference: UUID) -> Payment | None:
     """The payment of a rental, or None. Signalled as ``payments.payment:<rental uuid>``."""
+    raise AssertionError
+
+
+@query
+async def payment(call: Call, payment_id: UUID) -> Payment:
+    """One payment: the caller's own, or any with permission ``payments.payment.read_any``.
+
+    Raises ``NotFound``.
+    """
+    raise AssertionError
+
+
+@query
+async def payments(call: Call, limit: int, offset: int) -> PaymentPage:
+    """The caller's payments, newest first (PAY-25)."""
     raise AssertionError

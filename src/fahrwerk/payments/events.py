@@ -45,13 +45,32 @@ class PaymentFailed(msgspec.Struct, frozen=True):
     reason: str
 
 
+@event("payment.pending", topic="payment-lifecycle")
+class PaymentPending(msgspec.Struct, frozen=True):
+    """The gateway has not said whether it authorised; it is asked again until it does (PAY-12)."""
+
+    booking_id: UUID
+    payment_id: UUID
+
+
+@event("payment.action_required", topic="payment-lifecycle")
+class PaymentActionRequired(msgspec.Struct, frozen=True):
+    """The rider's bank wants a confirmation, or did not get it (3-D Secure, PAY-05, RNT-24)."""
+
+    booking_id: UUID
+    payment_id: UUID
+    reason: str | None
+    """None: to be confirmed; else why the confirmation failed: the rider may try again."""
+
+
 @event("payment.voided", topic="payment-lifecycle")
 class PaymentVoided(msgspec.Struct, frozen=True):
-    """An authorisation was given back."""
+    """The payment is off and what was authorised for it was given back."""
 
     booking_id: UUID
     payment_id: UUID
     amount: int
+    """0 when nothing had been authorised."""
     currency: str
 
 

@@ -24,7 +24,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What a ride will cost, agreed at its start and stored with it (PRC-19).
 
     ``price_per_unit_e4`` in ten-thousandths of the currency for ``unit_minutes`` minutes: 2500 for
-    1 minute, 25000 for 60 (C-20, C-24). Time is charged by the started minute, pro rata of the unit.
+    1 minute, 25000 for 60 (C-20, C-24). Time is charged by the started minute, pro rata of it.
     """
 
     tariff_id: UUID

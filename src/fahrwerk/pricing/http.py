@@ -220,7 +220,7 @@ async def post_promotion(call: Call, data: NewPromotion) -> PromotionAnswer:
     made = await contract.add_promotion(
         call,
         data.code,
-        rules.to_e4(data.percent / 100, "percent"),
+        rules.to_basis_points(data.percent, "percent"),
         None if most is None else rules.to_minor(most, call.currency, "at_most"),
         data.valid_from,
         data.valid_until,

@@ -100,8 +100,8 @@ async def prices(call: Call, vehicles: list[str]) -> list[VehiclePrice]:
     """See the contract."""
     if not 1 <= len(vehicles) <= MOST_VEHICLES:
         raise Invalid(field="vehicle_ids", issue=f"must name 1 to {MOST_VEHICLES} vehicles")
-    known, *types = await asyncio.gather(
-        tariffs(call), *(_type_of(call, reference) for reference in vehicles)
+    known, types = await asyncio.gather(
+        tariffs(call), asyncio.gather(*(_type_of(call, reference) for reference in vehicles))
     )
     return [
         VehiclePrice(reference, known[kind])

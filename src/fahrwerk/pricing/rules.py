@@ -166,6 +166,11 @@ def to_e4(price: Decimal, field: str) -> int:
     return _whole(price * money.E4, field, "at most 4 decimals")
 
 
+def to_basis_points(percent: Decimal, field: str) -> int:
+    """A percentage as people write it, in basis points. Raises ``Invalid`` for a finer one."""
+    return _whole(percent * 100, field, "at most 2 decimals")
+
+
 def _whole(value: Decimal, field: str, issue: str) -> int:
     if not value.is_finite() or not 0 <= value <= MOST_E4:
         raise Invalid(field=field, issue="must be a number, not negative, not huge")

@@ -47,7 +47,7 @@ class RentalStarted(msgspec.Struct, frozen=True):
 
 @event("rental.ended", topic="booking-lifecycle")
 class RentalEnded(msgspec.Struct, frozen=True):
-    """The ride is over (EV-07): what it cost, to be captured; the vehicle to be locked and freed."""
+    """The ride is over (EV-07): its price is to be captured, the vehicle locked and freed."""
 
     booking_id: UUID
     user_id: UUID

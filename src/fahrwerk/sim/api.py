@@ -165,6 +165,19 @@ class Session:
         self._refresh = answer.find("refresh_token") if answer.ok else None
         return answer
 
+    async def register(self, first_name: str, last_name: str) -> Answer:
+        """Become a rider of this operator (IDN-01). Then log in."""
+        return await self._patient(
+            "POST",
+            "/api/v1/auth/register",
+            {
+                "email": self.email,
+                "password": self._password,
+                "first_name": first_name,
+                "last_name": last_name,
+            },
+        )
+
     async def ask(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, **query: Any
     ) -> Answer:

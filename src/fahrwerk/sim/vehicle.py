@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.kernel import geo
-from fahrwerk.sim.line import Line
+from fahrwerk.fleet.protocols.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

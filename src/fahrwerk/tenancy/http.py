@@ -123,7 +123,7 @@ async def list_tenants(call: web.Caller, limit: web.Limit = 50, offset: web.Offs
     )
 
 
-@get("/api/v1/tenant", permission=None, public=True, tagged=True, tags=["tenancy"])
+@get("/api/v1/tenant", permission=None, public=True, conditional=True, tags=["tenancy"])
 async def own_tenant(call: web.Caller) -> OwnOperator:
     """The operator this request is for, by ``X-Tenant-ID`` or the host's name (TEN-02, TEN-23).
 

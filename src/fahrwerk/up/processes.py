@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,17 +113,22 @@ class Database:
         self._folder, self._lock, self._leash = folder, lock, leash
         self._server: postgres.EmbeddedPostgres | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()
         self.pid: int | None = None
 
     def start(self) -> None:
         """Start the server, or take over one that a killed run left. Raises ``Failed``."""
-        try:
-            self._server = postgres.start(self._folder)
-        except SystemExit as error:
-            raise Failed(str(error)) from None
-        self.pid = self._server.pid
+        with self._starting:
+            try:
+                self._server = postgres.start(self._folder)
+            except SystemExit as error:
+                raise Failed(str(error)) from None
+            self._take_over(self._server)
+
+    def _take_over(self, server: postgres.EmbeddedPostgres) -> None:
+        self.pid = server.pid
         self._dismiss_keeper()
-        pid_file = self._server.folder / "postmaster.pid"
+        pid_file = server.folder / "postmaster.pid"
         self._keeper = subprocess.Popen(
             [
                 *(sys.executable, "-m", leashes.__name__),
@@ -151,6 +157,9 @@ class Database:
 
     async def stop(self, until: float) -> None:
         """Cleanly; as after a power cut when that takes too long, which costs no data either."""
+        # A start under way is not interrupted: half a start is what nobody could clean up.
+        await asyncio.to_thread(self._starting.acquire)
+        self._starting.release()
         if self._server is not None and self.ended() is None:
             self._signal(signal.SIGINT)
             is_asked_only = True

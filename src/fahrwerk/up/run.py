@@ -9,12 +9,12 @@ import shutil
 import signal
 import sys
 import time
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from fahrwerk import __version__
 from fahrwerk.kernel import postgres, settings
 from fahrwerk.sim import demo
 from fahrwerk.sim.api import Away
@@ -109,8 +109,8 @@ class House:
     async def _start_database(self) -> None:
         if self.database is not None:
             with self.screen.step("Database") as found:
-                await asyncio.to_thread(self.database.start)
                 self._keep(self.database)
+                await asyncio.to_thread(self.database.start)
                 found.append(f"PostgreSQL {postgres.MAJOR}, process {self.database.pid}")
         if self.database is None and not self.settings.database_admin_url:
             self.screen.line("  Migrations   yours to run: FAHRWERK_DATABASE_ADMIN_URL is not set")
@@ -304,9 +304,10 @@ async def _main(plan: Plan, screen: Screen) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
+            loop.add_signal_handler(number, stop.set)
     found = plan.settings
-    screen.line(f"Fahrwerk {__version__}, data in {found.data.absolute()}")
+    screen.line(f"Fahrwerk {version('fahrwerk')}, data in {found.data.absolute()}")
     address = f"http://{found.http_host}:{found.http_port}"
     reading, writing = os.pipe()
     try:

@@ -1,4 +1,4 @@
-"""What a person sees of ``up``: lines that stay, and on a terminal one below that keeps changing."""
+"""What a person sees of ``up``: lines that stay and, on a terminal, one below that changes."""
 
 from __future__ import annotations
 

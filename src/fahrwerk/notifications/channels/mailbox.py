@@ -22,7 +22,8 @@ WITH kept AS (
     RETURNING id
 )
 DELETE FROM notifications.mail WHERE EXISTS (SELECT 1 FROM kept) AND (tenant_id, id) IN (
-    SELECT tenant_id, id FROM notifications.mail ORDER BY sent_at DESC, id DESC OFFSET {KEPT - 1}
+    SELECT tenant_id, id FROM notifications.mail WHERE tenant_id = kernel.tenant()
+    ORDER BY sent_at DESC, id DESC OFFSET {KEPT - 1}
 )
 """
 

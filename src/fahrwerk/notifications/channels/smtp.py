@@ -8,6 +8,7 @@ never travels in clear except to this very machine; otherwise where the server o
 from __future__ import annotations
 
 import asyncio
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -71,16 +72,16 @@ def message_of(letter: Letter) -> EmailMessage:
     try:
         message["From"] = Address(letter.sender_name, addr_spec=letter.sender)
         message["To"] = Address(letter.recipient_name, addr_spec=letter.recipient)
-    except (ValueError, IndexError) as error:  # what the parser raises on nonsense
+    except (MessageError, ValueError, IndexError) as error:  # what the parser raises on nonsense
         raise Refused(f"not an e-mail address: {error}") from error
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(letter.at)
     message["Message-ID"] = letter.message_id
-    message["Content-Language"] = letter.language
     # Out-of-office programs do not answer a machine (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
+    message["Content-Language"] = letter.language  # last: setting content clears such headers
     return message
 
 

@@ -83,11 +83,10 @@ CREATE TABLE rentals.deadline (
     tenant_id  uuid NOT NULL DEFAULT kernel.tenant(),
     rental_id  uuid NOT NULL,
     due_at     timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, rental_id),
-    FOREIGN KEY (tenant_id, rental_id) REFERENCES rentals.rental (tenant_id, id) ON DELETE CASCADE
+    PRIMARY KEY (tenant_id, rental_id)
 );
 CREATE INDEX deadline_due ON rentals.deadline (due_at);
-COMMENT ON TABLE rentals.deadline IS 'Work queue: when a worker looks at a rental next. The rental says what is to be done; a row that comes too early is harmless.';
+COMMENT ON TABLE rentals.deadline IS 'Work queue: when a worker looks at a rental next. The rental says what is to be done; a row that comes too early, or outlives its rental, is harmless (hence no foreign key).';
 COMMENT ON COLUMN rentals.deadline.due_at IS 'Lease time. Moved ahead by who claims it, so that a worker that dies is followed by another.';
 
 CREATE TABLE rentals.end_photo (

@@ -1,9 +1,14 @@
-"""A simulated vehicle's line to its broker: one MQTT connection at a time, 5 or else 3.1.1."""
+"""A line to a broker: one MQTT connection at a time, version 5 or else 3.1.1.
+
+The one part of a protocol that does I/O; the platform and the simulated vehicle both speak through
+it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +27,7 @@ MQTT_5, MQTT_3_1_1 = 5, 4
 KEEP_ALIVE_S = 60
 OPEN_WITHIN_S = 10
 CLOSE_WITHIN_S = 2
+HELD_UP_S = 0.02
 
 _REFUSED = 0x80  # SUBACK codes from here on
 # Whoever has a line decides when it is opened again. (gmqtt reads -1 as for ever, 0 as once.)
@@ -47,6 +53,7 @@ class Line:
         self._client_id, self._url, self._filter = client_id, url, topic_filter
         self._on_message, self._on_lost = on_message, on_lost
         self._client: Client | None = None
+        self._outbox: deque[tuple[str, bytes, int, dict[str, Any]]] = deque(maxlen=1_000)
         self._versions: tuple[int, ...] = (MQTT_5, MQTT_3_1_1)
 
     @property
@@ -60,9 +67,23 @@ class Line:
         return self._versions[0]
 
     def publish(self, topic: str, payload: bytes, *, qos: int, **properties: Any) -> None:
-        """Send; the properties only where the broker speaks MQTT 5."""
-        if self._client is not None and self._client.is_connected:
-            self._client.publish(topic, payload, qos=qos, **properties)
+        """Send, in order; the properties only where the broker speaks MQTT 5."""
+        self._outbox.append((topic, payload, qos, properties))
+        if len(self._outbox) == 1:
+            self._send()
+
+    def _send(self) -> None:
+        while self._outbox:
+            topic, payload, qos, properties = self._outbox.popleft()
+            if self._client is None or not self._client.is_connected:
+                continue
+            try:
+                self._client.publish(topic, payload, qos=qos, **properties)
+            except OverflowError:
+                # The broker allows so many unacknowledged messages and no more (Mosquitto: 20).
+                self._outbox.appendleft((topic, payload, qos, properties))
+                asyncio.get_running_loop().call_later(HELD_UP_S, self._send)
+                return
 
     async def open(self) -> None:
         """Connect and subscribe. Raises ``OSError`` with what went wrong last."""

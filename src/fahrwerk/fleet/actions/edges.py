@@ -1,0 +1,34 @@
+"""Where a verb of this room meets the database's refusals, the event log and the caches."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from fahrwerk.kernel.errors import Problem
+
+
+@contextmanager
+def refused_by(**constraints: Callable[[], Problem]) -> Iterator[None]:
+    """Answer with a problem where the named constraint refuses: of a race, the index knows best."""
+    try:
+        yield
+    except Exception as error:
+        problem = constraints.get(getattr(error, "constraint_name", None) or "")
+        if problem is None:
+            raise
+        raise problem() from error
+
+
+def title(kind: type[Any]) -> tuple[str, str]:
+    """Name and topic of a kind of event, for statements that put its data together in SQL."""
+    return kind.event_name, kind.event_topic
+
+
+def cell_signal(tenant: UUID | None, cell: int | None) -> str:
+    """The hint that what is available in this H3 cell has changed (FLT-39)."""
+    return f"fleet.cell:{tenant}:{cell}"

@@ -1,0 +1,203 @@
+"""Adding, changing and moving vehicles: what staff do (FLT-10, FLT-12..14, FLT-34, FLT-40)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from fahrwerk.fleet import rules
+from fahrwerk.fleet.actions.edges import cell_signal, refused_by, title
+from fahrwerk.fleet.actions.holds import SILENT
+from fahrwerk.fleet.contract import (
+    IdentifierTaken,
+    NewVehicle,
+    Place,
+    UnknownVehicle,
+    Vehicle,
+    VehicleChange,
+    VehicleInUse,
+)
+from fahrwerk.fleet.events import VehicleChanged, VehicleCreated, VehicleMoved
+from fahrwerk.fleet.queries import COLUMNS, shown
+from fahrwerk.kernel import db, events, geo, ids
+from fahrwerk.kernel.live import hub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+
+
+def _taken(field: str) -> Callable[[], IdentifierTaken]:
+    return lambda: IdentifierTaken(field=field, issue="is another vehicle's already")
+
+
+CODES_ARE_UNIQUE = {
+    "vehicle_identifier": _taken("identifier"),
+    "vehicle_external_id": _taken("external_id"),
+    "vehicle_qr_code": _taken("qr_code"),
+    "vehicle_pkey": _taken("identifier"),
+}
+"""What the unique indexes answer, for ``refused_by``."""
+
+_ADD = f"""
+WITH made AS (
+    INSERT INTO fleet.vehicle (
+        id, vehicle_type, identifier, external_id, model, brand, category, license_plate, qr_code,
+        hardware_version, metadata, full_range_km, service_interval_days, is_connected, latitude,
+        longitude, cell, address, battery_level, battery_low)
+    SELECT *, battery_level FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::float8[], $13::int4[], $14::bool[],
+        $15::float8[], $16::float8[], $17::bigint[], $18::text[], $19::int2[]
+    ) AS wanted (
+        id, vehicle_type, identifier, external_id, model, brand, category, license_plate, qr_code,
+        hardware_version, metadata, full_range_km, service_interval_days, is_connected, latitude,
+        longitude, cell, address, battery_level)
+    RETURNING {COLUMNS}, cell, version
+), told AS (
+    {events.INSERT}
+    SELECT 'vehicle:' || id, version, $20, $21, jsonb_build_object(
+        'vehicle_id', id, 'vehicle_type', vehicle_type), $22, $23 FROM made
+)
+SELECT {{answer}} FROM made
+"""
+_ADD_ONE = _ADD.format(answer="*")
+_ADD_MANY = _ADD.format(answer="DISTINCT cell")
+_KNOWN = f"SELECT {COLUMNS} FROM fleet.vehicle WHERE id = $1"
+
+
+async def create_vehicle(call: Call, wanted: NewVehicle) -> Vehicle:
+    call.require("fleet.vehicle.create")
+    rules.check(wanted)
+    # With a key a repeat finds what the first try had written before its answer was lost.
+    vehicle_id = (
+        ids.derived("vehicle", call.tenant, call.key, wanted.identifier) if call.key else ids.new()
+    )
+    try:
+        with refused_by(**CODES_ARE_UNIQUE):
+            row = await db.one("fleet", call, _ADD_ONE, *_added(call, [vehicle_id], [wanted]))
+    except IdentifierTaken:
+        row = await db.one("fleet", call, _KNOWN, vehicle_id)
+        if row is None:
+            raise
+        return shown(row)
+    assert row is not None, "inserted, or refused by a constraint"
+    hub.signal(cell_signal(call.tenant, row["cell"]))
+    return shown(row)
+
+
+async def add_within(
+    tx: db.Tx, call: Call, vehicle_ids: Sequence[UUID], wanted: Sequence[NewVehicle]
+) -> None:
+    """Create checked vehicles as part of a transaction, in one statement."""
+    for row in await tx.run(_ADD_MANY, *_added(call, vehicle_ids, wanted)):
+        tx.signal(cell_signal(call.tenant, row["cell"]))
+
+
+def _added(call: Call, vehicle_ids: Sequence[UUID], wanted: Sequence[NewVehicle]) -> list[Any]:
+    full = [rules.with_qr_code(each) for each in wanted]
+
+    def column(name: str) -> list[Any]:
+        return [getattr(each, name) for each in full]
+
+    return [
+        list(vehicle_ids), column("vehicle_type"), column("identifier"), column("external_id"),
+        column("model"), column("brand"), column("category"), column("license_plate"),
+        column("qr_code"), column("hardware_version"), column("metadata"),
+        [rules.full_range_km(each.vehicle_type, each.metadata) for each in full],
+        column("service_interval_days"), column("is_connected"), column("latitude"),
+        column("longitude"), [_cell(each.latitude, each.longitude) for each in full],
+        column("address"), column("battery_level"),
+        *title(VehicleCreated), call.actor, call.trace,
+    ]  # fmt: skip
+
+
+def _cell(latitude: float | None, longitude: float | None) -> int | None:
+    if latitude is None or longitude is None:
+        return None
+    return geo.cell(latitude, longitude)
+
+
+_LOCKED = f"""
+SELECT {COLUMNS}, cell, version, {SILENT} AS is_silent FROM fleet.vehicle WHERE id = $1 FOR UPDATE
+"""
+_CHANGE = f"""
+UPDATE fleet.vehicle
+SET status = $2, model = $3, brand = $4, category = $5, external_id = $6, license_plate = $7,
+    qr_code = $8, hardware_version = $9, firmware_version = $10, metadata = $11,
+    full_range_km = $12, last_service_at = $13, service_interval_days = $14,
+    version = version + 1, updated_at = kernel.now()
+WHERE id = $1 RETURNING {COLUMNS}, version
+"""
+_CHANGEABLE = (
+    "model", "brand", "category", "external_id", "license_plate", "qr_code", "hardware_version",
+    "firmware_version", "metadata", "last_service_at", "service_interval_days",
+)  # fmt: skip
+
+
+async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) -> Vehicle:
+    call.require("fleet.vehicle.write")
+    rules.check(change)
+    given = {n: v for n in _CHANGEABLE if (v := getattr(change, n)) is not UNSET}
+    with refused_by(**CODES_ARE_UNIQUE):
+        async with db.tx("fleet", call) as tx:
+            row = await tx.one(_LOCKED, vehicle_id)
+            if row is None:
+                raise UnknownVehicle
+            status = row["status"]
+            if change.status is not UNSET:
+                status = rules.status_by_staff(
+                    status, change.status, row["is_connected"], row["is_silent"]
+                )
+            before = shown(row)
+            after = msgspec.structs.replace(before, status=status, **given)
+            if after == before:
+                return before
+            changed = await tx.one(
+                _CHANGE, vehicle_id, after.status, after.model, after.brand, after.category,
+                after.external_id, after.license_plate, after.qr_code, after.hardware_version,
+                after.firmware_version, after.metadata,
+                rules.full_range_km(after.vehicle_type, after.metadata), after.last_service_at,
+                after.service_interval_days,
+            )  # fmt: skip
+            assert changed is not None, "the row is locked by us"
+            news = VehicleChanged(vehicle_id, status)
+            await events.emit(tx, call, f"vehicle:{vehicle_id}", changed["version"], news)
+            tx.signal(cell_signal(call.tenant, row["cell"]))
+            return shown(changed)
+
+
+_MOVE = f"""
+WITH moved AS (
+    UPDATE fleet.vehicle
+    SET latitude = $2, longitude = $3, cell = $4, address = $5, accuracy_m = $6,
+        version = version + 1, updated_at = kernel.now()
+    WHERE id = $1 AND held_by IS NULL RETURNING {COLUMNS}, version
+), told AS (
+    {events.INSERT}
+    SELECT 'vehicle:' || id, version, $7, $8, $9::jsonb, $10, $11 FROM moved
+)
+SELECT moved.*, before.cell AS left_cell FROM moved JOIN fleet.vehicle before USING (id)
+"""
+
+
+async def move_vehicle(call: Call, vehicle_id: UUID, place: Place) -> Vehicle:
+    call.require("fleet.vehicle.move")
+    rules.check_place(place)
+    cell = geo.cell(place.latitude, place.longitude)
+    news = events.columns(call, VehicleMoved(vehicle_id, place.latitude, place.longitude))
+    row = await db.one(
+        "fleet", call, _MOVE, vehicle_id, place.latitude, place.longitude, cell, place.address,
+        place.accuracy_m, *news,
+    )  # fmt: skip
+    if row is None:
+        if await db.one("fleet", call, _KNOWN, vehicle_id) is None:
+            raise UnknownVehicle
+        raise VehicleInUse
+    for each in {cell, row["left_cell"]}:
+        hub.signal(cell_signal(call.tenant, each))
+    return shown(row)

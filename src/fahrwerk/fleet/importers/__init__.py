@@ -1,0 +1,1 @@
+"""How whole fleets come in: one file per format, pure, bytes to vehicles and problems."""

@@ -1,0 +1,109 @@
+"""What fleet does at its own pace: holds run out, vehicles fall silent, commands go unanswered.
+
+Each nudge asks which operators have something due and does each one's part as that operator. All of
+it is decided by the database's clock, and may run in several workers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fahrwerk.fleet import rules
+from fahrwerk.fleet.actions.commands import expire_commands, lock_open_vehicles
+from fahrwerk.fleet.actions.dispatch import tenants_with_silent_commands
+from fahrwerk.fleet.actions.edges import cell_signal, title
+from fahrwerk.fleet.actions.holds import SILENT, free_expired_holds
+from fahrwerk.fleet.events import VehicleOffline
+from fahrwerk.kernel import db, events
+from fahrwerk.kernel.call import system
+from fahrwerk.kernel.jobs import cron, every
+from fahrwerk.kernel.live import hub
+
+if TYPE_CHECKING:
+    from fahrwerk.kernel.call import Call
+
+_AT_ONCE = 200
+TELEMETRY_DAYS = max(8, int(os.environ.get("FAHRWERK_TELEMETRY_DAYS", "90")))
+"""How long readings are kept; positions of riders' trips are personal data (GDPR Art. 5)."""
+_DAYS_AHEAD = 7
+
+_WITH_EXPIRED_HOLDS = "SELECT fleet.tenants_with_expired_holds() AS tenant_id"
+
+
+@every(1)
+async def free_holds() -> bool:
+    """Vehicles whose hold has run out are free again (RNT-18, I3); True = there are more."""
+    is_full = False
+    for row in await db.run("fleet", system(None, "fleet"), _WITH_EXPIRED_HOLDS):
+        freed = await free_expired_holds(system(row["tenant_id"], "fleet"), _AT_ONCE)
+        is_full = is_full or freed == _AT_ONCE
+    return is_full
+
+
+@every(1)
+async def give_up_commands() -> bool:
+    """Commands that no vehicle answered in time have failed (RNT-27); True = there are more."""
+    is_full = False
+    for tenant in await tenants_with_silent_commands():
+        expired = await expire_commands(system(tenant, "fleet"), _AT_ONCE)
+        is_full = is_full or expired == _AT_ONCE
+    return is_full
+
+
+_TO_LOOK_AFTER = f"SELECT fleet.tenants_to_look_after({rules.SILENT_S}) AS tenant_id"
+
+
+@every(15)
+async def look_after_vehicles() -> bool:
+    """Silent vehicles leave the search (FLT-19), open ones are locked; True = there are more."""
+    is_full = False
+    for row in await db.run("fleet", system(None, "fleet"), _TO_LOOK_AFTER):
+        call = system(row["tenant_id"], "fleet")
+        silent = await mark_silent_vehicles(call, _AT_ONCE)
+        locked = await lock_open_vehicles(call, _AT_ONCE)
+        is_full = is_full or _AT_ONCE in (silent, locked)
+    return is_full
+
+
+_MARK_SILENT = f"""
+WITH silent AS (
+    SELECT id FROM fleet.vehicle WHERE status = 'available' AND {SILENT}
+    LIMIT $1 FOR UPDATE SKIP LOCKED
+), gone AS (
+    UPDATE fleet.vehicle v SET status = 'offline', version = version + 1, updated_at = kernel.now()
+    FROM silent WHERE v.id = silent.id RETURNING v.id, v.version, v.last_seen_at, v.cell
+), told AS (
+    {events.INSERT}
+    SELECT 'vehicle:' || id, version, $2, $3, jsonb_build_object(
+        'vehicle_id', id, 'last_seen_at', last_seen_at), $4, $5 FROM gone
+)
+SELECT cell FROM gone
+"""
+
+
+async def mark_silent_vehicles(call: Call, limit: int) -> int:
+    """This operator's available vehicles that have been silent for five minutes go offline.
+
+    One that is reserved or in use keeps its status, and goes offline when it is given back.
+    """
+    rows = await db.run(
+        "fleet", call, _MARK_SILENT, limit, *title(VehicleOffline), call.actor, call.trace
+    )
+    for row in rows:
+        hub.signal(cell_signal(call.tenant, row["cell"]))
+    return len(rows)
+
+
+# By the server's real clock: a test that moves time must not throw data away.
+_KEEP_DAYS = """
+SELECT fleet.open_telemetry_days((now() AT TIME ZONE 'UTC')::date,
+                                 (now() AT TIME ZONE 'UTC')::date + $1::int),
+       fleet.drop_telemetry_days((now() AT TIME ZONE 'UTC')::date - $2::int)
+"""
+
+
+@cron("11 2 * * *")
+async def keep_telemetry() -> None:
+    """Make the coming days' partitions, and forget readings that are too old."""
+    await db.run("fleet", system(None, "fleet"), _KEEP_DAYS, _DAYS_AHEAD, TELEMETRY_DAYS)

@@ -1,0 +1,250 @@
+"""What can be read: vehicles, what is near, where one has been, how far a command has come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fahrwerk.fleet import rules
+from fahrwerk.fleet.contract import (
+    PREFIX,
+    Command,
+    Nearby,
+    Place,
+    Track,
+    TrackPoint,
+    UnknownVehicle,
+    Usage,
+    Vehicle,
+    VehiclePage,
+)
+from fahrwerk.kernel import clock, db, geo, ids
+from fahrwerk.kernel.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+
+COLUMNS = """id, vehicle_type, identifier, external_id, model, brand, category, license_plate,
+qr_code, status, latitude, longitude, address, accuracy_m, battery_level, voltage, temperature,
+floor(full_range_km * battery_level / 100) AS range_km, discharged_pct / 100 AS charging_cycles,
+signal_strength, firmware_version, hardware_version, last_seen_at, is_connected, is_locked,
+odometer_m, trips, metadata, last_service_at, service_interval_days, created_at"""
+"""A ``Vehicle``, by name."""
+
+_DISTANCE = """2 * 6371008.8 * asin(sqrt(least(1,
+    sin(radians(latitude - $1) / 2) ^ 2
+    + cos(radians($1)) * cos(radians(latitude)) * sin(radians(longitude - $2) / 2) ^ 2)))"""
+"""Metres from ($1, $2), as ``geo.distance_m``."""
+
+CELLS_WITHIN_M = 10_000
+"""Up to here the cells around a point are an index; beyond, they would be most of a city."""
+MOST_RADIUS_M = 50_000
+_MOST_POINTS = 100_000
+
+
+def shown(row: db.Row) -> Vehicle:
+    """A row that has ``COLUMNS`` (and perhaps more) as a ``Vehicle``."""
+    return Vehicle(**{name: row[name] for name in Vehicle.__struct_fields__})
+
+
+_BY_ID = f"SELECT {COLUMNS}, held_rider FROM fleet.vehicle WHERE id = $1"
+
+
+async def vehicle(call: Call, vehicle_id: UUID) -> Vehicle:
+    row = await db.one("fleet", call, _BY_ID, vehicle_id)
+    if row is None:
+        raise UnknownVehicle
+    return _as_seen_by(call, row)
+
+
+def _as_seen_by(call: Call, row: db.Row) -> Vehicle:
+    """Where somebody rides is nobody else's business: riders do not see it of others."""
+    found = shown(row)
+    if call.user is None or call.is_staff or row["held_rider"] in (None, call.user):
+        return found
+    return msgspec.structs.replace(
+        found, latitude=None, longitude=None, address=None, accuracy_m=None
+    )
+
+
+BY_REFERENCE = """SELECT id FROM fleet.vehicle
+WHERE identifier = $1 OR qr_code = $1 OR external_id = $1
+ORDER BY identifier = $1 DESC, qr_code IS NOT DISTINCT FROM $1 DESC LIMIT 1"""
+"""The id of the vehicle that is called $1; its own identifier wins over another's number."""
+
+_FIND = f"SELECT {COLUMNS}, held_rider FROM fleet.vehicle WHERE id = ({BY_REFERENCE})"
+
+
+async def find_vehicle(call: Call, reference: str) -> Vehicle:
+    if (vehicle_id := id_in(reference)) is not None:
+        return await vehicle(call, vehicle_id)
+    row = await db.one("fleet", call, _FIND, readable(reference))
+    if row is None:
+        raise UnknownVehicle
+    return _as_seen_by(call, row)
+
+
+def id_in(reference: str) -> UUID | None:
+    """The vehicle's id when the reference is one (``sco_...`` or a UUID), else None."""
+    try:
+        return ids.parse(reference, *PREFIX.values())
+    except NotFound:
+        return None
+
+
+def readable(reference: str) -> str:
+    """A reference as the database can take it; nothing is called by what it cannot hold."""
+    return "" if "\x00" in reference or len(reference) > 300 else reference
+
+
+_NEARBY = """
+SELECT id, vehicle_type, identifier, model, battery_level,
+       floor(full_range_km * battery_level / 100), latitude, longitude, round(metres)::int,
+       is_connected AND coalesce(last_seen_at, created_at) < kernel.now() - make_interval(secs => $7)
+FROM (SELECT *, {distance} AS metres FROM fleet.vehicle
+      WHERE status = 'available' AND {sieve} AND ($3::text IS NULL OR vehicle_type = $3)
+        AND ($4::uuid IS NULL OR id <> $4)) near
+WHERE metres <= $5 ORDER BY metres LIMIT $6
+"""
+_NEARBY_CELLS = _NEARBY.format(distance=_DISTANCE, sieve="cell = ANY($8)")
+_NEARBY_BAND = _NEARBY.format(distance=_DISTANCE, sieve="latitude BETWEEN $8 AND $9")
+
+
+async def nearby_vehicles(
+    call: Call,
+    latitude: float,
+    longitude: float,
+    vehicle_type: str | None,
+    radius_m: int,
+    limit: int = 50,
+    except_id: UUID | None = None,
+) -> list[Nearby]:
+    _check_search(latitude, longitude, radius_m)
+    common = (latitude, longitude, vehicle_type, except_id, radius_m, limit, rules.STALE_S)
+    if radius_m <= CELLS_WITHIN_M:
+        cells = geo.cells_around(latitude, longitude, radius_m)
+        rows = await db.run("fleet", call, _NEARBY_CELLS, *common, cells)
+    else:
+        band = rules.latitude_band(latitude, radius_m)
+        rows = await db.run("fleet", call, _NEARBY_BAND, *common, *band)
+    return db.shaped(Nearby, rows)
+
+
+def _check_search(latitude: float, longitude: float, radius_m: int) -> None:
+    rules.check_place(Place(latitude, longitude))
+    if not 1 <= radius_m <= MOST_RADIUS_M:
+        raise Invalid(field="radius", issue=f"must be 1 to {MOST_RADIUS_M}")
+
+
+_WANTED = "($1::text IS NULL OR vehicle_type = $1) AND ($2::text IS NULL OR status = $2)"
+_SEEN = "($3::uuid IS NULL OR held_rider IS NULL OR held_rider = $3)"
+_PAGE = f"""
+SELECT {COLUMNS}, (SELECT count(*) FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN}) AS total
+FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN} ORDER BY identifier LIMIT $4 OFFSET $5
+"""
+_COUNT = f"SELECT count(*) AS total FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN}"
+
+_AROUND = """
+WITH near AS MATERIALIZED (
+    SELECT id, {distance} AS metres FROM fleet.vehicle
+    WHERE {sieve} AND ($3::text IS NULL OR vehicle_type = $3) AND ($4::text IS NULL OR status = $4)
+      AND ($5::uuid IS NULL OR held_rider IS NULL OR held_rider = $5)
+), page AS (
+    SELECT id, metres FROM near WHERE metres <= $6 ORDER BY metres, id LIMIT $7 OFFSET $8
+)
+SELECT {columns}, total FROM (SELECT count(*) AS total FROM near WHERE metres <= $6) counted
+LEFT JOIN (page JOIN fleet.vehicle USING (id)) ON true ORDER BY metres, id
+"""
+_AROUND_CELLS = _AROUND.format(distance=_DISTANCE, columns=COLUMNS, sieve="cell = ANY($9)")
+_AROUND_BAND = _AROUND.format(
+    distance=_DISTANCE, columns=COLUMNS, sieve="latitude BETWEEN $9 AND $10"
+)
+
+
+async def vehicles(
+    call: Call,
+    vehicle_type: str | None,
+    status: str | None,
+    near: Place | None,
+    radius_m: int,
+    limit: int,
+    offset: int,
+) -> VehiclePage:
+    rider = None if call.user is None or call.is_staff else call.user
+    if near is None:
+        wanted = (vehicle_type, status, rider)
+        rows = await db.run("fleet", call, _PAGE, *wanted, limit, offset)
+        if not rows and offset:
+            total = (await db.run("fleet", call, _COUNT, *wanted))[0]["total"]
+            return VehiclePage([], total)
+        return VehiclePage([shown(row) for row in rows], rows[0]["total"] if rows else 0)
+    _check_search(near.latitude, near.longitude, radius_m)
+    here = (near.latitude, near.longitude, vehicle_type, status, rider, radius_m, limit, offset)
+    if radius_m <= CELLS_WITHIN_M:
+        cells = geo.cells_around(near.latitude, near.longitude, radius_m)
+        rows = await db.run("fleet", call, _AROUND_CELLS, *here, cells)
+    else:
+        band = rules.latitude_band(near.latitude, radius_m)
+        rows = await db.run("fleet", call, _AROUND_BAND, *here, *band)
+    return VehiclePage([shown(row) for row in rows if row["id"]], rows[0]["total"])
+
+
+_USAGE = """
+SELECT trips, ridden_m, ridden_s, revenue_minor, created_at FROM fleet.vehicle WHERE id = $1
+"""
+
+
+async def usage(call: Call, vehicle_id: UUID) -> Usage:
+    row = await db.one("fleet", call, _USAGE, vehicle_id)
+    if row is None:
+        raise UnknownVehicle
+    in_service_s = (clock.now() - row["created_at"]).total_seconds()
+    return Usage(
+        row["trips"], row["ridden_m"], row["ridden_s"], row["revenue_minor"],
+        rules.utilization(row["ridden_s"], in_service_s),
+    )  # fmt: skip
+
+
+_TRACK = """
+SELECT latitude, longitude, time, battery_level, odometer_m FROM fleet.telemetry
+WHERE vehicle_id = $1 AND time BETWEEN $2 AND $3 ORDER BY time LIMIT $4
+"""
+
+
+async def track(
+    call: Call, vehicle_id: UUID, since: datetime, until: datetime, most: int = 500
+) -> Track:
+    """Its odometer says the distance if it has one: it does not wander as satellites do."""
+    rows = await db.run("fleet", call, _TRACK, vehicle_id, since, until, _MOST_POINTS)
+    points = [
+        TrackPoint(r["latitude"], r["longitude"], r["time"])
+        for r in rows
+        if r["latitude"] is not None
+    ]
+    odometer = [r["odometer_m"] for r in rows if r["odometer_m"] is not None]
+    battery = [r["battery_level"] for r in rows if r["battery_level"] is not None]
+    return Track(
+        rules.thinned(points, max(2, most)),
+        max(0, odometer[-1] - odometer[0]) if len(odometer) > 1 else rules.length_m(points),
+        max(0, battery[0] - battery[-1]) if battery else 0,
+    )
+
+
+COMMAND_COLUMNS = """id, vehicle_id, operation, state, reason, rental_id, queued_at, sent_at,
+acknowledged_at, verified_at"""
+"""A ``Command``, by position."""
+
+ONE_COMMAND = f"""
+SELECT {COMMAND_COLUMNS} FROM fleet.command WHERE tenant_id = kernel.tenant() AND id = $1
+"""
+
+
+async def command(call: Call, command_id: UUID) -> Command:
+    row = await db.one("fleet", call, ONE_COMMAND, command_id)
+    if row is None:
+        raise NotFound("There is no such command.", code="UNKNOWN_COMMAND")
+    return Command(*row)

@@ -1,0 +1,91 @@
+"""Looking people up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fahrwerk.identity.contract import Contact, Person, PersonPage, Standing, UnknownPerson
+from fahrwerk.kernel import db
+from fahrwerk.tenancy import contract as tenancy
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+
+COLUMNS = """p.id, p.email, p.phone, p.first_name, p.last_name, p.locale, p.status,
+    ARRAY(SELECT r.role FROM identity.person_role r
+          WHERE r.tenant_id = p.tenant_id AND r.person_id = p.id) AS roles,
+    p.created_at"""
+"""A person as the contract shows one, from ``identity.person p``."""
+
+
+def person_of(row: db.Row) -> Person:
+    """The person in a row that begins with ``COLUMNS``."""
+    values = {name: row[name] for name in Person.__struct_fields__}
+    return Person(**values | {"roles": frozenset(values["roles"])})
+
+
+_PERSON = f"SELECT {COLUMNS} FROM identity.person p WHERE p.id = $1"
+
+
+async def person(call: Call, person_id: UUID) -> Person:
+    row = await db.one("identity", call, _PERSON, person_id)
+    if row is None:
+        raise UnknownPerson
+    return person_of(row)
+
+
+_MATCHING = """
+FROM identity.person p
+WHERE p.status <> 'deleted' AND ($1::text IS NULL OR p.email ILIKE $1 OR p.phone LIKE $1
+      OR concat_ws(' ', p.first_name, p.last_name) ILIKE $1)
+"""
+_COUNT = f"SELECT count(*) AS total {_MATCHING}"
+_PAGE = f"SELECT {COLUMNS} {_MATCHING} ORDER BY p.created_at DESC, p.id DESC LIMIT $2 OFFSET $3"
+
+
+async def persons(call: Call, q: str | None, limit: int, offset: int) -> PersonPage:
+    call.require("identity.person.read")
+    pattern = _containing(q) if q else None
+    counted = await db.run("identity", call, _COUNT, pattern)
+    rows = await db.run("identity", call, _PAGE, pattern, limit, offset)
+    return PersonPage([person_of(row) for row in rows], counted[0]["total"])
+
+
+def _containing(text: str) -> str:
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, f"\\{special}")
+    return f"%{text}%"
+
+
+_CONTACT = """
+SELECT first_name, last_name, email, phone, locale FROM identity.person
+WHERE id = $1 AND status <> 'deleted'
+"""
+
+
+async def contact(call: Call, person_id: UUID) -> Contact | None:
+    row = await db.one("identity", call, _CONTACT, person_id)
+    if row is None:
+        return None
+    name = " ".join(filter(None, (row["first_name"], row["last_name"])))
+    locale = row["locale"] or (await tenancy.operator(call)).locale
+    return Contact(name or row["email"] or row["phone"], row["email"], row["phone"], locale)
+
+
+_STANDING = """
+SELECT status, first_name IS NOT NULL AND last_name IS NOT NULL AS is_named
+FROM identity.person WHERE id = $1
+"""
+
+
+async def rider_standing(call: Call, person_id: UUID) -> Standing:
+    row = await db.one("identity", call, _STANDING, person_id)
+    if row is None or row["status"] == "deleted":
+        return Standing(may_ride=False, reason="unknown")
+    if row["status"] == "blocked":
+        return Standing(may_ride=False, reason="blocked")
+    if not row["is_named"]:
+        return Standing(may_ride=False, reason="name_missing")
+    return Standing(may_ride=True)

@@ -1,0 +1,134 @@
+"""The sandbox gateway: cards that are not real, faults that are (docs/sandbox-gateway.md).
+
+It ships with Fahrwerk as the gateway of demonstrations and tests. This file is our side of the
+wire; the far side is ``_sandbox_server``, which keeps its own books.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from fahrwerk.kernel import clock, crypto, ids
+from fahrwerk.payments.gateways import (
+    Authorisation,
+    Card,
+    Change,
+    Forged,
+    Notice,
+    Outcome,
+    Question,
+    Refusal,
+    UnknownToken,
+)
+from fahrwerk.payments.gateways import _sandbox_server as server
+from fahrwerk.payments.gateways._sandbox_tokens import CARDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.gateways import Kind
+
+SIGNATURE = "sandbox-signature"
+TOLERANCE_S = 300
+
+
+class _Data(msgspec.Struct):
+    key: str = ""
+
+
+class _Body(msgspec.Struct):
+    id: str
+    type: str
+    account: str
+    data: _Data
+
+
+class Sandbox:
+    """See ``fahrwerk.payments.gateways.Gateway``."""
+
+    async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
+        card = CARDS.get(token)
+        if card is None:
+            raise UnknownToken(field="gateway_token", issue="is not a token of the sandbox")
+        fault = await server.arrive(call, "set_up", key, token)
+        if fault is not None and fault.kind == "declined":
+            raise Refusal(reason=fault.code or "card_declined")
+        ref = await server.store_method(call, key, token, customer)
+        await server.leave(fault, Outcome(kind="done"))
+        return Card(ref=ref, kind="card", brand=card.brand, last4=card.last4, expires=card.expires)
+
+    async def forget(self, call: Call, method_ref: str) -> None:
+        await server.detach_method(call, method_ref)
+
+    async def authorise(self, call: Call, wanted: Authorisation) -> Outcome:
+        token = await server.token_of_method(call, wanted.method_ref)
+        fault = await server.arrive(call, "authorize", wanted.key, token)
+        outcome = await server.authorise(call, wanted, token, fault)
+        return _with_link(await server.leave(fault, outcome), wanted.metadata.get("payment_id"))
+
+    async def confirm(self, call: Call, question: Question) -> Outcome:
+        token = await server.token_of_intent(call, question.intent or "")
+        fault = await server.arrive(call, "confirm", question.key, token)
+        await server.finish_challenge(call, question.key, token)
+        seen = await server.look(call, question.key)
+        outcome = seen.outcome if seen is not None else Outcome(kind="unknown")
+        return await server.leave(fault, outcome)
+
+    async def capture(self, call: Call, wanted: Change) -> Outcome:
+        return await self._change(call, "capture", wanted)
+
+    async def void(self, call: Call, wanted: Change) -> Outcome:
+        return await self._change(call, "void", wanted)
+
+    async def refund(self, call: Call, wanted: Change) -> Outcome:
+        return await self._change(call, "refund", wanted)
+
+    async def _change(self, call: Call, kind: Kind, wanted: Change) -> Outcome:
+        token = await server.token_of_intent(call, wanted.intent)
+        fault = await server.arrive(call, kind, wanted.key, token)
+        return await server.leave(fault, await server.change(call, kind, wanted, fault))
+
+    async def read(self, call: Call, question: Question) -> Outcome | None:
+        fault = await server.arrive(call, "read", question.key, None)
+        seen = await server.look(call, question.key)
+        if seen is None:
+            return None
+        return await server.leave(fault, seen.outcome)
+
+    def account_of(self, body: bytes) -> UUID | None:
+        try:
+            return UUID(msgspec.json.decode(body, type=_Body).account)
+        except (msgspec.DecodeError, ValueError):
+            return None
+
+    async def parse_webhook(self, call: Call, body: bytes, headers: Mapping[str, str]) -> Notice:
+        at, _, given = headers.get(SIGNATURE, "").partition(",")
+        seconds = at.removeprefix("t=")
+        if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 12:
+            raise Forged
+        expected = server.signature(await server.webhook_secret(call), int(seconds), body)
+        if not crypto.same(expected, f"{at},{given}"):
+            raise Forged
+        if abs(clock.now().timestamp() - int(seconds)) > TOLERANCE_S:
+            raise Forged("This webhook is too old or from the future.")
+        try:
+            event = msgspec.json.decode(body, type=_Body)
+        except msgspec.DecodeError:
+            raise Forged("This webhook cannot be read.") from None
+        return Notice(event_id=event.id, kind=event.type, key=event.data.key or None)
+
+
+def _with_link(outcome: Outcome, payment_id: str | None) -> Outcome:
+    """Tell the client where to say that the challenge was passed: a real bank has a page for it."""
+    if outcome.next_action is None or payment_id is None:
+        return outcome
+    link = f"/api/v1/payments/{ids.public('pay', UUID(payment_id))}/complete-3ds"
+    action = {**outcome.next_action, "complete_with": f"POST {link}"}
+    return msgspec.structs.replace(outcome, next_action=action)
+
+
+gateway = Sandbox()

@@ -1,0 +1,12 @@
+"""The verbs of rentals, one file each; what the contract declares stands here under its name."""
+
+from __future__ import annotations
+
+from fahrwerk.rentals.actions.book import book
+from fahrwerk.rentals.actions.cancel import cancel
+from fahrwerk.rentals.actions.confirm import confirm
+from fahrwerk.rentals.actions.end import end
+from fahrwerk.rentals.actions.start import start
+from fahrwerk.rentals.actions.unlock import lock, unlock
+
+__all__ = ["book", "cancel", "confirm", "end", "lock", "start", "unlock"]

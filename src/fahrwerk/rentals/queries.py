@@ -1,0 +1,413 @@
+"""Reads of rentals: rows, lists, a ride's live figures, its history, and the search with its cache.
+
+``find`` is for this room's own verbs: it asks nobody's permission. What other rooms and riders see
+goes through ``rental``: their own, unless they may see any; and not theirs looks like not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import msgspec
+from prometheus_client import Counter
+
+from fahrwerk.fleet import contract as fleet
+from fahrwerk.kernel import clock, crypto, db, geo, ids, money
+from fahrwerk.kernel.call import system
+from fahrwerk.kernel.errors import Invalid, NotFound
+from fahrwerk.kernel.live import hub
+from fahrwerk.payments import contract as payments
+from fahrwerk.pricing import contract as pricing
+from fahrwerk.rentals import rules
+from fahrwerk.rentals.contract import (
+    BookingNeeded,
+    Details,
+    Found,
+    FoundVehicle,
+    Happening,
+    NoPhoto,
+    Point,
+    Rental,
+    RentalPage,
+    Ride,
+    Spot,
+    UnknownRental,
+    WrongState,
+)
+from fahrwerk.tenancy import contract as tenancy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from fahrwerk.fleet.contract import Nearby
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.contract import Payment
+    from fahrwerk.pricing.contract import Terms
+
+READ_ANY = "rentals.rental.read_any"
+END_ANY = "rentals.rental.end_any"
+
+COLUMNS = """id, rider_id, vehicle_id, vehicle_type, state, reason, terms, estimated_minutes,
+estimated_minor, hold_minor, payment_id, planned_start_at, created_at, expires_at, confirmed_at,
+started_at, ended_at, start_latitude, start_longitude, start_address, end_latitude, end_longitude,
+end_address, distance_m, battery_used_pct, rating, is_business, is_recorded, stars, feedback,
+version, reservation_token, cancelled_at, max_ride_h, max_ride_km"""
+"""Of ``rentals.rental``, for ``read``."""
+
+
+def read(row: db.Row) -> Rental:
+    """A row of ``COLUMNS`` (more are left out) as a ``Rental``."""
+    fields = dict(row)
+    for end in ("start", "end"):
+        place = [fields.pop(f"{end}_{part}") for part in ("latitude", "longitude", "address")]
+        fields[end] = Point(*place) if place[0] is not None else None
+    return msgspec.convert(fields, Rental)
+
+
+FIND = f"SELECT {COLUMNS} FROM rentals.rental WHERE id = $1"
+
+
+async def find(call: Call, rental_id: UUID) -> Rental:
+    """A rental, whoever asks. Raises ``UnknownRental``."""
+    row = await db.one("rentals", call, FIND, rental_id)
+    if row is None:
+        raise UnknownRental
+    return read(row)
+
+
+def check_may(call: Call, rental: Rental, permission: str) -> None:
+    """Raise ``UnknownRental`` unless the rental is the caller's or ``permission`` covers any."""
+    if rental.rider_id != call.user and not call.may(permission):
+        raise UnknownRental
+
+
+def check_own(call: Call, rental: Rental) -> None:
+    """Raise ``UnknownRental`` unless the rental is the caller's: for what only its rider may do."""
+    if rental.rider_id != call.user:
+        raise UnknownRental
+
+
+async def rental(call: Call, rental_id: UUID) -> Rental:
+    found = await find(call, rental_id)
+    check_may(call, found, READ_ANY)
+    return found
+
+
+_SOME = """
+FROM rentals.rental
+WHERE ($1::uuid IS NULL OR rider_id = $1) AND ($2::text[] IS NULL OR state = ANY($2))
+"""
+_PAGE = f"SELECT {COLUMNS} {_SOME} ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+_COUNT = f"SELECT count(*) AS total {_SOME}"
+
+
+async def rentals(call: Call, rider_id: UUID | None, limit: int, offset: int) -> list[Rental]:
+    _check_whose(call, rider_id)
+    rows = await db.run("rentals", call, _PAGE, rider_id, None, limit, offset)
+    return [read(row) for row in rows]
+
+
+async def rental_page(
+    call: Call, rider_id: UUID | None, states: list[str] | None, limit: int, offset: int
+) -> RentalPage:
+    _check_whose(call, rider_id)
+    rows, counted = await asyncio.gather(
+        db.run("rentals", call, _PAGE, rider_id, states, limit, offset),
+        db.run("rentals", call, _COUNT, rider_id, states),
+    )
+    return RentalPage([read(row) for row in rows], counted[0]["total"])
+
+
+def _check_whose(call: Call, rider_id: UUID | None) -> None:
+    if rider_id is None or rider_id != call.user:
+        call.require(READ_ANY)
+
+
+_OF_VEHICLE = f"""
+SELECT {COLUMNS} FROM rentals.rental
+WHERE vehicle_id = $1 AND rider_id = $2 AND state IN ('pending', 'confirmed', 'in_progress')
+"""
+
+
+async def rental_of(
+    call: Call, vehicle: str, booking: UUID | None = None, qr_code: str | None = None
+) -> Rental:
+    found = await fleet.find_vehicle(call, vehicle)
+    if qr_code is not None and qr_code != found.qr_code:
+        raise Invalid(field="qr_code", issue="is not this vehicle's")
+    row = await db.one("rentals", call, _OF_VEHICLE, found.id, call.user)
+    if row is None or booking not in (None, row["id"]):
+        raise BookingNeeded
+    return read(row)
+
+
+_RECEIPT_KEY = "SELECT receipt_key FROM rentals.rental WHERE id = $1"
+
+
+async def details(call: Call, rental_id: UUID, wait_s: float = 0.0) -> Details:
+    found = await rental(call, rental_id)
+    vehicle, payment, operator, row = await asyncio.gather(
+        fleet.vehicle(call, found.vehicle_id),
+        _payment(call, rental_id, wait_s),
+        tenancy.operator(call),
+        db.one("rentals", call, _RECEIPT_KEY, rental_id),
+    )
+    path = None
+    if row is not None and row["receipt_key"] and call.tenant is not None:
+        key = f"{ids.public('op', call.tenant)}.{row['receipt_key']}"
+        path = f"/receipts/{ids.public('rent', rental_id)}?key={key}"
+    return Details(found, vehicle, payment, operator, path)
+
+
+async def _payment(call: Call, rental_id: UUID, wait_s: float) -> Payment | None:
+    until = time.monotonic() + wait_s
+    with hub.listening(f"payments.payment:{rental_id}") as bell:
+        while True:
+            bell.clear()
+            payment = await payments.payment_for(call, rental_id)
+            left = until - time.monotonic()
+            is_open = payment is not None and rules.paid_word(payment.state) == "processing"
+            if not is_open or left <= 0:
+                return payment
+            await pause(bell, min(left, 0.25))
+
+
+async def pause(bell: asyncio.Event, seconds: float) -> None:
+    """Wait for a signal, or ``seconds``: a signal is a hint, and may be lost."""
+    try:
+        await asyncio.wait_for(bell.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def receipt(call: Call, rental_id: UUID, key: str | None) -> Details:
+    if key is not None:
+        call = await _with_key(call, rental_id, key)
+    found = await details(call, rental_id)
+    if found.rental.rating is None:
+        raise WrongState(state=found.rental.state, wanted=["completed"])
+    return found
+
+
+async def _with_key(call: Call, rental_id: UUID, key: str) -> Call:
+    """A call that may see this receipt. Raises ``UnknownRental``."""
+    operator, _, secret = key.partition(".")
+    try:
+        tenant = ids.parse(operator, "op")
+    except NotFound:
+        raise UnknownRental from None
+    house = system(tenant, "rentals", trace=call.trace)
+    row = await db.one("rentals", house, _RECEIPT_KEY, rental_id)
+    if row is None or not row["receipt_key"] or not crypto.same(row["receipt_key"], secret):
+        raise UnknownRental
+    return house
+
+
+async def ride(call: Call, rental_id: UUID) -> Ride:
+    found = await rental(call, rental_id)
+    now = clock.now()
+    until = found.ended_at or now
+    since = found.started_at or until
+    seconds = rules.duration_s(since, until)
+    vehicle, track, rating = await asyncio.gather(
+        fleet.vehicle(call, found.vehicle_id),
+        fleet.track(call, found.vehicle_id, since, until),
+        pricing.rate_ride(call, found.terms, seconds),
+    )
+    place: Point | fleet.Vehicle = vehicle
+    if found.ended_at is not None:
+        # What has been charged for is what is shown, whatever late telemetry adds to the track.
+        track = msgspec.structs.replace(
+            track, distance_m=found.distance_m, battery_used_pct=found.battery_used_pct
+        )
+        place = found.end or vehicle
+    return Ride(found, seconds, found.rating or rating, track, place.latitude, place.longitude)
+
+
+_HISTORY = """
+SELECT id, event_type, event_data, created_at, version, actor FROM rentals.rental_event
+WHERE stream = 'rental:' || $1::uuid ORDER BY version
+"""
+
+
+async def history(call: Call, rental_id: UUID) -> list[Happening]:
+    await rental(call, rental_id)
+    return db.shaped(Happening, await db.run("rentals", call, _HISTORY, rental_id))
+
+
+_PHOTO = "SELECT image FROM rentals.end_photo WHERE rental_id = $1"
+
+
+async def photo(call: Call, rental_id: UUID) -> bytes:
+    await rental(call, rental_id)
+    row = await db.one("rentals", call, _PHOTO, rental_id)
+    if row is None:
+        raise NoPhoto
+    return bytes(row["image"])
+
+
+TTL_S = 30.0
+"""How old an answer may get without a sign that it changed (C-31)."""
+MOST_ANSWERS = 2_000
+MOST_LOOKED_THROUGH = 500
+_WIDEST_BY_CELL_M = 2_000
+_EVERYWHERE = 0  # not an H3 cell; wider answers stand here and fall at any change of the operator
+searches = Counter("fahrwerk_search_cache", "Searches by how they were answered", ["outcome"])
+
+
+class _Answer:
+    """An encoded answer, or the place kept for it while it is worked out (``body`` None)."""
+
+    __slots__ = ("body", "cells", "key", "tenant", "until")
+
+    def __init__(self, tenant: str, key: tuple[object, ...], cells: Sequence[int]) -> None:
+        self.tenant, self.key, self.cells = tenant, key, cells
+        self.body: bytes | None = None
+        self.until = 0.0
+
+
+class Answers:
+    """Search answers of this process, least recently used out first, found by the cells they cover.
+
+    An answer takes its place before its question goes to the database. A change that comes while it
+    is worked out takes the place away, and what was read too early is not kept.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[object, ...], _Answer] = OrderedDict()
+        self._covering: dict[str, dict[int, set[_Answer]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: tuple[object, ...]) -> bytes | None:
+        """The answer, unless it is too old."""
+        answer = self._kept.get(key)
+        if answer is None or answer.until < time.monotonic():
+            return None
+        self._kept.move_to_end(key)
+        return answer.body
+
+    def reserve(self, tenant: str, key: tuple[object, ...], cells: Sequence[int]) -> _Answer:
+        """A place for an answer about to be worked out; give it to ``keep`` or ``drop``."""
+        answer = _Answer(tenant, key, cells)
+        covering = self._covering.setdefault(tenant, {})
+        for cell in cells:
+            covering.setdefault(cell, set()).add(answer)
+        return answer
+
+    def keep(self, answer: _Answer, body: bytes) -> None:
+        """Store what was worked out, unless a change has come meanwhile."""
+        if answer not in self._covering.get(answer.tenant, {}).get(answer.cells[0], ()):
+            return
+        if (older := self._kept.pop(answer.key, None)) is not None:
+            self.drop(older)
+        answer.body, answer.until = body, time.monotonic() + TTL_S
+        self._kept[answer.key] = answer
+        if len(self._kept) > MOST_ANSWERS:
+            self.drop(next(iter(self._kept.values())))
+
+    def drop(self, answer: _Answer) -> None:
+        """Forget an answer; harmless when it is forgotten already."""
+        if self._kept.get(answer.key) is answer:
+            del self._kept[answer.key]
+        covering = self._covering.get(answer.tenant, {})
+        for cell in answer.cells:
+            if (there := covering.get(cell)) is not None:
+                there.discard(answer)
+                if not there:
+                    del covering[cell]
+        if not covering:
+            self._covering.pop(answer.tenant, None)
+
+    def changed(self, signal: str) -> None:
+        """Hear ``fleet.cell:<tenant>:<cell>``: what covers this cell is no longer true."""
+        _, tenant, cell = signal.split(":")
+        covering = self._covering.get(tenant, {})
+        for answer in (*covering.get(int(cell), ()), *covering.get(_EVERYWHERE, ())):
+            self.drop(answer)
+
+
+answers = Answers()
+hub.hear("fleet.cell", answers.changed)
+
+
+async def search(
+    call: Call,
+    latitude: float,
+    longitude: float,
+    vehicle_type: str | None,
+    radius_m: int,
+    limit: int,
+    min_battery: int | None = None,
+    model: str | None = None,
+    max_price_per_minute: float | None = None,
+) -> bytes:
+    # Four decimals are 11 m: riders who stand together share an answer, none is misled by it.
+    lat, lon = round(latitude, 4), round(longitude, 4)
+    wishes = (min_battery, model.casefold() if model else None, max_price_per_minute)
+    tenant = str(call.tenant)
+    key = (tenant, vehicle_type, lat, lon, radius_m, limit, *wishes)
+    if (body := answers.get(key)) is not None:
+        searches.labels("hit").inc()
+        return body
+    searches.labels("miss").inc()
+    is_wide = radius_m > _WIDEST_BY_CELL_M
+    cells = (_EVERYWHERE,) if is_wide else geo.cells_around(lat, lon, radius_m)
+    answer = answers.reserve(tenant, key, cells)
+    try:
+        look_through = limit if not any(wishes) else MOST_LOOKED_THROUGH
+        near, terms = await asyncio.gather(
+            fleet.nearby_vehicles(call, lat, lon, vehicle_type, radius_m, look_through),
+            pricing.tariffs(call),
+        )
+    except BaseException:
+        answers.drop(answer)
+        raise
+    found = [
+        _found(vehicle, terms[vehicle.vehicle_type])
+        for vehicle in near
+        # What has no price cannot be booked.
+        if vehicle.vehicle_type in terms and _fits(vehicle, terms[vehicle.vehicle_type], *wishes)
+    ][:limit]
+    body = msgspec.json.encode(Found(found, len(found), radius_m))
+    answers.keep(answer, body)
+    return body
+
+
+def _fits(
+    vehicle: Nearby,
+    terms: Terms,
+    min_battery: int | None,
+    model: str | None,
+    max_price_per_minute: float | None,
+) -> bool:
+    """RNT-01: filter by battery, model and price."""
+    price = money.price_to_major(terms.price_per_minute_e4)
+    return (
+        (min_battery is None or (vehicle.battery_level or 0) >= min_battery)
+        and (model is None or model in vehicle.model.casefold())
+        and (max_price_per_minute is None or price <= max_price_per_minute)
+    )
+
+
+def _found(vehicle: Nearby, terms: Terms) -> FoundVehicle:
+    return FoundVehicle(
+        id=ids.public(fleet.PREFIX[vehicle.vehicle_type], vehicle.id),
+        type=vehicle.vehicle_type,
+        identifier=vehicle.identifier,
+        model=vehicle.model,
+        battery=vehicle.battery_level,
+        location=Spot(vehicle.latitude, vehicle.longitude),
+        distance_meters=vehicle.distance_m,
+        price_per_hour=money.price_to_major(terms.price_per_hour_e4),
+        price_per_minute=money.price_to_major(terms.price_per_minute_e4),
+        base_fee=money.to_major(terms.base_fee_minor, terms.currency),
+        currency=terms.currency,
+        estimated_range_km=vehicle.range_km,
+        warning=rules.STALE_WARNING if vehicle.is_stale else None,
+    )

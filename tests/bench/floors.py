@@ -1,0 +1,85 @@
+"""What must hold, in the words it was asked for. ``make bench`` fails when one is missed.
+
+Ratios, because both sides are measured in the same run on the same machine: a slower machine
+lowers both. The few absolute limits are far enough from what any machine of ours does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Floor(msgspec.Struct, frozen=True, kw_only=True):
+    """A bound on one figure: ``at_least`` on a ratio, or ``below`` on the measured value."""
+
+    words: str
+    at_least: float | None = None
+    below: float | None = None
+
+    def holds(self, measured: float, ratio: float | None) -> bool:
+        if self.at_least is not None:
+            return ratio is not None and ratio >= self.at_least
+        return self.below is not None and measured < self.below
+
+    def __str__(self) -> str:
+        return f">= {self.at_least:g}" if self.at_least is not None else f"< {self.below:g}"
+
+
+SEARCH_NEW = Floor(
+    words="Search (50 of 50,000 vehicles within 1 km, priced, authenticated, coordinates never "
+    "repeated): at least 0.12 of the requests per second that the same server gives for a "
+    "constant response of the same size",
+    at_least=0.12,
+)
+SEARCH_REPEATED = Floor(
+    words="Repeated coordinates, served from the short cache that a reservation invalidates at "
+    "once: at least 0.5 of the same limit",
+    at_least=0.5,
+)
+BOOKING = Floor(
+    words="Booking (POST /api/v1/bookings, distinct vehicles, authenticated, with its event): at "
+    "least 0.2 of what pgbench reaches with the same SQL",
+    at_least=0.2,
+)
+BOOKING_P95_MS = Floor(words="Booking: p95 below 50 ms at 500 bookings per second", below=50)
+BOOKINGS_PER_S = 500
+UNLOCK_P95_MS = Floor(
+    words="Unlock, from the request to verified, with a simulated vehicle: p95 below 300 ms",
+    below=300,
+)
+EVENT_LAG_P95_MS = Floor(
+    words="From the commit of an event to its handler: p95 below 100 ms at 500 events per second",
+    below=100,
+)
+EVENTS_PER_S = 500
+API_RSS_MB = Floor(words="An API process: below 150 MB after a million requests", below=150)
+REQUESTS = 1_000_000
+HOUSE_MB = Floor(
+    words="`fahrwerk up`, all processes, with the city running: below 1.5 GB", below=1536
+)
+
+
+class Figure(msgspec.Struct, kw_only=True):
+    """One line of the table."""
+
+    what: str
+    measured: float
+    unit: str
+    limit: float | None = None
+    limit_unit: str = ""
+    floor: Floor | None = None
+    sound: bool = True
+    """False when the run itself went wrong (errors, too few answers): then no floor holds."""
+    noise: float | None = None
+    """(largest - smallest) / median of the runs it is the median of."""
+    detail: dict[str, Any] = {}
+
+    @property
+    def ratio(self) -> float | None:
+        return self.measured / self.limit if self.limit else None
+
+    @property
+    def holds(self) -> bool:
+        return self.sound and (self.floor is None or self.floor.holds(self.measured, self.ratio))

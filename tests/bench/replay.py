@@ -1,0 +1,85 @@
+"""pgbench with the SQL of a booking: the limit that booking is measured against.
+
+What differs from the application, all of it in pgbench's favour: statements follow each other on
+one connection without a client thinking in between; the login inherits the rights of all rooms, so
+it never says ``set_config`` (row-level security holds for it as for the application); ids of new
+rows count up instead of being random; and tenancy and tariffs, which the application remembers for
+some seconds, are never read. Against it stands only that ids are put together in SQL.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fahrwerk.kernel import db
+from fahrwerk.kernel.settings import ROOMS
+from tests.bench.city import FIRST
+from tests.bench.stage import DATABASE
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import asyncpg
+
+    from tests.bench.capture import Script
+    from tests.bench.stage import Stage
+
+LOGIN = "fahrwerk_bench"
+_TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
+_LATENCY = re.compile(r"^latency average = ([\d.]+) ms", re.MULTILINE)
+_DONE = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
+
+
+class Replayed(msgspec.Struct):
+    """One run of pgbench."""
+
+    per_second: float
+    done: int
+    mean_ms: float
+
+
+async def make_login(owner: asyncpg.Connection) -> None:  # type: ignore[type-arg]
+    """The login pgbench uses: no owner, no superuser, a member of all rooms that inherits."""
+    await owner.execute(f"CREATE ROLE {LOGIN} LOGIN INHERIT NOSUPERUSER NOBYPASSRLS")
+    roles = ", ".join(f"fahrwerk_{room}" for room in ("kernel", *ROOMS))
+    await owner.execute(f"GRANT {roles} TO {LOGIN} WITH INHERIT TRUE")
+
+
+def replay(
+    stage: Stage, script: Script, tenant: UUID, *, first: int, count: int, connections: int
+) -> Replayed:
+    """Run the script ``count`` times over ``connections``; vehicle and rider from ``first`` on."""
+    file = stage.folder / "booking.sql"
+    file.write_text(script.text)
+    each = count // connections
+    values = {**script.values, "n": "0", "first": str(FIRST + first), "each": str(each)}
+    settings = {
+        "fahrwerk.tenant": str(tenant),
+        "statement_timeout": str(db.STATEMENT_TIMEOUT_MS),
+        "lock_timeout": str(db.LOCK_TIMEOUT_MS),
+        "jit": "off",
+        "max_parallel_workers_per_gather": "0",
+        "TimeZone": "UTC",
+    }
+    ran = subprocess.run(
+        [
+            str(stage.server.programs / "pgbench"),
+            *("-n", "-M", "prepared", "-c", str(connections), "-j", "2", "-t", str(each)),
+            *("-f", str(file), "-h", str(stage.server.socket_dir), "-U", LOGIN),
+            *(part for name, value in values.items() for part in ("-D", f"{name}={value}")),
+            DATABASE,
+        ],
+        env={"PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in settings.items())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = [pattern.search(ran.stdout) for pattern in (_TPS, _DONE, _LATENCY)]
+    if ran.returncode or not all(found):
+        raise RuntimeError(f"pgbench failed:\n{ran.stdout[-2000:]}\n{ran.stderr[-3000:]}")
+    tps, done, latency = (float(match[1]) for match in found if match)
+    return Replayed(tps, int(done), latency)
