@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fahrwerk.identity import contract as identity
+from fahrwerk.kernel import db, jobs
+from fahrwerk.kernel.pump import Pump
+from fahrwerk.replay import Wishes, replay
 from fahrwerk.replay.plan import Plan, plan
 from fahrwerk.replay.trips import (
     NOT_RIDDEN,
@@ -26,6 +33,10 @@ from fahrwerk.replay.trips import (
     read_stations,
     read_trips,
 )
+from tests.world import World, http_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 RIDES = Path(__file__).parent / "data" / "rides"
 ZONE = ZoneInfo("America/Los_Angeles")
@@ -49,7 +60,7 @@ def planned(*rows: str, longest_s: int = DAY_S) -> Plan:
 # --- reading
 
 
-def week() -> Recorded:
+def recorded_week() -> Recorded:
     with (RIDES / "stations.csv").open(encoding="utf-8") as stations:
         places = read_stations(stations)
     with (RIDES / "trips_2014-05-05_week.csv").open(encoding="utf-8") as trips:
@@ -58,7 +69,7 @@ def week() -> Recorded:
 
 def test_the_week_is_read_whole() -> None:
     """Every row counts; in this week none is impossible to read."""
-    read = week()
+    read = recorded_week()
     assert (read.rows, len(read.trips), read.findings) == (6355, 6355, [])
     first = read.trips[0]
     assert (first.line, first.trip_id, first.bike, first.duration_s) == (2, "271241", "44", 7442)
@@ -72,8 +83,16 @@ def test_the_week_is_read_whole() -> None:
     [
         ("7,188,2014-05-05T00:02,1,2014-05-05T00:06,2", "malformed_row", "6 fields instead of 7"),
         ("7,188,2014-05-05T00:02,1,2014-05-05T00:06,2,9,x", "malformed_row", "8 fields"),
-        (",188,2014-05-05T00:02,1,2014-05-05T00:06,2,9", "malformed_row", "no trip_id"),
-        ("7,188,2014-05-05T00:02,1,2014-05-05T00:06,2,", "malformed_row", "no bike_id"),
+        (
+            ",188,2014-05-05T00:02,1,2014-05-05T00:06,2,9",
+            "malformed_row",
+            "trip_id '' names nothing",
+        ),
+        (
+            "7,188,2014-05-05T00:02,1,2014-05-05T00:06,2,",
+            "malformed_row",
+            "bike_id '' names nothing",
+        ),
         ("7,3.5,2014-05-05T00:02,1,2014-05-05T00:06,2,9", "malformed_row", "no whole number"),
         ("7,1_0,2014-05-05T00:02,1,2014-05-05T00:06,2,9", "malformed_row", "no whole number"),
         ("7,188,5/5/2014,1,2014-05-05T00:06,2,9", "malformed_row", "start_date '5/5/2014'"),
@@ -283,7 +302,7 @@ def test_a_bike_that_starts_elsewhere_was_moved() -> None:
 
 def test_the_week_is_planned_as_it_was() -> None:
     """What real data contain: moved bikes, starts in the minute of an end, two rides over 24 h."""
-    made = plan(week().trips, DAY_S)
+    made = plan(recorded_week().trips, DAY_S)
     rules = [finding.rule for finding in made.findings]
     assert len(made.bikes) == 540
     assert rules.count("starts_later_in_its_minute") == 13
@@ -293,3 +312,68 @@ def test_the_week_is_planned_as_it_was() -> None:
     with (RIDES / "trips_2014-05-05_week.csv").open(encoding="utf-8") as file:
         longest = max(int(row["duration"]) for row in csv.DictReader(file))
     assert max(ride.ends_at - ride.starts_at for ride in made.rides).total_seconds() == longest
+
+
+# --- riding
+
+PASSWORD = "a recorder of rides gone by"
+
+
+@pytest.fixture
+async def working(world: World) -> AsyncIterator[World]:
+    """The world with a worker beside it, as `fahrwerk up` has one."""
+    pump, runner = Pump(), jobs.Runner(("pricing", "payments", "rentals", "notifications"))
+    db.database().after_events = pump.wake
+    await pump.start()
+    await runner.start()
+    yield world
+    await runner.stop()
+    await pump.stop()
+    db.database().after_events = lambda: None
+
+
+async def recorder(world: World) -> str:
+    """An account that may move the clock; given by the platform, as administrators cannot."""
+    email = f"recorder@{world.operator.slug}.example"
+    roles = frozenset({"admin", "recorder"})
+    await identity.add_person(world.system(), email, PASSWORD, roles, "Re", "Corder")
+    return email
+
+
+def wishes(world: World, email: str, **fields: object) -> Wishes:
+    values: dict[str, object] = {
+        "trips": RIDES / "trips_2014-05-05_week.csv",
+        "stations": RIDES / "stations.csv",
+        "tenant": world.operator.slug,
+        "email": email,
+        "password": PASSWORD,
+        "staff": True,
+        "url": "http://test",
+        "hands": 8,
+    }
+    return Wishes(**(values | fields))  # type: ignore[arg-type]
+
+
+def transport() -> httpx.AsyncBaseTransport:
+    return httpx.ASGITransport(app=http_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
+
+
+async def test_recorded_rides_are_ridden_rated_and_paid(working: World, tmp_path: Path) -> None:
+    """The first 200 trips through the real API: every count agrees, and a repeat changes none."""
+    email = await recorder(working)
+    wished = wishes(working, email, limit=200, report=tmp_path / "report.json")
+    said: list[str] = []
+    first = await replay(wished, said.append, transport())
+    assert first.differences == []
+    assert (first.rows, first.rides.recorded, first.rides.ridden) == (200, 200, 200)
+    trips = recorded_week().trips[:200]
+    assert first.seconds.ridden == sum(trip.duration_s for trip in trips)
+    assert first.billed_minutes == sum(-(-trip.duration_s // 60) for trip in trips)
+    assert first.money.captured_minor == first.money.receipts_minor > 0
+    assert list(first.days) == ["2014-05-05"]
+    assert json.loads((tmp_path / "report.json").read_text())["rides"]["ridden"] == 200
+    again = await replay(wished, said.append, transport())
+    assert again.differences == []
+    assert again.rides == first.rides
+    assert again.money == first.money
+    assert again.about.requests < first.about.requests / 2, "what is there is not ridden again"

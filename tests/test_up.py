@@ -164,7 +164,7 @@ async def test_what_dies_again_and_again_is_started_with_growing_pauses(
     puppet = Puppet()
     up._keep(puppet)
     now = 1_000.0
-    monkeypatch.setattr(run.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     up._since["puppet"] = now
     pauses = []
     for _ in range(8):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import MediaType, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from fahrwerk.kernel import crypto, db, doors, jobs, live, observe, postgres, web
 from fahrwerk.kernel.call import Call, system
@@ -134,20 +135,20 @@ class HouseFront:
         return allowed
 
 
-@get("/health", public=True, limit=None, include_in_schema=True, tags=["operations"])
+@get("/health", permission=None, public=True, limit=None, include_in_schema=True, tags=["operations"])
 async def health() -> dict[str, str]:
     """Liveness (OPS-20): this process answers."""
     return {"status": "ok"}
 
 
-@get("/ready", public=True, limit=None, tags=["operations"])
+@get("/ready", permission=None, public=True, limit=None, tags=["operations"])
 async def ready() -> dict[str, str]:
     """Readiness (OPS-20): the database answers too; 503 otherwise."""
     await db.run("kernel", system(None, "web"), "SELECT 1")
     return {"status": "ready"}
 
 
-@get("/metrics", public=True, limit=None, include_in_schema=False)
+@get("/metrics", permission=None, public=True, limit=None, include_in_schema=False)
 async def metrics() -> Response[bytes]:
     """Prometheus' page. Shield it at the ingress: it needs no login."""
     body, kind = observe.metrics()
@@ -164,14 +165,14 @@ _START = """SwaggerUIBundle({url: "/api/openapi.json", dom_id: "#ui", deepLinkin
 persistAuthorization: true, displayRequestDuration: true});"""
 
 
-@get("/api/docs", public=True, include_in_schema=False, media_type=MediaType.HTML)
+@get("/api/docs", permission=None, public=True, include_in_schema=False, media_type=MediaType.HTML)
 async def api_page() -> str:
     """The OpenAPI document as a page; its parts come from this origin only."""
     return _PAGE
 
 
-@get("/api/docs/{name:str}", public=True, include_in_schema=False)
-async def api_page_part(name: str) -> Response[bytes]:
+@get("/api/docs/{name:str}", permission=None, public=True, include_in_schema=False)
+async def api_page_part(name: FromPath[str]) -> Response[bytes]:
     """One file of the page, from the installed package."""
     if name == "start.js":
         return Response(_START.encode(), media_type="text/javascript")

@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,7 +22,10 @@ from fahrwerk.kernel.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
-    from typing import Any
+
+    Command = Callable[[argparse.Namespace, Settings], int]
+
+T = TypeVar("T")
 
 # Modules are imported by the command that needs them: `up` runs for days and looks after others,
 # and `fahrwerk --help` should be there at once.
@@ -147,16 +151,26 @@ def _sim(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _where(args: argparse.Namespace, settings: Settings) -> Settings:
+    """The settings, corrected by what an ``up`` on the data folder says of itself."""
+    from fahrwerk.up.obstacles import owner_of
+
+    data = args.data or settings.data
+    changes: dict[str, Any] = {"data": data}
+    if (owner := owner_of(data)) is not None:
+        url = urlsplit(owner.address)
+        changes |= {"http_port": url.port, "mqtt_url": owner.mqtt_url}
+    return msgspec.structs.replace(settings, **changes)
+
+
 def _ride(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk import ride
     from fahrwerk.sim.api import Away
 
+    found = _where(args, settings)
+    url, mqtt_url = args.url or found.address, args.mqtt or found.mqtt_url
     try:
-        return _run(
-            ride.ride(
-                args.url or settings.address, args.mqtt or settings.mqtt_url, args.tenant, print
-            )
-        )
+        return _run(ride.ride(url, mqtt_url, args.tenant, print))
     except Away as error:
         raise Refused(f"{error}. Start the platform first: make up") from None
 
@@ -164,8 +178,7 @@ def _ride(args: argparse.Namespace, settings: Settings) -> int:
 def _doctor(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk import doctor
 
-    if args.data is not None:
-        settings = msgspec.structs.replace(settings, data=args.data)
+    settings = _where(args, settings)
     verdicts = []
 
     def tell(finding: doctor.Finding) -> None:
@@ -268,7 +281,7 @@ def _version(_: argparse.Namespace, __: Settings) -> int:
 # --- what they have in common
 
 
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         import uvloop
     except ImportError:  # there is none for Windows
@@ -366,7 +379,7 @@ def _parse_city(command: Callable[..., argparse.ArgumentParser]) -> None:
         each.add_argument("--url", help="of the platform")
         each.add_argument("--mqtt", help="of its broker")
         each.add_argument("--tenant", default="mobility", help="operator (default: mobility)")
-    sim.add_argument("--data", type=Path, help="folder for the vehicles' keys (default: var)")
+        each.add_argument("--data", type=Path, help="data folder of that up (default: var)")
     sim.add_argument("--email", default="admin@mobility.example", help="who pairs the vehicles")
     sim.add_argument("--riders", type=int, default=40, help="at most so many at a time (40)")
     sim.add_argument("--seed", default="fahrwerk", help="the same seed, the same city")
@@ -387,9 +400,6 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     new.add_argument("what", choices=["room"])
     new.add_argument("name", help="a noun for what it is about, in small letters")
     command("version", _version, "say which version this is")
-
-
-Command = "Callable[[argparse.Namespace, Settings], int]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

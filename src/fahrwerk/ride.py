@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,17 @@ RADIUS_M = 1_500
 RIDE_S, LOOK_EVERY_S = 14.0, 4.5
 MAIL_WITHIN_S = 15.0
 TRIES = 3
-_WIDTH = 58
+_WIDTH = 50
+_ID = re.compile(r"\b([a-z]+)_[0-9A-Za-z]{16}([0-9A-Za-z]{6})\b")
 
 
 class Stopped(Exception):
     """The ride cannot go on; the text says why."""
+
+
+def short(text: str) -> str:
+    """Ids by their last six characters: ``rent_..rv5NLF``. They are all there, in the answers."""
+    return _ID.sub(r"\1_..\2", text)
 
 
 class Show:
@@ -48,7 +55,7 @@ class Show:
 
     def request(self, answer: Answer) -> None:
         """One request and what came back, in a line."""
-        what = f"{answer.method:<5} {answer.path}"
+        what = f"{answer.method:<5} {short(answer.path)}"
         problem = f"  {answer.code}: {answer.find('error', 'message')}" if answer.code else ""
         self._say(f"   {what:<{_WIDTH}} {answer.status}  {answer.ms:5.0f} ms{problem}")
 
@@ -59,7 +66,11 @@ class Show:
             for name, value in values.items()
             if value is not None
         ]
-        self._say(f"         {', '.join(shown)}")
+        self._say(f"         {short(', '.join(shown))}")
+
+    def link(self, name: str, url: str) -> None:
+        """An address to be opened: whole."""
+        self._say(f"         {name} {url}")
 
     def message(self, topic: str, payload: bytes) -> None:
         """What the broker carries, without its telemetry."""
@@ -76,7 +87,7 @@ class Show:
             words.append(f"number {body['counter']}")
         if "sig" in body:
             words.append(f"signed ({body.get('alg')})")
-        self._say(f"   MQTT  {topic:<{_WIDTH}} {', '.join(words)}")
+        self._say(f"   MQTT  {short(topic):<{_WIDTH - 6}} {', '.join(words)}")
 
 
 async def ride(url: str, mqtt_url: str, tenant: str, say: Callable[[str], None]) -> int:
@@ -99,7 +110,7 @@ async def _story(api: Api, mqtt_url: str, show: Show, rng: random.Random) -> Non
     show.step("A new rider registers, logs in and adds a card")
     email = f"ride-{rng.randrange(16**8):08x}@example.com"
     phone = Phone(Session(api, email, f"ride {rng.randrange(16**12):012x}", rng))
-    if not await phone.sign_up("Ada", "Lovelace"):
+    if not await phone.sign_up("Ada", "Lovelace", is_new=True, locale="en"):
         raise Stopped("The platform did not let the rider in.")
     show.fields(email=email, card="Visa ending in 4242")
     booking_id, vehicle = await _unlocked_vehicle(api, phone, mqtt_url, show, rng)
@@ -219,8 +230,8 @@ async def _ride_along(phone: Phone, rental_id: str, show: Show) -> None:
             minutes=answer.find("duration_minutes"),
             cost=f"{answer.find('current_cost'):.2f} {answer.find('currency')}",
             km=answer.find("distance_traveled"),
-            km_h=answer.find("average_speed"),
             at=f"{here.get('latitude', 0):.5f} {here.get('longitude', 0):.5f}" if here else None,
+            **{"km/h": answer.find("average_speed")},
         )
 
 
@@ -233,7 +244,9 @@ async def _end(phone: Phone, rental_id: str, vehicle: Seen, show: Show) -> None:
     if not answer.ok:
         raise Stopped("The ride was not ended.")
     currency = answer.find("currency")
-    parts = answer.find("cost_breakdown") or {}
+    parts = dict(answer.find("cost_breakdown") or {})
+    if parts.get("tax_included"):
+        parts["tax contained"] = parts.pop("tax")
     amounts = {name: value for name, value in parts.items() if isinstance(value, float)}
     show.fields(
         total=f"{answer.find('total_cost'):.2f} {currency}",
@@ -246,7 +259,7 @@ async def _end(phone: Phone, rental_id: str, vehicle: Seen, show: Show) -> None:
         by=answer.find("payment", "payment_method"),
         transaction=answer.find("payment", "transaction_id"),
     )
-    show.fields(receipt=answer.find("receipt_url"))
+    show.link("receipt", str(answer.find("receipt_url")))
 
 
 async def _letters(api: Api, email: str, show: Show) -> None:

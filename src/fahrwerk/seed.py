@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
     from fahrwerk.kernel.settings import Settings
 
-AT_A_TIME = 8
+AT_A_TIME, LISTED_AT_ONCE = 8, 500
 
 OPERATORS = (
     tenancy.Operator(
@@ -61,7 +61,7 @@ class Batch(NamedTuple):
 
     vehicle_type: str
     prefix: str
-    count: int
+    size: int
     models: tuple[Model, ...]
     colours: tuple[str, ...]
 
@@ -155,18 +155,21 @@ async def _card(call: Call, rider: UUID) -> None:
 async def _vehicles(scale: float) -> int:
     """Add those that are missing; how many those were."""
     call = _call_for(demo.TENANT)
+    known: set[str] = set()
+    while True:
+        page = await fleet.vehicles(call, None, None, None, 0, LISTED_AT_ONCE, len(known))
+        known |= {vehicle.identifier for vehicle in page.vehicles}
+        if len(page.vehicles) < LISTED_AT_ONCE:
+            break
+    missing = [vehicle for vehicle in wanted(scale) if vehicle.identifier not in known]
     seats = asyncio.Semaphore(AT_A_TIME)
 
-    async def add(vehicle: fleet.NewVehicle) -> bool:
+    async def add(vehicle: fleet.NewVehicle) -> None:
         async with seats:
-            try:
-                await fleet.find_vehicle(call, vehicle.identifier)
-            except fleet.UnknownVehicle:
-                await fleet.create_vehicle(call, vehicle)
-                return True
-            return False
+            await fleet.create_vehicle(call, vehicle)
 
-    return sum(await asyncio.gather(*map(add, wanted(scale))))
+    await asyncio.gather(*map(add, missing))
+    return len(missing)
 
 
 def wanted(scale: float) -> Iterator[fleet.NewVehicle]:
@@ -174,7 +177,7 @@ def wanted(scale: float) -> Iterator[fleet.NewVehicle]:
     rng = random.Random("fahrwerk seed")
     streets = load_streets()
     for batch in FLEET:
-        for number in range(1, max(1, round(batch.count * scale)) + 1):
+        for number in range(1, max(1, round(batch.size * scale)) + 1):
             identifier = f"{batch.prefix}{number:03}"
             model = batch.models[(number - 1) % len(batch.models)]
             place = streets.random_place(rng)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 STICKY = "SELECT set_config('role'"
 """What a sticky connection says when it changes sides. pgbench never has to."""
+NEW = "00000000-0000-7000-a"
+"""How ids begin that a booking makes."""
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PUBLIC = r"\b[a-z]{2,5}_[0-9A-Za-z]{22}\b"
 _NAMES = re.compile(f"{_UUID}|{_PUBLIC}")
@@ -142,7 +144,7 @@ class Writer:
         prefix = a.rpartition("_")[0]
         pair = _uuid(a), _uuid(b)
         if pair not in self.heads:
-            self.heads[pair] = f"00000000-0000-7000-a{len(self.heads):03}-"
+            self.heads[pair] = f"{NEW}{len(self.heads):03}-"
         # 22 characters of a public id: ten and the counter's twelve.
         return f"{prefix}_0000000000" if prefix else self.heads[pair]
 

@@ -89,7 +89,9 @@ def searches(city: City, places: Iterator[tuple[float, float]], riders: int) -> 
     """Requests of ``riders`` riders in turn: 50 vehicles of any type within 1 km."""
     heads = [city.headers(k) for k in range(riders)]
     for number, (lat, lon) in enumerate(places):
-        path = f"/api/v1/vehicles/search?lat={lat:.4f}&lon={lon:.4f}&radius={RADIUS_M}&limit={SHOWN}"
+        path = (
+            f"/api/v1/vehicles/search?lat={lat:.4f}&lon={lon:.4f}&radius={RADIUS_M}&limit={SHOWN}"
+        )
         yield load.get(path, heads[number % riders])
 
 

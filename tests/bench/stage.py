@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -53,6 +54,8 @@ class Stage:
         self.server = server
         self.dsn = server.dsn(DATABASE, APP_LOGIN)
         self.owner_dsn = server.dsn(DATABASE, "postgres")
+        self.facts: dict[str, Any] = {}
+        """What goes into the report beside the figures."""
 
     def environment(self, **more: str) -> dict[str, str]:
         """Of every process of the platform."""
@@ -97,7 +100,7 @@ class Stage:
             ports = [free_port() for _ in range(count)]
             serve = [("-m", "fahrwerk.cli", "serve", "--port", str(port)) for port in ports]
             processes = [stack.enter_context(self.process(*each, **env)) for each in serve]
-            yield _answering(processes, ports, "/ready")
+            yield answering(processes, ports, "/ready")
 
     @contextlib.contextmanager
     def constant(self, count: int, size: int) -> Iterator[Api]:
@@ -109,7 +112,7 @@ class Stage:
                 stack.enter_context(self.process(*SERVER, *app, str(port), **{BYTES: str(size)}))
                 for port in ports
             ]
-            yield _answering(processes, ports, "/constant")
+            yield answering(processes, ports, "/constant")
 
     @contextlib.contextmanager
     def worker(self, **env: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -117,10 +120,15 @@ class Stage:
         with self.process("-m", "fahrwerk.cli", "work", **env) as process:
             yield process
 
-    def cpu_s(self, processes: Sequence[subprocess.Popen[bytes]] = ()) -> dict[str, float]:
+    def cpu_s(
+        self,
+        app: Sequence[subprocess.Popen[bytes]] = (),
+        **others: Sequence[subprocess.Popen[bytes]],
+    ) -> dict[str, float]:
         """CPU seconds used so far: by these processes, by PostgreSQL, by the load generator."""
+        named = {"app": app, **others}
         return {
-            "app": sum(_cpu(process.pid) for process in processes),
+            **{name: sum(_cpu(each.pid) for each in those) for name, those in named.items()},
             "postgres": _cpu(self.server.pid or 0, children=True),
             "generator": time.process_time(),
         }
@@ -153,11 +161,8 @@ def _cpu(pid: int, *, children: bool = False) -> float:
     return float(total)
 
 
-def _answering(
-    processes: list[subprocess.Popen[bytes]], ports: list[int], path: str
-) -> Api:
-    import http.client
-
+def answering(processes: list[subprocess.Popen[bytes]], ports: list[int], path: str) -> Api:
+    """Wait until each of them answers ``path``."""
     for process, port in zip(processes, ports, strict=True):
         until = time.monotonic() + READY_WITHIN_S
         while True:

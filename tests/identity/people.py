@@ -7,9 +7,12 @@ from uuid import UUID
 
 from fahrwerk.identity import contract as identity
 from fahrwerk.kernel import db
+from fahrwerk.kernel.errors import Problem
 from tests.world import PASSWORD, World
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from fahrwerk.kernel.call import Call
 
 EMAIL = "ada@example.org"
@@ -52,3 +55,20 @@ async def sessions(world: World, person_id: UUID) -> list[db.Row]:
         "SELECT * FROM identity.session WHERE person_id = $1 ORDER BY created_at, id",
         person_id,
     )
+
+
+def tried(function: Callable[..., Any], *args: Any) -> Any:
+    """What a rule answers, or the problem it raises."""
+    try:
+        return function(*args)
+    except Problem as problem:
+        return problem
+
+
+async def problem_of(answer: Awaitable[object]) -> Problem | None:
+    """The problem an action raises; None when it succeeds."""
+    try:
+        await answer
+    except Problem as problem:
+        return problem
+    return None

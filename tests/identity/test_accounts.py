@@ -250,8 +250,11 @@ async def test_who_may_ride(world: World) -> None:
 
 async def test_how_to_reach_somebody(world: World) -> None:
     """NTF: the person's language, else the operator's; a name, else what there is."""
-    ada_, bo = await ada(world, locale="en"), await ada(
-        world, email="bo@example.org", phone="+491512345678", first_name=None, last_name=None
+    ada_, bo = (
+        await ada(world, locale="en"),
+        await ada(
+            world, email="bo@example.org", phone="+491512345678", first_name=None, last_name=None
+        ),
     )
     call = world.system()
     assert await identity.contact(call, ada_.id) == identity.Contact(

@@ -12,6 +12,7 @@ from fahrwerk.identity import rules
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.kernel.settings import ROOMS
+from tests.identity.people import tried
 
 roles = st.frozensets(st.sampled_from(sorted(rules.PERMISSIONS)))
 
@@ -58,7 +59,7 @@ def test_nobody_gives_more_than_he_has(own: frozenset[str], given_: frozenset[st
         ("admin", "recorder", False),
         ("support", "admin", False),
         ("provider", "admin", False),
-        ("recorder", "admin", True),
+        ("recorder", "admin", False),
         ("platform", "platform", True),
         ("platform", "recorder", True),
     ],
@@ -93,10 +94,11 @@ def test_a_rider_may_ride_and_nothing_else() -> None:
 @given(st.emails())
 def test_email_addresses_obey_the_databases_check(email: str) -> None:
     """IDN-14: what passes here passes valid_email; the pattern is the contract's."""
-    try:
-        assert re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", rules.email_of(email))
-    except Invalid as refused:
-        assert refused.details == {"field": "email", "issue": "Invalid email format"}  # API-03
+    answer = tried(rules.email_of, email)
+    if isinstance(answer, Invalid):
+        assert answer.details == {"field": "email", "issue": "Invalid email format"}  # API-03
+    else:
+        assert re.fullmatch(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", answer)
 
 
 @pytest.mark.parametrize("email", ["", "a@b", "a b@c.de", "a@b.d", "a@b.de\0", "@b.de", "a@@b.c"])
@@ -107,7 +109,13 @@ def test_bad_email_addresses(email: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["+491512345678", "+49 151 2345678", "0049 151/2345678", "+49 (0)151 234-5678", "+49.1512345678"],
+    [
+        "+491512345678",
+        "+49 151 2345678",
+        "0049 151/2345678",
+        "+49 (0)151 234-5678",
+        "+49.1512345678",
+    ],
 )
 def test_one_number_in_many_spellings(text: str) -> None:
     """IDN-01: however written, it is one account."""
@@ -116,10 +124,11 @@ def test_one_number_in_many_spellings(text: str) -> None:
 
 @given(st.text(max_size=30))
 def test_phone_numbers_are_e164_or_refused(text: str) -> None:
-    try:
-        assert re.fullmatch(r"\+[1-9][0-9]{6,14}", rules.phone_of(text))
-    except Invalid as refused:
-        assert refused.details["field"] == "phone"
+    answer = tried(rules.phone_of, text)
+    if isinstance(answer, Invalid):
+        assert answer.details["field"] == "phone"
+    else:
+        assert re.fullmatch(r"\+[1-9][0-9]{6,14}", answer)
 
 
 def test_a_number_without_its_country_is_refused() -> None:
@@ -129,19 +138,27 @@ def test_a_number_without_its_country_is_refused() -> None:
 
 @given(st.text(max_size=120))
 def test_names_are_one_printable_line(text: str) -> None:
-    try:
-        name = rules.name_of("first_name", text)
-    except Invalid as refused:
-        assert refused.details["field"] == "first_name"
-    else:
-        assert name is None or (name.isprintable() and name == name.strip() and len(name) <= 100)
+    name = tried(rules.name_of, "first_name", text)
+    if isinstance(name, Invalid):
+        assert name.details["field"] == "first_name"
+    elif name is not None:
+        assert name.isprintable()
+        assert name == name.strip()
+        assert 1 <= len(name) <= 100
 
 
 @pytest.mark.parametrize(
     "password",
     [
         *("short", "nine char", "1234567890", "0987654321", "abcdefghijk", "aaaaaaaaaaaa"),
-        *("password123", "Passwort2026!", "Sommer2026!", "!!Willkommen1", "qwertzuiop", "1q2w3e4r5t"),
+        *(
+            "password123",
+            "Passwort2026!",
+            "Sommer2026!",
+            "!!Willkommen1",
+            "qwertzuiop",
+            "1q2w3e4r5t",
+        ),
         *("83057162940", "ada@example.org", "ADA@example.org", "ada.lovelace", "+491512345678"),
         *("491512345678", "x" * 201, "..........", "abababababab"),
     ],
@@ -157,7 +174,13 @@ def test_passwords_anybody_would_try(password: str) -> None:
 
 @pytest.mark.parametrize(
     "password",
-    ["correct horse battery staple", "demo-rider-2026", "Zwölf Boxkämpfer", "tz7!kd0qPw", "ключ от дома"],
+    [
+        "correct horse battery staple",
+        "demo-rider-2026",
+        "Zwölf Boxkämpfer",
+        "tz7!kd0qPw",
+        "ключ от дома",
+    ],
 )
 def test_passwords_that_will_do(password: str) -> None:
     """No rules about kinds of characters: a few words are welcome."""

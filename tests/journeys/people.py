@@ -25,14 +25,19 @@ class City:
         self.platform = running
         self.slug = slug
         self.tenant = tenant
-        self.admin = self.client("admin")
+        self.clients: list[httpx.AsyncClient] = []
         self.vehicles: list[SimVehicle] = []
+        self.admin = self.client("admin")
 
     def client(self, *roles: str, user: UUID | None = None) -> httpx.AsyncClient:
         """Somebody with these roles, as if logged in."""
         crypto.set_signing_secret("tests")
         token = crypto.issue_token(user or ids.new(), self.tenant, roles, ids.new())
-        return client_for(self.platform, self.slug, token)
+        return self._kept(client_for(self.platform, self.slug, token))
+
+    def _kept(self, client: httpx.AsyncClient) -> httpx.AsyncClient:
+        self.clients.append(client)
+        return client
 
     async def rider(self, card: str | None = "tok_visa") -> httpx.AsyncClient:
         """A rider who registered and logged in through the API, with a card at the sandbox."""
@@ -45,7 +50,7 @@ class City:
         answer = await anonymous.post("/api/v1/auth/login", json=login)
         assert answer.status_code == 200, answer.text
         await anonymous.aclose()
-        rider = client_for(self.platform, self.slug, answer.json()["access_token"])
+        rider = self._kept(client_for(self.platform, self.slug, answer.json()["access_token"]))
         if card:
             body = {"gateway_token": card, "make_default": True}  # type: ignore[dict-item]
             answer = await rider.post("/api/v1/payment-methods", json=body)
@@ -102,9 +107,9 @@ class City:
         raise AssertionError(f"no tariffs:\n{self.platform.log('work')}")
 
     async def close(self) -> None:
-        """Vehicles off the road."""
+        """Vehicles off the road, riders home."""
         await asyncio.gather(*(thing.close() for thing in self.vehicles))
-        await self.admin.aclose()
+        await asyncio.gather(*(client.aclose() for client in self.clients))
 
 
 def vehicle_key(paired: dict[str, Any]) -> protocol.VehicleKey:
@@ -114,8 +119,8 @@ def vehicle_key(paired: dict[str, Any]) -> protocol.VehicleKey:
     def raw(text: str) -> bytes:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
-    key = paired["key"]
-    return protocol.VehicleKey(key["alg"], raw(key["signs_with"]), raw(key["checks_with"]))
+    key = paired
+    return protocol.VehicleKey(key["kind"], raw(key["signs_with"]), raw(key["checks_with"]))
 
 
 async def found(running: Platform, **fields: Any) -> City:

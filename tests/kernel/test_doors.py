@@ -36,7 +36,7 @@ async def question(call: Call, number: int, answer: Answer | None = None) -> Ans
     raise AssertionError
 
 
-async def verb(call: Call, subject: str) -> str:
+async def verb(call: Call, word: str, subject: UUID | None = None) -> str:
     """A contract signature."""
     raise AssertionError
 
@@ -49,10 +49,10 @@ async def _question(call: Call, number: int, answer: Answer | None = None) -> An
     return answer or Answer(ids.new(), datetime(2026, 1, 1, tzinfo=UTC), frozenset({"a"}))
 
 
-async def _verb(call: Call, subject: str) -> str:
-    if subject == "bad":
+async def _verb(call: Call, word: str, subject: UUID | None = None) -> str:
+    if word == "bad":
         raise Taken
-    return subject
+    return word
 
 
 @pytest.fixture(params=["local", "wire"])
@@ -110,7 +110,8 @@ async def test_what_staff_does_is_audited_and_chained(
     do = _door(verb, _verb, "actions", monkeypatch)
     tenant = ids.new()
     staff = Call(tenant=tenant, user=ids.new(), roles=frozenset({"admin"}), request_id="req_1")
-    await do(staff, "good")
+    thing = ids.new()
+    await do(staff, "good", thing)
     with pytest.raises(Taken):
         await do(staff, "bad")
     await do(Call(tenant=tenant, user=ids.new(), roles=frozenset({"customer"})), "good")
@@ -120,8 +121,8 @@ async def test_what_staff_does_is_audited_and_chained(
         "SELECT actor, action, subject, outcome FROM kernel.audit ORDER BY at",
     )
     assert [tuple(row) for row in rows] == [
-        (staff.actor, "testing.verb", "good", "done"),
-        (staff.actor, "testing.verb", "bad", "TAKEN"),
+        (staff.actor, "testing.verb", str(thing), "done"),
+        (staff.actor, "testing.verb", "", "TAKEN"),
     ]
     while await audit.chain():
         pass
@@ -130,7 +131,8 @@ async def test_what_staff_does_is_audited_and_chained(
 
     owner = await asyncpg.connect(database.dsn.replace("fahrwerk_app", "postgres"))
     await owner.execute(
-        "UPDATE kernel.audit SET outcome = 'done' WHERE tenant_id = $1 AND subject = 'bad'", tenant
+        "UPDATE kernel.audit SET outcome = 'done' WHERE tenant_id = $1 AND outcome = 'TAKEN'",
+        tenant,
     )
     await owner.close()
     assert await audit.verify(tenant) == 2

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from litestar.response import Stream
 
 from fahrwerk.kernel import stream
 from fahrwerk.kernel.errors import Busy, NotFound
 from fahrwerk.kernel.live import hub
 
 
-async def _read(seconds: float, changes: list[int], **options: object) -> list[str]:
+def events_of(answer: Stream) -> AsyncIterator[Any]:
+    """The body of a streamed answer."""
+    assert isinstance(answer.iterator, AsyncIterator)
+    return answer.iterator
+
+
+async def _read(seconds: float, changes: list[int], **options: Any) -> list[str]:
     state = iter(changes)
     current = next(state)
 
@@ -20,12 +29,12 @@ async def _read(seconds: float, changes: list[int], **options: object) -> list[s
             raise NotFound
         return current
 
-    answer = stream.stream(look, signal="test:s", name="number", **options)  # type: ignore[arg-type]
+    chunks = events_of(stream.stream(look, signal="test:s", name="number", **options))
     seen: list[str] = []
 
     async def read() -> None:
-        async for chunk in answer.iterator:
-            seen.append(chunk.decode() if isinstance(chunk, bytes) else str(chunk))
+        async for chunk in chunks:
+            seen.append(chunk.decode())
 
     task = asyncio.create_task(read())
     for value in state:
@@ -55,7 +64,7 @@ async def test_a_lost_signal_costs_seconds_only() -> None:
     answer = stream.stream(
         look, signal="test:none", name="n", every_s=0.02, is_last=lambda v: v == 2
     )
-    chunks = [chunk async for chunk in answer.iterator]
+    chunks = [chunk async for chunk in events_of(answer)]
     assert len(chunks) == 3
 
 

@@ -168,7 +168,10 @@ async def test_an_operator_changes_its_own_rules(world: World) -> None:
         world.operator, tax_rate_bp=851, tax_included=False, max_ride_h=12
     )
     await tenancy.change_operator(world.admin(), change)
-    assert [name for name, _, _ in await _facts(changed)] == ["operator.created", "operator.changed"]
+    assert [name for name, _, _ in await _facts(changed)] == [
+        "operator.created",
+        "operator.changed",
+    ]
     with pytest.raises(Invalid):
         await tenancy.change_operator(world.admin(), OperatorChange(tax_rate_bp=5001))
     with pytest.raises(Forbidden):

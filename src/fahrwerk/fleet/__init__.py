@@ -2,8 +2,13 @@
 
 Words: a *hold* is a lease on a vehicle for one rental, with an expiry; a *command* goes to a
 vehicle and is *acknowledged* by it (signed), then *verified* by what its telemetry shows; a
-vehicle is *connected* when it speaks to us, else it is opened by other means. Tables: ``vehicle``,
-``vehicle_key``, ``command``, ``telemetry``. Asks tenancy; tells ``VehicleReserved``,
-``vehicle.released``, ``VehicleUnlocked``, ``vehicle.locked``, ``command.failed``,
-``vehicle.offline``.
+vehicle is *connected* when it has a device that speaks to us, else it is opened by other means; to
+*pair* is to give a device its key; *silent* is a connected vehicle not heard for five minutes, and
+*stale* one not heard for two. Tables: ``vehicle``, ``vehicle_key``, ``command``, ``telemetry``.
+
+Asks nobody. Hears ``rental.ended``, ``rental.cancelled``. Tells ``VehicleReserved``,
+``VehicleUnlocked``, ``command.failed`` and ``vehicle.*``: created, changed, moved, paired,
+hold_extended, released, returned, locked, offline, online. Hints to waiting processes:
+``fleet.command`` (something to send), ``fleet.command:<uuid>`` (that command changed),
+``fleet.cell:<tenant>:<H3 cell>`` (what is available there changed).
 """

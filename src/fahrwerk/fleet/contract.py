@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
@@ -54,6 +54,8 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
     firmware_version: str | None
     hardware_version: str | None
     last_seen_at: datetime | None
+    is_stale: bool
+    """Has a device that has not reported within two minutes: bookable with a warning (FLT-20)."""
     is_connected: bool
     """False: no device; opened by a dock or a key, never by a command."""
     is_locked: bool | None
@@ -86,21 +88,21 @@ class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
     service_interval_days: int = 30
 
 
-class VehicleChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class VehicleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What staff may change of a vehicle; what is left out stays as it is."""
 
     status: Literal["available", "maintenance"] | UnsetType = UNSET
-    model: str | UnsetType = UNSET
-    brand: str | UnsetType = UNSET
-    category: str | UnsetType = UNSET
-    external_id: str | UnsetType | None = UNSET
-    license_plate: str | UnsetType | None = UNSET
-    qr_code: str | UnsetType | None = UNSET
-    hardware_version: str | UnsetType | None = UNSET
-    firmware_version: str | UnsetType | None = UNSET
+    model: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
+    brand: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
+    category: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
+    external_id: Annotated[str, Meta(max_length=50)] | UnsetType | None = UNSET
+    license_plate: Annotated[str, Meta(max_length=20)] | UnsetType | None = UNSET
+    qr_code: Annotated[str, Meta(max_length=200)] | UnsetType | None = UNSET
+    hardware_version: Annotated[str, Meta(max_length=20)] | UnsetType | None = UNSET
+    firmware_version: Annotated[str, Meta(max_length=20)] | UnsetType | None = UNSET
     metadata: dict[str, str | int | float | bool | None] | UnsetType = UNSET
-    last_service_at: datetime | UnsetType = UNSET
-    service_interval_days: int | UnsetType = UNSET
+    last_service_at: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    service_interval_days: Annotated[int, Meta(ge=1, le=3650)] | UnsetType = UNSET
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -410,8 +412,9 @@ async def hold_vehicle(
     """Reserve a vehicle for the rental ``holder``: one conditional UPDATE (FLT-37).
 
     Repeating it for the same holder answers the hold it has. Raises ``UnknownVehicle``,
-    ``HoldLost`` (its hold has run out), ``HoldsAnother``, or ``VehicleTaken`` with ``details.alternatives``: up to five nearby vehicles
-    (``id type distance_meters battery``), nearest first (RNT-16).
+    ``HoldLost`` (its hold has run out), ``HoldsAnother``, or ``VehicleTaken`` with
+    ``details.alternatives``: up to five nearby vehicles (``id type distance_meters battery``),
+    nearest first (RNT-16).
     """
     raise AssertionError
 

@@ -104,7 +104,7 @@ class VehicleOnline(msgspec.Struct, frozen=True):
 
 @event("vehicle.changed", topic="vehicle-lifecycle")
 class VehicleChanged(msgspec.Struct, frozen=True):
-    """Staff changed a vehicle's master data or took it out of service; ``status`` is its new one."""
+    """Staff changed a vehicle or took it out of service; ``status`` is its new one."""
 
     vehicle_id: UUID
     status: str

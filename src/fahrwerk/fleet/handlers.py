@@ -30,5 +30,10 @@ async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) ->
 
 @on(RentalCancelled)
 async def on_rental_cancelled(tx: Tx, call: Call, event: RentalCancelled, fact: Fact) -> None:
-    """The booking came to nothing: whoever is next may have the vehicle (FLT-38)."""
+    """The booking came to nothing: whoever is next may have the vehicle (FLT-38).
+
+    It may have opened in the same moment: then it is in use for a ride that rentals does not know,
+    and is taken back and locked like after a ride.
+    """
     await release_within(tx, call, event.vehicle_id, event.booking_id, event.reason)
+    await return_vehicle(tx, call, event.vehicle_id, event.booking_id, None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fahrwerk.fleet import rules
 from fahrwerk.fleet.actions.commands import expire_commands, lock_open_vehicles
 from fahrwerk.fleet.actions.dispatch import tenants_with_silent_commands
-from fahrwerk.fleet.actions.edges import cell_signal, title
+from fahrwerk.fleet.actions.edges import tell_caches, title
 from fahrwerk.fleet.actions.holds import SILENT, free_expired_holds
 from fahrwerk.fleet.events import VehicleOffline
 from fahrwerk.kernel import db, events
@@ -90,8 +90,7 @@ async def mark_silent_vehicles(call: Call, limit: int) -> int:
     rows = await db.run(
         "fleet", call, _MARK_SILENT, limit, *title(VehicleOffline), call.actor, call.trace
     )
-    for row in rows:
-        hub.signal(cell_signal(call.tenant, row["cell"]))
+    tell_caches(hub, call, *(row["cell"] for row in rows))
     return len(rows)
 
 

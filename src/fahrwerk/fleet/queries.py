@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 
     from fahrwerk.kernel.call import Call
 
-COLUMNS = """id, vehicle_type, identifier, external_id, model, brand, category, license_plate,
+STALE = (
+    "(is_connected AND coalesce(last_seen_at, created_at)"
+    f" < kernel.now() - interval '{rules.STALE_S} seconds')"
+)
+COLUMNS = f"""id, vehicle_type, identifier, external_id, model, brand, category, license_plate,
 qr_code, status, latitude, longitude, address, accuracy_m, battery_level, voltage, temperature,
 floor(full_range_km * battery_level / 100) AS range_km, discharged_pct / 100 AS charging_cycles,
-signal_strength, firmware_version, hardware_version, last_seen_at, is_connected, is_locked,
+signal_strength, firmware_version, hardware_version, last_seen_at, {STALE} AS is_stale,
+is_connected, is_locked,
 odometer_m, trips, metadata, last_service_at, service_interval_days, created_at"""
 """A ``Vehicle``, by name."""
 
@@ -104,14 +109,14 @@ def readable(reference: str) -> str:
 _NEARBY = """
 SELECT id, vehicle_type, identifier, model, battery_level,
        floor(full_range_km * battery_level / 100), latitude, longitude, round(metres)::int,
-       is_connected AND coalesce(last_seen_at, created_at) < kernel.now() - make_interval(secs => $7)
+       {stale}
 FROM (SELECT *, {distance} AS metres FROM fleet.vehicle
       WHERE status = 'available' AND {sieve} AND ($3::text IS NULL OR vehicle_type = $3)
         AND ($4::uuid IS NULL OR id <> $4)) near
 WHERE metres <= $5 ORDER BY metres LIMIT $6
 """
-_NEARBY_CELLS = _NEARBY.format(distance=_DISTANCE, sieve="cell = ANY($8)")
-_NEARBY_BAND = _NEARBY.format(distance=_DISTANCE, sieve="latitude BETWEEN $8 AND $9")
+_NEARBY_CELLS = _NEARBY.format(distance=_DISTANCE, stale=STALE, sieve="cell = ANY($7)")
+_NEARBY_BAND = _NEARBY.format(distance=_DISTANCE, stale=STALE, sieve="latitude BETWEEN $7 AND $8")
 
 
 async def nearby_vehicles(
@@ -124,7 +129,7 @@ async def nearby_vehicles(
     except_id: UUID | None = None,
 ) -> list[Nearby]:
     _check_search(latitude, longitude, radius_m)
-    common = (latitude, longitude, vehicle_type, except_id, radius_m, limit, rules.STALE_S)
+    common = (latitude, longitude, vehicle_type, except_id, radius_m, limit)
     if radius_m <= CELLS_WITHIN_M:
         cells = geo.cells_around(latitude, longitude, radius_m)
         rows = await db.run("fleet", call, _NEARBY_CELLS, *common, cells)

@@ -71,12 +71,13 @@ class ProfileChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirstAdmin(msgspec.Struct, frozen=True):
-    """Who administers a new operator (TEN-04)."""
+    """Who administers a new operator (TEN-04). ``roles``: ``admin``, and more if wished."""
 
     email: str
     password: str
     first_name: str | None = None
     last_name: str | None = None
+    roles: frozenset[str] = frozenset({"admin"})
 
 
 class Opened(msgspec.Struct, frozen=True):

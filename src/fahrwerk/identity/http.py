@@ -26,11 +26,16 @@ Password = Annotated[str, Meta(min_length=1, max_length=200)]
 Name = Annotated[str, Meta(max_length=100)]
 Locale = Annotated[str, Meta(max_length=10, description="de or en, with a region if you like")]
 Slug = Annotated[str, Meta(max_length=63)]
+Role = Annotated[str, Meta(max_length=50)]
+Roles = Annotated[frozenset[Role], Meta(min_length=1, max_length=10)]
 UserAgent = Annotated[str, HeaderParameter(name="User-Agent", required=False)]
 BearerToken = Annotated[
     str, HeaderParameter(name="Authorization", required=False, description="Bearer <refresh_token>")
 ]
 NOT_KEPT = {"cache-control": "no-store"}  # RFC 6749, 5.1
+
+"""For everybody, whatever stands in ``Authorization``: an access token that has expired must not
+keep anybody from logging in, and a refresh token is not one."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -107,7 +112,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     email: Email
     password: Password
-    roles: Annotated[list[Annotated[str, Meta(max_length=50)]], Meta(min_length=1, max_length=10)]
+    roles: Roles
     first_name: Name = ""
     last_name: Name = ""
 
@@ -193,8 +198,8 @@ async def register(call: web.Caller, data: JSONBody[Registration]) -> Profile:
     public=True,
     limit="auth",
     unkeyed=True,
-    status_code=200,
     tags=["identity"],
+    status_code=200,
 )
 async def log_in(
     call: web.Caller, data: JSONBody[LoginBody], agent: UserAgent = ""
@@ -220,8 +225,8 @@ async def log_in(
     public=True,
     limit="auth",
     unkeyed=True,
-    status_code=200,
     tags=["identity"],
+    status_code=200,
 )
 async def refresh(call: web.Caller, authorization: BearerToken = "") -> Response[Tokens]:
     """New tokens for the refresh token in ``Authorization: Bearer`` (IDN-07); it is used up by it.
@@ -267,7 +272,7 @@ async def change_me(call: web.Caller, data: JSONBody[ProfilePatch]) -> Profile:
 async def add_user(call: web.Caller, data: JSONBody[NewUser]) -> Profile:
     """Create an account with roles (IDN-27, IDN-29). Nobody gives a role above his own: 403."""
     person = await identity.add_person(
-        call, data.email, data.password, frozenset(data.roles), data.first_name, data.last_name
+        call, data.email, data.password, data.roles, data.first_name, data.last_name
     )
     return _profile(call, person)
 
@@ -316,6 +321,7 @@ class AdminUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
     first_name: Name | None = None
     last_name: Name | None = None
+    roles: Roles = frozenset({"admin"})
 
 
 class NewTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

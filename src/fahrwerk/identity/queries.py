@@ -54,6 +54,7 @@ async def persons(call: Call, q: str | None, limit: int, offset: int) -> PersonP
 
 
 def _containing(text: str) -> str:
+    text = text.replace("\0", "")  # PostgreSQL has no such character
     for special in ("\\", "%", "_"):
         text = text.replace(special, f"\\{special}")
     return f"%{text}%"

@@ -44,13 +44,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         {
             *("fleet.vehicle.read", "fleet.command.read", "identity.person.read", "identity.self"),
             *("notifications.notice.read", "payments.method.read", "payments.payment.read"),
-            *("payments.refund.create", "pricing.quote.read", "pricing.tariff.read"),
+            *("payments.payment.read_any", "payments.refund.create", "pricing.quote.read"),
             *("pricing.promotion.read", "rentals.rental.read", "rentals.rental.read_any"),
             "rentals.rental.end_any",
         }
     ),
     "admin": _ADMIN,
-    "recorder": _ADMIN | {"clock.move"},  # brings in rides of the past
+    "recorder": frozenset({"clock.move"}),  # brings in rides of the past, beside another role
     "platform": frozenset({"*"}),
 }
 """What each role may do (IDN-26, IDN-27)."""

@@ -13,7 +13,7 @@ import msgspec
 from fahrwerk.kernel import ids
 from fahrwerk.kernel.errors import Forbidden, Unavailable
 
-STAFF = frozenset({"provider", "admin", "support", "platform"})
+STAFF = frozenset({"provider", "admin", "support", "platform", "recorder"})
 """Roles whose actions are written to the audit log."""
 
 

@@ -13,6 +13,7 @@ import importlib
 import inspect
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
+from uuid import UUID
 
 import msgspec
 
@@ -91,8 +92,9 @@ async def _audited(
         raise
     finally:
         _outermost.reset(token)
-        subject = next((str(a) for a in args[1:] if a is not None), "")
-        await audit.record(call, name, subject[:200], outcome)
+        # Ids only: other arguments may be names, phone numbers or secrets.
+        subject = next((str(a) for a in args[1:] if isinstance(a, UUID)), "")
+        await audit.record(call, name, subject, outcome)
 
 
 async def _wire_errors(function: Callable[..., Awaitable[R]], args: Any, kwargs: Any) -> R:

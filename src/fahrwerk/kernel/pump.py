@@ -40,9 +40,9 @@ INSERT INTO kernel.checkpoint (handler_group) VALUES ($1) ON CONFLICT DO NOTHING
 _WHERE = "SELECT xid::text AS xid, position FROM kernel.checkpoint WHERE handler_group = $1"
 _READ = """
 SELECT position, xid::text AS xid, id, tenant_id, stream, version, name, data, actor, trace, at
-FROM kernel.event
+FROM kernel.event e
 WHERE (xid, position) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, position LIMIT $3
+ORDER BY e.xid, e.position LIMIT $3  -- bare xid would be the text above: 1000 before 999
 """
 _MOVE = """
 UPDATE kernel.checkpoint SET xid = $4::text::xid8, position = $5, handled = handled + $6,

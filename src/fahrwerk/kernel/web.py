@@ -5,7 +5,7 @@ Every endpoint declares what it needs, or the application does not start::
     @get("/api/v1/scooters", permission="fleet.vehicle.read", limit="rental")
 
 ``permission=None, public=True`` for the few that are open. ``limit`` names the rate-limit class
-(default ``general``). ``conditional=True`` adds an ETag and answers 304. Requests that change something
+(default ``general``). ``conditional=True`` adds an ETag and answers 304. Requests that write
 may carry an ``Idempotency-Key``: see ``keyed``.
 """
 
@@ -201,7 +201,7 @@ class Door(ASGIMiddleware):
     ) -> Call:
         claims = None
         scheme, _, token = headers.get(b"authorization", "").partition(" ")
-        if scheme and "permission" in opt:
+        if scheme and opt.get("permission"):
             if scheme.lower() != "bearer" or not token or len(token) > 4096:
                 raise Unauthenticated(token_expired=False)
             claims = crypto.read_token(token.strip())
@@ -377,6 +377,8 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
         first: dict[str, Any] = next(iter(error.extra if isinstance(error.extra, list) else []), {})
         issue = str(first.get("message") or error.detail)
         field = str(first.get("key") or "")
+        if match := re.match(r"Object contains unknown field `(.*?)`", issue):
+            field = match[1]
         if match := re.search(r" - at `\$\.?(.*?)`$", issue):
             field = ".".join(filter(None, (field if field != "data" else "", match[1])))
             issue = issue[: match.start()]

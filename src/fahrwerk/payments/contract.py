@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -102,7 +102,7 @@ class PaymentPage(msgspec.Struct, frozen=True):
     total: int
 
 
-class GatewayFault(msgspec.Struct, frozen=True, kw_only=True):
+class GatewayFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of the sandbox's fault script: spoil the next ``times`` requests of a kind."""
 
     operation: Literal["set_up", "authorize", "confirm", "capture", "void", "refund", "read", "any"]
@@ -118,11 +118,11 @@ class GatewayFault(msgspec.Struct, frozen=True, kw_only=True):
         "delayed",
         "late",
     ]
-    code: str | None = None
+    code: Annotated[str, msgspec.Meta(max_length=60)] | None = None
     """Of ``declined``."""
-    seconds: float = 3.0
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 3.0
     """Of ``slow``, ``delayed`` and ``late``."""
-    times: int = 1
+    times: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 
 
 class PaymentClosed(Conflict):
@@ -138,6 +138,8 @@ async def open_payment(
 ) -> Payment:
     """Open the payment of a rental: one INSERT, no gateway yet. Repeating answers what is there.
 
+    Unless a gateway was asked already, a repeat takes over the new amount, and opens a payment
+    again that had been called off: the same booking is tried once more (C-17, RNT-26).
     Raises ``Invalid`` (an amount of nothing, or of more than a million units), ``Conflict`` (the
     rental has another payment).
     """
@@ -199,9 +201,7 @@ async def refund(call: Call, payment_id: UUID, amount_minor: int, reason: str, k
 
 
 @action
-async def take_webhook(
-    call: Call, gateway: str, body: bytes, headers: dict[str, str]
-) -> bool:
+async def take_webhook(call: Call, gateway: str, body: bytes, headers: dict[str, str]) -> bool:
     """A gateway's webhook, as it came in (F11); header names in lower case. False: known already.
 
     It is stored once by (gateway, event id) and answered at once; a worker then reads at the
@@ -253,7 +253,7 @@ async def payment_for(call: Call, reference: UUID) -> Payment | None:
 
 @query
 async def payment(call: Call, payment_id: UUID) -> Payment:
-    """One payment: the caller's own, or any with permission ``payments.payment.read_any``.
+    """One payment: the caller's own, or anybody's for staff who may ``payments.payment.read``.
 
     Raises ``NotFound``.
     """

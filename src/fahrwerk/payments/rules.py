@@ -7,12 +7,14 @@ or talks to anybody, so every order of answers can be tried (tests/payments/test
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from fahrwerk.kernel import ids
+from fahrwerk.kernel import ids, money
+from fahrwerk.kernel.errors import Invalid
 from fahrwerk.payments import events
 from fahrwerk.payments.gateways import Kind, Outcome
 
@@ -252,6 +254,8 @@ def step_to_authorise(case: Case, method_ref: str) -> Step:
     """What to do when the rider wants to pay with this method and the booking is still open."""
     if (attempt := open_attempt(case)) is not None:
         return Resolve(attempt)
+    if any(is_held(case, a) for a in case.attempts if a.kind == "authorize"):
+        return Rest()
     for auth in case.attempts:
         if auth.kind == "authorize" and auth.state == "action_required":
             # A challenge is under way. The same card: see how it went. Another one: drop it first.
@@ -299,8 +303,8 @@ def settled(
 ) -> tuple[Case, list[Any]]:
     """What the gateway's answer makes of the case: forward only, and which facts follow.
 
-    ``is_read``: it was asked afterwards what became of it. Only then is an amount believed that is
-    not the one we sent: a wrong echo is first asked about.
+    ``is_read``: it was asked afterwards what became of it. An amount that is not the one we sent is
+    believed only when it was asked about twice: echoes can be wrong.
     """
     attempt = find(case, key)
     if attempt.state in ("succeeded", "declined"):
@@ -343,7 +347,7 @@ def _is_credible(case: Case, attempt: Attempt, outcome: Outcome, is_read: bool) 
         limit = case.captured_minor - case.refunded_minor
     else:
         limit = MOST_MINOR
-    return is_read and 0 < amount <= limit
+    return is_read and attempt.checks >= 2 and 0 < amount <= limit
 
 
 def _not_known(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
@@ -460,6 +464,17 @@ def not_sent(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
     if attempt.step != "hold" or is_off(case):
         return case, []
     return hold_failed(case, "gateway_unreachable")
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """An amount as people write it, in minor units. Raises ``Invalid`` for a fraction of those."""
+    minor = amount.scaleb(money.decimals(currency)) if amount.is_finite() else Decimal(-1)
+    if not 0 < minor <= MOST_MINOR or minor != minor.to_integral_value():
+        raise Invalid(
+            field="amount",
+            issue=f"must be more than 0, with at most {money.decimals(currency)} decimals",
+        )
+    return int(minor)
 
 
 def split_refund(case: Case, amount: int) -> list[tuple[Attempt, int]] | None:

@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import get, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, Parameter
 
 from fahrwerk.kernel import clock, money, web
-from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.pricing import contract, rules
 
@@ -140,7 +139,7 @@ class Promotions(msgspec.Struct, frozen=True):
 
 @get(["/api/v1/pricing/batch", "/pricing/batch"], permission="pricing.quote.read", tags=["pricing"])
 async def batch(
-    call: Call,
+    call: web.Caller,
     vehicle_ids: Annotated[
         str, Parameter(max_length=8_000, description="Up to 100 vehicle ids, separated by commas")
     ],
@@ -163,7 +162,7 @@ async def batch(
 
 
 @post("/api/v1/pricing/quote", permission="pricing.quote.read", status_code=200, tags=["pricing"])
-async def quote(call: Call, data: QuoteRequest) -> QuoteAnswer:
+async def quote(call: web.Caller, data: JSONBody[QuoteRequest]) -> QuoteAnswer:
     """What a ride would cost, itemised, before it is booked (PRC-14, PRC-17, RNT-34)."""
     found = await contract.quote(
         call, data.vehicle_type, data.estimated_duration_minutes, data.promo_code, call.user
@@ -187,13 +186,15 @@ async def quote(call: Call, data: QuoteRequest) -> QuoteAnswer:
 
 
 @get("/api/v1/tariffs", permission="pricing.quote.read", tags=["pricing"])
-async def list_tariffs(call: Call) -> Tariffs:
+async def list_tariffs(call: web.Caller) -> Tariffs:
     """The operator's valid tariffs, one per type of vehicle."""
     return Tariffs([_tariff(terms) for terms in (await contract.tariffs(call)).values()])
 
 
 @put("/api/v1/tariffs/{vehicle_type:str}", permission="pricing.tariff.write", tags=["pricing"])
-async def put_tariff(call: Call, vehicle_type: str, data: NewTariff) -> Tariff:
+async def put_tariff(
+    call: web.Caller, vehicle_type: FromPath[str], data: JSONBody[NewTariff]
+) -> Tariff:
     """Set the price of a type of vehicle from now on; rides under way keep theirs (PRC-19)."""
     if (data.price_per_minute is None) == (data.price_per_hour is None):
         raise Invalid(field="price_per_minute", issue="give this or price_per_hour, not both")
@@ -214,7 +215,7 @@ async def put_tariff(call: Call, vehicle_type: str, data: NewTariff) -> Tariff:
 
 
 @post("/api/v1/promotions", permission="pricing.promotion.write", status_code=201, tags=["pricing"])
-async def post_promotion(call: Call, data: NewPromotion) -> PromotionAnswer:
+async def post_promotion(call: web.Caller, data: JSONBody[NewPromotion]) -> PromotionAnswer:
     """Create a promotion (PRC-05)."""
     most = data.at_most
     made = await contract.add_promotion(
@@ -230,7 +231,9 @@ async def post_promotion(call: Call, data: NewPromotion) -> PromotionAnswer:
 
 
 @get("/api/v1/promotions", permission="pricing.promotion.read", tags=["pricing"])
-async def list_promotions(call: Call, limit: web.Limit = 50, offset: web.Offset = 0) -> Promotions:
+async def list_promotions(
+    call: web.Caller, limit: web.Limit = 50, offset: web.Offset = 0
+) -> Promotions:
     """The operator's promotions and how often each was used."""
     page = await contract.promotions(call, limit, offset)
     rows = [

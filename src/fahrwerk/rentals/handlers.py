@@ -35,7 +35,7 @@ async def on_vehicle_unlocked(tx: Tx, call: Call, event: VehicleUnlocked, fact: 
         await begin(tx, call, event.booking_id, event.vehicle_id, event.at)
 
 
-_WRITTEN_BEFORE = "SELECT FROM rentals.rental WHERE id = $1 AND written_at < $2"
+_WRITTEN_BEFORE = "SELECT id FROM rentals.rental WHERE id = $1 AND written_at < $2"
 
 
 @on(VehicleReleased)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 MINUTE = timedelta(minutes=1)
+LONGEST_NAME = 50
+"""What the platform takes as the identifier of a vehicle."""
 
 TRIP_COLUMNS = (
     *("trip_id", "duration", "start_date", "start_terminal", "end_date", "end_terminal"),
@@ -171,8 +173,9 @@ def _trip(
     def wrong(rule: str, detail: str) -> tuple[None, Finding]:
         return None, Finding(line, trip_id, rule, detail)
 
-    if not trip_id or not row["bike_id"]:
-        return wrong("malformed_row", f"no {'bike_id' if trip_id else 'trip_id'}")
+    for field in ("trip_id", "bike_id"):
+        if not row[field] or len(row[field]) > LONGEST_NAME or not row[field].isprintable():
+            return wrong("malformed_row", f"{field} {row[field][:40]!r} names nothing")
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", row["duration"]):
         return wrong("malformed_row", f"duration {row['duration'][:40]!r} is no whole number")
     starts_at, ends_at = _utc(row["start_date"], zone), _utc(row["end_date"], zone)

@@ -165,7 +165,7 @@ class Session:
         self._refresh = answer.find("refresh_token") if answer.ok else None
         return answer
 
-    async def register(self, first_name: str, last_name: str) -> Answer:
+    async def register(self, first_name: str, last_name: str, locale: str) -> Answer:
         """Become a rider of this operator (IDN-01). Then log in."""
         return await self._patient(
             "POST",
@@ -175,6 +175,7 @@ class Session:
                 "password": self._password,
                 "first_name": first_name,
                 "last_name": last_name,
+                "locale": locale,
             },
         )
 

@@ -11,14 +11,16 @@ The same seed gives the same people with the same intentions; what they meet is 
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import random
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.sim import demand, memory, streets
 from fahrwerk.sim.api import Api, Away, Session
 from fahrwerk.sim.phone import Phone
@@ -37,7 +39,7 @@ PEOPLE_PER_RIDER = 1.25
 """More people than ever ride at once, because they rest in between."""
 IDLE_REPORT_S, RIDING_REPORT_S = 30.0, 2.0
 CONNECT_PER_S, ARRIVE_PER_S = 50, 2.5
-PAIR_AT_ONCE = 200
+LIST_AT_ONCE, PAIR_AT_ONCE = 100, 200
 REST_S = (15.0, 90.0)
 AWAY_PAUSES_S = (5.0, 10.0, 20.0, 30.0)
 FAULTS = Faults(
@@ -83,9 +85,8 @@ class Listed(msgspec.Struct, frozen=True):
 
     id: str
     type: str
-    status: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     battery: float
 
 
@@ -149,8 +150,18 @@ class City:
     # --- vehicles
 
     async def _listed(self) -> list[Listed]:
-        """The operator's fleet, page by page."""
-        raise NotImplementedError
+        """The operator's fleet, page by page. Raises ``Away`` when it is not shown."""
+        found: list[Listed] = []
+        while True:
+            answer = await self._staff.ask(
+                "GET", "/api/v1/vehicles", limit=LIST_AT_ONCE, offset=len(found)
+            )
+            if not answer.ok:
+                raise Away(f"the fleet is not shown: {answer.code or answer.status}")
+            page = [_read(each) for each in answer.find("vehicles")]
+            found += page
+            if not page or not answer.find("pagination", "has_more"):
+                return found
 
     async def _pair(self, listed: list[Listed]) -> None:
         """Get keys for the vehicles that have none yet (FLT-16)."""
@@ -160,7 +171,7 @@ class City:
             answer = await self._staff.ask("POST", "/api/v1/vehicles/pair", body)
             if not answer.ok:
                 raise Away(f"the vehicles were not paired: {answer.code or answer.status}")
-            for each in answer.find("vehicles"):
+            for each in answer.find("keys"):
                 self.book.vehicles[each["vehicle_id"]] = _kept(each)
         if missing:
             self._write_book()
@@ -172,17 +183,24 @@ class City:
                 await asyncio.sleep(1 / CONNECT_PER_S)
 
     def _place(self, listed: Listed, kept: memory.Kept) -> None:
+        """Put a vehicle where it stood when we last looked, else where the platform has it."""
+
         def remember(counter: int) -> None:
             kept.counter = counter
             self._write_book()
 
+        if kept.latitude is None or kept.longitude is None:
+            place = streets.load_streets().random_place(self._rng)
+            kept.latitude = place.lat if listed.latitude is None else listed.latitude
+            kept.longitude = place.lon if listed.longitude is None else listed.longitude
+            kept.battery_level = listed.battery
         vehicle = SimVehicle(
             listed.id,
             kept.key,
             self.wishes.mqtt_url,
-            latitude=kept.latitude or listed.latitude,
-            longitude=kept.longitude or listed.longitude,
-            battery_level=kept.battery_level if kept.latitude else listed.battery,
+            latitude=kept.latitude,
+            longitude=kept.longitude,
+            battery_level=kept.battery_level,
             is_locked=kept.is_locked,
             counter=kept.counter,
             save_counter=remember,
@@ -199,14 +217,20 @@ class City:
 
     async def _steer_strangers(self, group: asyncio.TaskGroup) -> None:
         """Whoever unlocks a vehicle without being a rider of ours is taken for a ride."""
-        steered: dict[str, asyncio.Task[None]] = {}
+        steered: set[str] = set()
+
+        async def steer(vehicle: SimVehicle) -> None:
+            try:
+                await self._steer(vehicle)
+            finally:
+                steered.discard(vehicle.id)
+
         while True:
             for vehicle_id, vehicle in self.vehicles.items():
                 is_free = vehicle.is_locked or vehicle_id in self._mounted
                 if not is_free and vehicle_id not in steered:
-                    task = group.create_task(self._steer(vehicle))
-                    steered[vehicle_id] = task
-                    task.add_done_callback(lambda _, gone=vehicle_id: steered.pop(gone, None))
+                    steered.add(vehicle_id)
+                    group.create_task(steer(vehicle))
             await asyncio.sleep(0.5)
 
     async def _steer(self, vehicle: SimVehicle) -> None:
@@ -293,13 +317,19 @@ class City:
     async def _send_crew(self, group: asyncio.TaskGroup) -> None:
         """Swap batteries where they are low, as operators do: a few at a time, the lowest first."""
         at_work: set[str] = set()
+
+        async def swap(vehicle: SimVehicle) -> None:
+            try:
+                await self._swap(vehicle)
+            finally:
+                at_work.discard(vehicle.id)
+
         while True:
             await asyncio.sleep(CREW_EVERY_S)
             low = [v for v in self._idle() if v.battery_level < EMPTY_PCT and v.id not in at_work]
             for vehicle in sorted(low, key=lambda v: v.battery_level)[: CREW_SIZE - len(at_work)]:
                 at_work.add(vehicle.id)
-                task = group.create_task(self._swap(vehicle))
-                task.add_done_callback(lambda _, gone=vehicle.id: at_work.discard(gone))
+                group.create_task(swap(vehicle))
 
     async def _swap(self, vehicle: SimVehicle) -> None:
         """Out of service, a full battery and a place near a hub, back into service."""
@@ -335,13 +365,34 @@ class City:
     async def _tell(self) -> None:
         """A line a minute: what people are at, and what has come of it so far."""
         while True:
+            await asyncio.sleep(TELL_EVERY_S)
             doing = Counter(rider.doing for rider in self.riders)
             online = sum(vehicle.is_online for vehicle in self.vehicles.values())
             parts = [f"{count} {what}" for what, count in sorted(doing.items())]
             parts.append(f"{online} of {len(self.vehicles)} vehicles online")
             so_far = [f"{what} {count}" for what, count in sorted(self.outcomes.items())]
             print("; ".join([", ".join(parts), ", ".join(so_far) or "no trips yet"]), flush=True)
-            await asyncio.sleep(TELL_EVERY_S)
+
+
+def _read(shown: dict[str, Any]) -> Listed:
+    location = shown.get("location") or {}
+    return Listed(
+        id=shown["id"],
+        type=shown["vehicle_type"],
+        latitude=location.get("latitude"),
+        longitude=location.get("longitude"),
+        battery=shown["battery"]["level"] or 100.0,
+    )
+
+
+def _kept(key: dict[str, str]) -> memory.Kept:
+    """A vehicle's half of a key as the platform shows it, once: base64url without padding."""
+
+    def raw(text: str) -> bytes:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+    kind = msgspec.convert(key["kind"], wire.Algorithm)
+    return memory.Kept(kind, raw(key["signs_with"]), raw(key["checks_with"]))
 
 
 def _now() -> datetime:

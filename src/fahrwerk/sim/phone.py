@@ -35,11 +35,13 @@ class Phone:
         self.session = session
         self._cards: dict[str, str] = {}
 
-    async def sign_up(self, first_name: str, last_name: str) -> bool:
-        """Log in, as somebody new if need be, with a card to pay by; False when that is refused."""
+    async def sign_up(
+        self, first_name: str, last_name: str, *, is_new: bool = False, locale: str = "de"
+    ) -> bool:
+        """Log in, registering first who is new, with a card to pay by; False when refused."""
         session = self.session
-        if not (await session.log_in()).ok:
-            made = await session.register(first_name, last_name)
+        if is_new or not (await session.log_in()).ok:
+            made = await session.register(first_name, last_name, locale)
             if not made.ok or not (await session.log_in()).ok:
                 return False
         return await self.card(GOOD_CARD) is not None
@@ -53,7 +55,7 @@ class Phone:
                 if method.get("last4") == last4:
                     self._cards[token] = method["id"]
         if token not in self._cards:
-            body = {"token": token, "make_default": token == GOOD_CARD}
+            body = {"gateway_token": token, "make_default": token == GOOD_CARD}
             answer = await self.session.ask("POST", "/api/v1/payment-methods", body)
             if not answer.ok:
                 return None

@@ -18,36 +18,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LOCK = "up.lock"
 PREVIOUS_RUN_S = 12.0
 """What a killed run left behind ends within this time; worth waiting for."""
 
 
-class _Owner(msgspec.Struct):
+class Owner(msgspec.Struct, frozen=True):
+    """The ``up`` that has a data folder, and where its platform and broker are."""
+
     pid: int
     address: str
+    mqtt_url: str
+
+
+def owner_of(data: Path) -> Owner | None:
+    """The ``up`` that runs on this folder now, if one does."""
+    try:
+        owner = msgspec.json.decode((data / LOCK).read_bytes(), type=Owner)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return owner if psutil.pid_exists(owner.pid) else None
 
 
 @contextlib.contextmanager
-def locked(data: Path, address: str) -> Iterator[Path]:
+def locked(data: Path, address: str, mqtt_url: str) -> Iterator[Path]:
     """The data folder is ours for the block; yields the lock file.
 
     Raises ``Failed`` when another ``up`` has it, or when it cannot be written.
     """
-    path = data / "up.lock"
+    path = data / LOCK
     try:
         data.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+b")  # noqa: SIM115 (closed by the block below)
     except OSError as error:
         raise Failed(f"The data folder {data} cannot be used: {error.strerror}.") from None
     with file:
-        _wait_for_lock(file.fileno(), path, data)
+        _wait_for_lock(file.fileno(), data)
         file.truncate(0)
-        file.write(msgspec.json.encode(_Owner(os.getpid(), address)))
+        file.write(msgspec.json.encode(Owner(os.getpid(), address, mqtt_url)))
         file.flush()
         yield path
 
 
-def _wait_for_lock(fd: int, path: Path, data: Path) -> None:
+def _wait_for_lock(fd: int, data: Path) -> None:
     deadline = time.monotonic() + PREVIOUS_RUN_S
     while True:
         try:
@@ -55,17 +68,14 @@ def _wait_for_lock(fd: int, path: Path, data: Path) -> None:
             return
         except OSError:
             pass
-        owner = None
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            owner = msgspec.json.decode(path.read_bytes(), type=_Owner)
-        if owner is not None and psutil.pid_exists(owner.pid):
+        if (owner := owner_of(data)) is not None:
             raise Failed(
                 f"Fahrwerk is already up on {data} (process {owner.pid}, {owner.address}).\n"
                 "Stop that one with Ctrl-C, or use another folder and other ports:\n"
                 "  fahrwerk up --data other --port 8081 --mqtt-port 1884"
             )
         if time.monotonic() > deadline:
-            raise Failed(f"Another process holds {path}. Stop it, or use another --data folder.")
+            raise Failed(f"Another process holds {data / LOCK}. Stop it, or use another --data.")
         time.sleep(0.2)
 
 
@@ -101,7 +111,8 @@ def _holder(port: int) -> tuple[str | None, bool]:
     except psutil.AccessDenied:  # macOS tells root only
         return None, False
     for connection in found:
-        if connection.status != psutil.CONN_LISTEN or connection.laddr.port != port:
+        is_listening = connection.status == psutil.CONN_LISTEN
+        if not is_listening or getattr(connection.laddr, "port", None) != port:
             continue
         if connection.pid is None:
             return "a program of another user has it", False

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from fahrwerk.kernel import postgres, settings
+from fahrwerk.kernel import postgres
+from fahrwerk.kernel.settings import Settings
 from fahrwerk.sim import demo
 from fahrwerk.sim.api import Away
 from fahrwerk.sim.pulse import Pulse
@@ -26,8 +27,6 @@ from fahrwerk.up.screen import Screen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
-
-    from fahrwerk.kernel.settings import Settings
 
 LOOK_EVERY_S = 0.25
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -266,10 +265,8 @@ def _welcome(house: House) -> list[str]:
     for login in demo.LOGINS:
         tenant = "" if login.tenant == demo.TENANT else f"   tenant {login.tenant}"
         lines.append(f"  {login.who:<14}{login.email:<27} {login.password}{tenant}")
-    ride = f".venv/bin/fahrwerk ride --url {at} --mqtt {house.settings.mqtt_url}"
-    defaults = settings.Settings()
-    if at == defaults.address and house.settings.mqtt_url == defaults.mqtt_url:
-        ride = ".venv/bin/fahrwerk ride"
+    data = house.settings.data
+    ride = ".venv/bin/fahrwerk ride" + (f" --data {data}" if data != Settings().data else "")
     lines += ["", f"Try a ride    {ride}"] if city else []
     return [*lines, f"Logs          {house.logs}/", "Stop          Ctrl-C"]
 
@@ -308,10 +305,10 @@ async def _main(plan: Plan, screen: Screen) -> int:
             loop.add_signal_handler(number, stop.set)
     found = plan.settings
     screen.line(f"Fahrwerk {version('fahrwerk')}, data in {found.data.absolute()}")
-    address = f"http://{found.http_host}:{found.http_port}"
+    address = f"http://{_reachable(found.http_host)}:{found.http_port}"
     reading, writing = os.pipe()
     try:
-        with locked(found.data, address) as lock:
+        with locked(found.data, address, found.mqtt_url) as lock:
             free_port(found.http_host, found.http_port, "--port")
             if plan.own_broker:
                 free_port("127.0.0.1", urlsplit(found.mqtt_url).port or 1883, "--mqtt-port")

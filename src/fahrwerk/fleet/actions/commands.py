@@ -1,4 +1,4 @@
-"""Commands to vehicles: queued here, sent by the link, believed only when acknowledged (FLT-21..26).
+"""Commands to vehicles: queued here, sent by the link, believed when acknowledged (FLT-21..26).
 
 Whoever changes a vehicle and its commands locks the vehicle's row first. The states of a command go
 forwards only, so an acknowledgement that comes twice, late or out of order changes nothing twice.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fahrwerk.fleet import rules
-from fahrwerk.fleet.actions.edges import cell_signal, title
+from fahrwerk.fleet.actions.edges import tell_caches, title
 from fahrwerk.fleet.contract import Command, UnknownVehicle
 from fahrwerk.fleet.events import CommandFailed, VehicleLocked, VehicleUnlocked
 from fahrwerk.fleet.queries import COMMAND_COLUMNS, ONE_COMMAND
@@ -79,24 +79,19 @@ async def send_command(
         )  # fmt: skip
         wanted = (command_id, vehicle_id, operation, rental_id, call.user)
         if vehicle.is_connected:
-            row = await tx.one(_QUEUE, *wanted)
+            [row] = await tx.run(_QUEUE, *wanted)
             tx.signal("fleet.command")
         else:
-            row = await tx.one(_DONE_BY_HAND, *wanted)
-            await _carried_out(tx, call, vehicle, _as_command(row), "queued", clock.now())
+            [row] = await tx.run(_DONE_BY_HAND, *wanted)
+            await _carried_out(tx, call, vehicle, Command(*row), "queued", clock.now())
         tx.signal(f"fleet.command:{command_id}")
-        return _as_command(row)
+        return Command(*row)
 
 
 def _same(known: Command, vehicle_id: UUID, operation: str) -> Command:
     if (known.vehicle_id, known.operation) != (vehicle_id, operation):
         raise Conflict("This command id was used for another command.", code="COMMAND_ID_REUSED")
     return known
-
-
-def _as_command(row: db.Row | None) -> Command:
-    assert row is not None, "a command inserted under the vehicle's lock"
-    return Command(*row)
 
 
 async def _locked(tx: db.Tx, vehicle_id: UUID) -> _Held | None:
@@ -128,7 +123,7 @@ async def _carried_out(
     """The vehicle did it: what that means for the vehicle, and who is told."""
     stream = f"vehicle:{vehicle.id}"
     if done.operation == "lock":
-        row = await tx.one(_TURN, vehicle.id, True)
+        [row] = await tx.run(_TURN, vehicle.id, True)
         news: Any = VehicleLocked(vehicle.id, done.id, done.rental_id, at)
     elif done.operation == "unlock":
         follows = rules.after_unlock(
@@ -140,14 +135,13 @@ async def _carried_out(
                 await queue_lock(tx, vehicle.id, None, done.id)
             return
         if follows == "begin":
-            row = await tx.one(_BEGIN_RIDE, vehicle.id, at)
-            tx.signal(cell_signal(call.tenant, vehicle.cell))
+            [row] = await tx.run(_BEGIN_RIDE, vehicle.id, at)
+            tell_caches(tx, call, vehicle.cell)
         else:
-            row = await tx.one(_TURN, vehicle.id, False)
+            [row] = await tx.run(_TURN, vehicle.id, False)
         news = VehicleUnlocked(vehicle.id, done.id, done.rental_id, at)
     else:
         return
-    assert row is not None, "the vehicle's row is locked by us"
     await events.emit(tx, call, stream, row["version"], news)
 
 
@@ -201,8 +195,7 @@ async def command_acknowledged(
 
 
 async def _tell_failure(tx: db.Tx, call: Call, command: Command, reason: str) -> None:
-    row = await tx.one(_TELL_FAILURE, command.vehicle_id)
-    assert row is not None, "the vehicle's row is locked by us"
+    [row] = await tx.run(_TELL_FAILURE, command.vehicle_id)
     news = CommandFailed(
         command.vehicle_id, command.id, command.operation, command.rental_id, reason
     )

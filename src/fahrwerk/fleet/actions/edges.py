@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
+    from fahrwerk.kernel.call import Call
     from fahrwerk.kernel.errors import Problem
 
 
@@ -29,6 +29,14 @@ def title(kind: type[Any]) -> tuple[str, str]:
     return kind.event_name, kind.event_topic
 
 
-def cell_signal(tenant: UUID | None, cell: int | None) -> str:
-    """The hint that what is available in this H3 cell has changed (FLT-39)."""
-    return f"fleet.cell:{tenant}:{cell}"
+class _Signals(Protocol):
+    def signal(self, name: str) -> None: ...
+
+
+def tell_caches(signals: _Signals, call: Call, *cells: int | None) -> None:
+    """Hint that what is available in these H3 cells has changed (FLT-39).
+
+    ``signals`` is the transaction, which sends it after its commit, or the hub.
+    """
+    for cell in set(cells) - {None}:
+        signals.signal(f"fleet.cell:{call.tenant}:{cell}")

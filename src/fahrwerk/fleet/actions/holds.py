@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fahrwerk.fleet import rules
-from fahrwerk.fleet.actions.edges import cell_signal, refused_by, title
+from fahrwerk.fleet.actions.edges import refused_by, tell_caches, title
 from fahrwerk.fleet.contract import (
     PREFIX,
     Held,
@@ -46,7 +46,8 @@ SILENT = (
 )
 FREED = f"""status = CASE WHEN {SILENT} THEN 'offline' ELSE 'available' END,
 held_by = NULL, held_rider = NULL, hold_token = NULL, reserved_at = NULL, hold_expires_at = NULL,
-current_rental_id = NULL, trip_started_at = NULL, version = version + 1, updated_at = kernel.now()"""
+current_rental_id = NULL, trip_started_at = NULL,
+version = version + 1, updated_at = kernel.now()"""
 """What giving a vehicle back sets: ``rules.free_status`` and no holder."""
 
 _HOLD = f"""
@@ -88,7 +89,7 @@ async def hold_vehicle(
             *title(VehicleReserved), call.actor, call.trace,
         )  # fmt: skip
     if row is not None:
-        hub.signal(cell_signal(call.tenant, row["cell"]))
+        tell_caches(hub, call, row["cell"])
         return _held(row)
     row = await db.one("fleet", call, who, named)
     if row is None:
@@ -177,7 +178,7 @@ async def release_hold(call: Call, vehicle_id: UUID, holder: UUID, reason: str) 
     news = events.columns(call, VehicleReleased(vehicle_id, holder, reason))
     row = await db.one("fleet", call, _RELEASE, vehicle_id, holder, *news)
     if row is not None:
-        hub.signal(cell_signal(call.tenant, row["cell"]))
+        tell_caches(hub, call, row["cell"])
     return row is not None
 
 
@@ -188,7 +189,7 @@ async def release_within(
     news = events.columns(call, VehicleReleased(vehicle_id, holder, reason))
     row = await tx.one(_RELEASE, vehicle_id, holder, *news)
     if row is not None:
-        tx.signal(cell_signal(call.tenant, row["cell"]))
+        tell_caches(tx, call, row["cell"])
 
 
 _EXPIRE = f"""
@@ -214,6 +215,5 @@ async def free_expired_holds(call: Call, limit: int = 200) -> int:
         "fleet", call, _EXPIRE, limit,
         *title(VehicleReleased), call.actor, call.trace,
     )  # fmt: skip
-    for row in rows:
-        hub.signal(cell_signal(call.tenant, row["cell"]))
+    tell_caches(hub, call, *(row["cell"] for row in rows))
     return len(rows)

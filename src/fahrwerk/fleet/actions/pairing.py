@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fahrwerk.fleet.actions.edges import cell_signal, title
+from fahrwerk.fleet.actions.edges import tell_caches, title
 from fahrwerk.fleet.contract import Pairing, UnknownVehicle
 from fahrwerk.fleet.events import VehiclePaired
 from fahrwerk.fleet.protocols.fahrwerk_mqtt import Algorithm, new_keys
@@ -25,8 +25,8 @@ WITH paired AS (
     WHERE id = ANY($1) RETURNING id, vehicle_type, identifier, version, cell
 ), told AS (
     {events.INSERT}
-    SELECT 'vehicle:' || id, version, $2, $3, jsonb_build_object('vehicle_id', id, 'kind', $4::text),
-           $5, $6 FROM paired
+    SELECT 'vehicle:' || id, version, $2, $3, jsonb_build_object(
+        'vehicle_id', id, 'kind', $4::text), $5, $6 FROM paired
 )
 SELECT id, vehicle_type, identifier, cell FROM paired
 """
@@ -58,8 +58,7 @@ async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[
             _KEYS, wanted, [found[each]["vehicle_type"] for each in wanted], [kind] * len(wanted),
             [key.signs_with for key in ours], [key.checks_with for key in ours],
         )  # fmt: skip
-        for row in rows:
-            tx.signal(cell_signal(call.tenant, row["cell"]))
+        tell_caches(tx, call, *(row["cell"] for row in rows))
     return [
         Pairing(
             each, found[each]["vehicle_type"], found[each]["identifier"], kind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fahrwerk.fleet.actions.commands import queue_lock
-from fahrwerk.fleet.actions.edges import cell_signal
+from fahrwerk.fleet.actions.edges import tell_caches
 from fahrwerk.fleet.actions.holds import FREED
 from fahrwerk.fleet.events import VehicleReturned
 from fahrwerk.kernel import events, geo
@@ -47,8 +47,7 @@ async def return_vehicle(
         return
     news = VehicleReturned(vehicle_id, rental_id, row["status"])
     await events.emit(tx, call, f"vehicle:{vehicle_id}", row["version"], news)
-    for cell in {row["cell"], row["left_cell"]}:
-        tx.signal(cell_signal(call.tenant, cell))
+    tell_caches(tx, call, row["cell"], row["left_cell"])
     if row["is_connected"]:
         await queue_lock(tx, vehicle_id, rental_id, rental_id)
 

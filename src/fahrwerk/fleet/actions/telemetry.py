@@ -1,4 +1,4 @@
-"""Taking in what vehicles say: thousands of readings in one statement per operator (FLT-05, FLT-17).
+"""Taking in what vehicles say: thousands of readings in one statement an operator (FLT-05, FLT-17).
 
 Readings are kept, and the newest of each vehicle become its live state. What was measured before
 the live state does not overwrite it, but shows that the vehicle is alive.
@@ -15,7 +15,7 @@ import msgspec
 from fahrwerk.fleet import rules
 from fahrwerk.fleet.actions.commands import verify_commands
 from fahrwerk.fleet.actions.dispatch import tenants_of
-from fahrwerk.fleet.actions.edges import cell_signal, title
+from fahrwerk.fleet.actions.edges import tell_caches, title
 from fahrwerk.fleet.events import VehicleOnline
 from fahrwerk.kernel import clock, db, events, geo
 from fahrwerk.kernel.call import Call, system
@@ -100,11 +100,10 @@ async def record_readings(readings: Sequence[rules.Measured]) -> Recorded:
 
 async def _record(call: Call, readings: list[rules.Measured]) -> int:
     live = rules.latest(readings)
-    row = await db.one(
+    [row] = await db.run(
         "fleet", call, _RECORD, *_columns(readings, _STORED),
         *_columns(live, ("vehicle_id", "time", *_LIVE)),
     )  # fmt: skip
-    assert row is not None, "a SELECT without FROM has one row"
     await verify_commands(
         call, {each.vehicle_id: each.is_locked for each in live if each.is_locked is not None}
     )
@@ -154,8 +153,7 @@ async def _back_online(call: Call, vehicle_ids: list[UUID]) -> None:
     rows = await db.run(
         "fleet", call, _BACK, vehicle_ids, *title(VehicleOnline), call.actor, call.trace
     )
-    for row in rows:
-        hub.signal(cell_signal(call.tenant, row["cell"]))
+    tell_caches(hub, call, *(row["cell"] for row in rows))
 
 
 _HEARD = """

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from fahrwerk.fleet import rules
-from fahrwerk.fleet.actions.edges import cell_signal, refused_by, title
+from fahrwerk.fleet.actions.edges import refused_by, tell_caches, title
 from fahrwerk.fleet.actions.holds import SILENT
 from fahrwerk.fleet.contract import (
     IdentifierTaken,
@@ -79,14 +79,13 @@ async def create_vehicle(call: Call, wanted: NewVehicle) -> Vehicle:
     )
     try:
         with refused_by(**CODES_ARE_UNIQUE):
-            row = await db.one("fleet", call, _ADD_ONE, *_added(call, [vehicle_id], [wanted]))
+            [row] = await db.run("fleet", call, _ADD_ONE, *_added(call, [vehicle_id], [wanted]))
     except IdentifierTaken:
-        row = await db.one("fleet", call, _KNOWN, vehicle_id)
-        if row is None:
+        known = await db.one("fleet", call, _KNOWN, vehicle_id)
+        if known is None:
             raise
-        return shown(row)
-    assert row is not None, "inserted, or refused by a constraint"
-    hub.signal(cell_signal(call.tenant, row["cell"]))
+        return shown(known)
+    tell_caches(hub, call, row["cell"])
     return shown(row)
 
 
@@ -94,8 +93,8 @@ async def add_within(
     tx: db.Tx, call: Call, vehicle_ids: Sequence[UUID], wanted: Sequence[NewVehicle]
 ) -> None:
     """Create checked vehicles as part of a transaction, in one statement."""
-    for row in await tx.run(_ADD_MANY, *_added(call, vehicle_ids, wanted)):
-        tx.signal(cell_signal(call.tenant, row["cell"]))
+    rows = await tx.run(_ADD_MANY, *_added(call, vehicle_ids, wanted))
+    tell_caches(tx, call, *(row["cell"] for row in rows))
 
 
 def _added(call: Call, vehicle_ids: Sequence[UUID], wanted: Sequence[NewVehicle]) -> list[Any]:
@@ -157,17 +156,16 @@ async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) ->
             after = msgspec.structs.replace(before, status=status, **given)
             if after == before:
                 return before
-            changed = await tx.one(
+            [changed] = await tx.run(
                 _CHANGE, vehicle_id, after.status, after.model, after.brand, after.category,
                 after.external_id, after.license_plate, after.qr_code, after.hardware_version,
                 after.firmware_version, after.metadata,
                 rules.full_range_km(after.vehicle_type, after.metadata), after.last_service_at,
                 after.service_interval_days,
             )  # fmt: skip
-            assert changed is not None, "the row is locked by us"
             news = VehicleChanged(vehicle_id, status)
             await events.emit(tx, call, f"vehicle:{vehicle_id}", changed["version"], news)
-            tx.signal(cell_signal(call.tenant, row["cell"]))
+            tell_caches(tx, call, row["cell"])
             return shown(changed)
 
 
@@ -198,6 +196,5 @@ async def move_vehicle(call: Call, vehicle_id: UUID, place: Place) -> Vehicle:
         if await db.one("fleet", call, _KNOWN, vehicle_id) is None:
             raise UnknownVehicle
         raise VehicleInUse
-    for each in {cell, row["left_cell"]}:
-        hub.signal(cell_signal(call.tenant, each))
+    tell_caches(hub, call, cell, row["left_cell"])
     return shown(row)

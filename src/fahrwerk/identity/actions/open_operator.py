@@ -11,6 +11,7 @@ from fahrwerk.identity.actions.register import insert
 from fahrwerk.identity.contract import FirstAdmin, Opened, Person
 from fahrwerk.identity.queries import COLUMNS, person_of
 from fahrwerk.kernel import clock, db, ids
+from fahrwerk.kernel.errors import Forbidden, Invalid
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ ORDER BY lower(p.email) = $1 DESC, p.id LIMIT 1
 
 async def open_operator(call: Call, wanted: tenancy.Operator, admin: FirstAdmin | None) -> Opened:
     call.require("tenancy.operator.create")
-    person = _person_of(admin) if admin else None
+    person = _person_of(call, admin) if admin else None
     # Short names never change hands, so one id for each: a repeat finds what a crash left behind.
     wanted = msgspec.structs.replace(wanted, id=ids.derived("operator", wanted.slug))
     operator = await tenancy.create_operator(call, wanted)
@@ -43,8 +44,13 @@ async def open_operator(call: Call, wanted: tenancy.Operator, admin: FirstAdmin 
     return Opened(operator, found)
 
 
-def _person_of(admin: FirstAdmin) -> Person:
+def _person_of(call: Call, admin: FirstAdmin) -> Person:
     """Checked before anything is written: a typing error must not leave an operator behind."""
+    rules.check_roles(admin.roles)
+    if "admin" not in admin.roles:
+        raise Invalid(field="roles", issue="must contain admin")
+    if not rules.covers(call, admin.roles):
+        raise Forbidden("You cannot give a role that may more than you may.")
     email = rules.email_of(admin.email)
     rules.check_password(admin.password, email, None)
     return Person(
@@ -55,6 +61,6 @@ def _person_of(admin: FirstAdmin) -> Person:
         last_name=rules.name_of("last_name", admin.last_name),
         locale=None,
         status="active",
-        roles=frozenset({"admin"}),
+        roles=admin.roles,
         created_at=clock.now(),
     )

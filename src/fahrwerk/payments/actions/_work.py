@@ -183,7 +183,7 @@ async def _asked(attempt: Attempt, ask: Callable[[], Awaitable[T]]) -> T | Outco
                     tries += 1
                     if tries == 3:
                         raise
-                    await asyncio.sleep(random.uniform(0.05, 0.15) * 2**tries)
+                    await asyncio.sleep(random.uniform(0.1, 0.2) * tries)
     except (TimeoutError, outside.NotReached, outside.OutcomeUnknown) as silence:
         observe.outside_calls.labels(attempt.gateway, "unknown").inc()
         log.warning(

@@ -31,20 +31,6 @@ MOST_TURNS = 12
 RETRY_AFTER_S = 2
 LOOK_EVERY_S = 0.5
 
-_METHOD = """
-SELECT m.id, m.label, m.gateway, m.gateway_ref FROM payments.payment p
-JOIN payments.method m ON m.tenant_id = p.tenant_id AND m.rider_id = p.rider_id
-WHERE p.tenant_id = kernel.tenant() AND p.id = $1 AND m.removed_at IS NULL
-  AND (m.id = $2 OR ($2 IS NULL AND m.is_default))
-"""
-
-
-class _Method(NamedTuple):
-    id: UUID
-    label: str
-    gateway: str
-    gateway_ref: str
-
 
 async def authorize(call: Call, payment_id: UUID, method_id: UUID | None) -> Payment:
     """See the contract."""
@@ -56,29 +42,99 @@ async def authorize(call: Call, payment_id: UUID, method_id: UUID | None) -> Pay
     return as_payment(await _authorised(call, case, method_id))
 
 
-async def _authorised(call: Call, case: Case, method_id: UUID | None) -> Case:
-    """Bring the case to where the rider gets an answer: authorised, or why not."""
-    if rules.is_off(case) or case.state == "refunded":
-        raise PaymentClosed
-    method = await _method(call, case.id, method_id)
+_OF_RENTAL = """
+SELECT id FROM payments.payment WHERE tenant_id = kernel.tenant() AND reference = $1
+"""
+
+
+async def pay(call: Call, reference: UUID, method_id: UUID | None) -> Payment:
+    """See the contract."""
+    row = await db.one("payments", call, _OF_RENTAL, reference)
+    if row is None:
+        raise NotFound
+    case = await own_case(call, row["id"])
+    if case.state in ("authorized", "completed", "refunded"):
+        return as_payment(case)
+    return await _collected(call, await _authorised(call, case, method_id))
+
+
+async def complete_authentication(call: Call, payment_id: UUID) -> Payment:
+    """See the contract."""
+    case = await own_case(call, payment_id)
     for _ in range(MOST_TURNS):
         if case.is_leased:
             case = await _until_free(call, case)
-            if case.state not in ("created", "due"):
-                return answered(case)  # somebody else's try with this payment came to an end
-        moved = await _one_step(call, case, method)
-        if moved is None:
-            case = await own_case(call, case.id)  # somebody else wrote: decide anew
-            continue
-        case = moved
-        if not _is_replaced(case, method):
-            return answered(case)
+        waiting = [a for a in case.attempts if a.state == "action_required"]
+        if not waiting or rules.is_off(case):
+            return as_payment(case)
+        moved = await confirm(call, case, waiting[-1])
+        if moved is not None:
+            return await _collected(call, _answered(moved, waiting[-1].key))
+        case = await own_case(call, payment_id)
     raise PaymentUnknown(retry_after=RETRY_AFTER_S)
 
 
-async def _one_step(call: Call, case: Case, method: _Method) -> Case | None:
-    if case.is_leased:
+async def own_case(call: Call, payment_id: UUID) -> Case:
+    """A payment its rider, staff or the house itself may act on; else ``NotFound``."""
+    case = await load(call, payment_id)
+    if case is None or not (call.user in (None, case.rider_id) or call.is_staff):
+        raise NotFound
+    return case
+
+
+async def _collected(call: Call, case: Case) -> Payment:
+    """A payment that was due is captured right away; others wait for the end of the ride."""
+    if case.state != "due":
+        return as_payment(case)
+    done = await drive(call, case.id)
+    if done is None or done.is_leased or rules.open_attempt(done) is not None:
         raise PaymentUnknown(retry_after=RETRY_AFTER_S)
+    if done.state == "due":
+        raise PaymentDeclined(reason=done.reason or "declined")
+    return as_payment(done)
+
+
+_METHOD = """
+SELECT m.id, m.label, m.gateway, m.gateway_ref FROM payments.payment p
+JOIN payments.method m ON m.tenant_id = p.tenant_id AND m.rider_id = p.rider_id
+WHERE p.tenant_id = kernel.tenant() AND p.id = $1 AND m.removed_at IS NULL
+  AND (m.id = $2 OR ($2::uuid IS NULL AND m.is_default))
+"""
+
+
+class _Method(NamedTuple):
+    id: UUID
+    label: str
+    gateway: str
+    gateway_ref: str
+
+
+async def _authorised(call: Call, case: Case, method_id: UUID | None) -> Case:
+    """Bring the case to where the rider gets an answer: authorised, or the error why not."""
+    if rules.is_off(case) or case.state == "refunded":
+        raise PaymentClosed
+    rows = await db.run("payments", call, _METHOD, case.id, method_id)
+    if not rows:
+        raise UnknownMethod
+    method = _Method(*rows[0])
+    for _ in range(MOST_TURNS):
+        if case.is_leased:
+            # Somebody is making the same payment: their answer is ours as well (I1).
+            case = await _until_free(call, case)
+            tried = [a for a in case.attempts if a.kind == "authorize"]
+            if tried and tried[-1].state not in ("sent", "unknown"):
+                return _answered(case, tried[-1].key)
+        if rules.is_off(case):
+            raise PaymentClosed
+        moved, key = await _one_step(call, case, method)
+        if moved is not None and key is not None:
+            return _answered(moved, key)
+        case = moved or await own_case(call, case.id)
+    raise PaymentUnknown(retry_after=RETRY_AFTER_S)
+
+
+async def _one_step(call: Call, case: Case, method: _Method) -> tuple[Case | None, str | None]:
+    """One operation at the gateway; with the key of the authorisation whose answer it brought."""
     case = rules.changed(
         case,
         method_id=method.id,
@@ -87,30 +143,45 @@ async def _one_step(call: Call, case: Case, method: _Method) -> Case | None:
         method_ref=method.gateway_ref,
     )
     match rules.step_to_authorise(case, method.gateway_ref):
+        case rules.Rest():  # somebody else was faster, and succeeded
+            return case, next(a.key for a in case.attempts if rules.is_held(case, a))
         case rules.Begin(attempt):
-            return await begin(call, case, attempt)
+            moved = await begin(call, case, attempt)
         case rules.Resolve(attempt):
-            return await resolve(call, case, attempt)
-        case _:  # a challenge that cannot be dropped yet
+            moved = await resolve(call, case, attempt)
+        case _:  # another card's challenge that cannot be dropped just now
             raise PaymentUnknown(retry_after=RETRY_AFTER_S)
+    return moved, attempt.key if attempt.kind == "authorize" else None
 
 
-def _is_replaced(case: Case, method: _Method) -> bool:
-    """True when the step only dropped another card's challenge, and this card's turn is next."""
-    last = max(case.attempts, key=lambda a: (-a.age_s, -a.idle_s))
-    return last.kind == "void" and last.state == "succeeded" and not rules.is_off(case)
-
-
-def answered(case: Case) -> Case:
-    """The case when it is paid or authorised; else the error that says why it is not."""
-    if rules.open_attempt(case) is not None or case.state == "unknown":
+def _answered(case: Case, key: str) -> Case:
+    """The case when this authorisation succeeded; else the error that says what became of it."""
+    attempt = rules.find(case, key)
+    if attempt.state in ("sent", "unknown"):
         raise PaymentUnknown(retry_after=RETRY_AFTER_S)
-    if case.next_action is not None:
+    if attempt.state == "action_required":
         raise AuthenticationRequired(next_action=case.next_action)
-    if case.state == "action_required":
-        raise AuthenticationRequired(reason=case.reason or "authentication_failed")
-    if case.state in ("failed", "due"):
-        raise PaymentDeclined(reason=case.reason or "declined")
-    if case.state in ("voided", "refunded") or case.is_unwanted:
+    if attempt.state == "declined" and attempt.reason in rules.AUTHENTICATION:
+        raise AuthenticationRequired(reason=attempt.reason)
+    if attempt.state != "succeeded" or case.state == "failed":
+        raise PaymentDeclined(reason=case.reason or attempt.reason or "declined")
+    if rules.is_off(case):
         raise PaymentClosed
     return case
+
+
+async def _until_free(call: Call, case: Case) -> Case:
+    """Wait until nobody else is talking to the gateway about this payment."""
+    patience = min(time.monotonic() + gateways.TIMEOUT_S + 2.0, call.deadline - 1.0)
+    with hub.listening(signal_of(case.reference)) as bell:
+        while time.monotonic() < patience:
+            case = await own_case(call, case.id)
+            if not case.is_leased:
+                return case
+            bell.clear()
+            try:
+                # Signals are hints: look now and then without one.
+                await asyncio.wait_for(bell.wait(), LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+    raise PaymentUnknown(retry_after=RETRY_AFTER_S)

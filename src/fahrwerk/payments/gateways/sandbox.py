@@ -24,12 +24,13 @@ from fahrwerk.payments.gateways import (
     UnknownToken,
 )
 from fahrwerk.payments.gateways import _sandbox_server as server
-from fahrwerk.payments.gateways._sandbox_tokens import CARDS
+from fahrwerk.payments.gateways._sandbox_tokens import CARDS, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.contract import GatewayFault
     from fahrwerk.payments.gateways import Kind
 
 SIGNATURE = "sandbox-signature"
@@ -129,6 +130,14 @@ def _with_link(outcome: Outcome, payment_id: str | None) -> Outcome:
     link = f"/api/v1/payments/{ids.public('pay', UUID(payment_id))}/complete-3ds"
     action = {**outcome.next_action, "complete_with": f"POST {link}"}
     return msgspec.structs.replace(outcome, next_action=action)
+
+
+async def script(call: Call, faults: list[GatewayFault]) -> None:
+    """Replace the fault script."""
+    await server.clear_script(call)
+    for each in faults:
+        fault = Fault(each.fault, each.code, each.seconds)
+        await server.script(call, each.operation, fault, each.times)
 
 
 gateway = Sandbox()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from fahrwerk.kernel import clock, ids, money, web
@@ -225,13 +225,15 @@ async def confirm_payment(
 @get(["/api/v1/bookings", "/bookings"], permission="rentals.rental.read", tags=["rentals"])
 async def list_bookings(
     call: web.Caller,
-    status: Literal["pending", "confirmed", "in_progress", "completed", "cancelled"] | None = None,
+    status: FromQuery[
+        Literal["pending", "confirmed", "in_progress", "completed", "cancelled"] | None
+    ] = None,
     user_id: Whose = None,
     limit: web.Limit = 50,
     offset: web.Offset = 0,
 ) -> Bookings:
     """Your bookings, whatever became of them, newest first."""
-    states = [status] if status else None
+    states: list[str] | None = [status] if status else None
     page = await contract.rental_page(call, whose(call, user_id), states, limit, offset)
     shown = [_booking(rental) for rental in page.rentals]
     return Bookings(shown, web.pagination(page.total, limit, offset, len(shown)))

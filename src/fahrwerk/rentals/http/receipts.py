@@ -35,7 +35,7 @@ class Receipt(EndedRide, frozen=True, kw_only=True):
 async def receipt(
     call: web.Caller, request: Request[Any, Any, Any], state: State, rental_id: FromPath[str]
 ) -> Receipt:
-    """The receipt of an ended ride; 409 ``RENTAL_STATE`` before. ``receipt_url`` is it as a page."""
+    """The receipt of an ended ride, 409 ``RENTAL_STATE`` before; as a page at ``receipt_url``."""
     found = await contract.receipt(call, rental_id_in(rental_id), None)
     ended = msgspec.structs.asdict(ended_ride(found, address_of(request, state)))
     ride = started_ride(found)
@@ -59,11 +59,11 @@ async def receipt(
 async def receipt_as_page(
     call: web.Caller,
     rental_id: FromPath[str],
-    key: Annotated[str | None, QueryParameter(max_length=120)] = None,
+    key: Annotated[str, QueryParameter(max_length=120)] = "",
 ) -> Response[str]:
-    """The receipt as a page, for who has its link from ``receipt_url`` or is logged in.
+    """The receipt as a page, for who has its link: riders find it as ``receipt_url``.
 
-    German or English, by ``Accept-Language``.
+    German or English, by ``Accept-Language``. 404 for any key but the right one.
     """
     found = await contract.receipt(call, rental_id_in(rental_id), key)
     return Response(

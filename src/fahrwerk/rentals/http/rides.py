@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from fahrwerk.kernel import clock, ids, money, web
@@ -188,7 +188,7 @@ def _ride(rental: Rental) -> ShownRide:
 @get("/api/v1/rentals", permission="rentals.rental.read", limit="rental", tags=["rentals"])
 async def list_rides(
     call: web.Caller,
-    status: Literal["active", "completed"] | None = None,
+    status: FromQuery[Literal["active", "completed"] | None] = None,
     user_id: Whose = None,
     limit: web.Limit = 50,
     offset: web.Offset = 0,

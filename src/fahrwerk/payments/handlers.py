@@ -1,0 +1,39 @@
+"""What payments does when others have news: note what is wanted, and let the worker do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fahrwerk.kernel.events import on
+from fahrwerk.payments.actions._case import WORK
+from fahrwerk.payments.actions.open_payment import MARK_UNWANTED
+from fahrwerk.rentals.events import RentalCancelled, RentalEnded
+
+if TYPE_CHECKING:
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.kernel.db import Tx
+    from fahrwerk.kernel.events import Fact
+
+_OWE = """
+WITH owing AS (
+    UPDATE payments.payment SET due_minor = $2, turn = turn + 1
+    WHERE tenant_id = kernel.tenant() AND id = $1 AND due_minor IS NULL AND NOT is_unwanted
+    RETURNING id
+)
+INSERT INTO payments.work (kind, subject, at) SELECT 'payment', id, kernel.now() FROM owing
+ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
+"""
+
+
+@on(RentalEnded)
+async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
+    """The ride's price is known: capture it (PAY-07); a ride that costs nothing is voided."""
+    await tx.run(_OWE, event.payment_id, event.total_minor)
+    tx.signal(WORK)
+
+
+@on(RentalCancelled)
+async def on_rental_cancelled(tx: Tx, call: Call, event: RentalCancelled, fact: Fact) -> None:
+    """No ride: what is authorised, now or later, is given back (C-84, I12)."""
+    await tx.run(MARK_UNWANTED, event.payment_id)
+    tx.signal(WORK)

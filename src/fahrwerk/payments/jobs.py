@@ -1,0 +1,67 @@
+"""The worker of payments: captures, voids, and the search for answers that never came."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from fahrwerk.kernel import db
+from fahrwerk.kernel.call import system
+from fahrwerk.kernel.jobs import every
+from fahrwerk.payments.actions._case import LEASE_S, WORK
+from fahrwerk.payments.actions._work import drive
+from fahrwerk.payments.actions.methods import forget_method
+from fahrwerk.payments.actions.webhook import take_webhook
+from fahrwerk.payments.gateways import Forged
+from fahrwerk.payments.gateways import _sandbox_server as sandbox
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+BATCH = 20
+log = structlog.get_logger()
+
+# Claimed rows come up again after a lease's time: a worker that dies loses nothing.
+_CLAIM = f"""
+UPDATE payments.work w SET at = kernel.now() + interval '{LEASE_S} seconds'
+FROM (SELECT tenant_id, kind, subject FROM payments.work WHERE at <= kernel.now()
+      ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+WHERE (w.tenant_id, w.kind, w.subject) = (due.tenant_id, due.kind, due.subject)
+RETURNING w.tenant_id, w.kind, w.subject
+"""
+
+
+@every(2, wake=WORK)
+async def settle_payments() -> bool:
+    """Do what is due: capture after rides, void what is unwanted, resolve what is unknown."""
+    rows = await db.run("payments", system(None, "payments"), _CLAIM, BATCH)
+    # Side by side: one gateway that takes its time must not keep other riders' money waiting.
+    await asyncio.gather(*(_settle(r["tenant_id"], r["kind"], r["subject"]) for r in rows))
+    return len(rows) == BATCH
+
+
+async def _settle(tenant: UUID, kind: str, subject: UUID) -> None:
+    call = system(tenant, "payments")
+    try:
+        await (drive(call, subject) if kind == "payment" else forget_method(call, subject))
+    except db.DatabaseDown:
+        raise
+    except Exception as error:
+        # One payment that cannot be settled must not hold up the others; it comes up again.
+        log.error("payment not settled", kind=kind, subject=str(subject), exc_info=error)
+
+
+@every(2)
+async def send_sandbox_webhooks() -> bool:
+    """Be the sandbox's sender: its webhooks take the way of any gateway's, but for the socket."""
+    due = await sandbox.due_webhooks(BATCH)
+    for webhook in due:
+        call = system(webhook.account, "payments")
+        try:
+            await take_webhook(call, "sandbox", webhook.body, webhook.headers)
+        except Forged as refused:
+            log.warning("sandbox webhook refused", event_id=webhook.event_id, exc_info=refused)
+        await sandbox.delivered(webhook.account, webhook.event_id)
+    return len(due) == BATCH
