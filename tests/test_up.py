@@ -1,4 +1,4 @@
-"""``fahrwerk up``: what stands in its way is said plainly, what dies comes back, nothing is left."""
+"""``fahrwerk up``: obstacles are said plainly, what dies comes back, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -17,14 +19,15 @@ import pytest
 
 from fahrwerk.kernel.settings import Settings
 from fahrwerk.up import obstacles, run
-from fahrwerk.up.obstacles import free_port, locked
+from fahrwerk.up.obstacles import Owner, free_port, locked, owner_of
 from fahrwerk.up.processes import Child, Failed
 from fahrwerk.up.run import House, Plan
 from fahrwerk.up.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+DATA = "FAHRWERK_DATA"
 
 
 class Terminal(io.StringIO):
@@ -45,18 +48,25 @@ def until(is_so: Callable[[], object], within_s: float = 10.0) -> None:
 # --- obstacles
 
 
+HERE, MQTT = "http://127.0.0.1:8080", "mqtt://127.0.0.1:1883"
+
+
 def test_a_second_up_on_the_same_data_is_told_of_the_first(tmp_path: Path) -> None:
-    with locked(tmp_path, "http://127.0.0.1:8080"):
-        with pytest.raises(Failed, match=rf"process {os.getpid()}, http://127.0.0.1:8080") as said:
-            with locked(tmp_path, "http://127.0.0.1:9090"):
-                pass
+    with (
+        locked(tmp_path, HERE, MQTT),
+        pytest.raises(Failed, match=rf"process {os.getpid()}, {HERE}") as said,
+        locked(tmp_path, "http://127.0.0.1:9090", MQTT),
+    ):
+        pass
     assert "--data" in str(said.value)
 
 
-def test_the_data_are_free_again_afterwards(tmp_path: Path) -> None:
-    for address in ("http://127.0.0.1:8080", "http://127.0.0.1:9090"):
-        with locked(tmp_path / "var", address) as path:
-            assert address in path.read_text()
+def test_who_runs_on_the_data_is_known_while_it_runs(tmp_path: Path) -> None:
+    """So `fahrwerk ride` and `doctor` find the ports by themselves."""
+    assert owner_of(tmp_path) is None
+    for address in (HERE, "http://127.0.0.1:9090"):
+        with locked(tmp_path / "var", address, MQTT):
+            assert owner_of(tmp_path / "var") == Owner(os.getpid(), address, MQTT)
 
 
 def test_a_lock_whose_owner_died_is_waited_for(
@@ -64,17 +74,19 @@ def test_a_lock_whose_owner_died_is_waited_for(
 ) -> None:
     """The keeper of a killed run holds the lock until PostgreSQL has ended: no "already up"."""
     monkeypatch.setattr(obstacles, "PREVIOUS_RUN_S", 0.3)
-    with locked(tmp_path, "http://127.0.0.1:8080") as path:
-        path.write_text('{"pid": 999999999, "address": "http://127.0.0.1:8080"}')
+    with locked(tmp_path, HERE, MQTT) as path:
+        path.write_text(path.read_text().replace(str(os.getpid()), "999999999"))
+        assert owner_of(tmp_path) is None
         began = time.monotonic()
-        with pytest.raises(Failed, match="Another process holds"), locked(tmp_path, ""):
+        with pytest.raises(Failed, match="Another process holds"), locked(tmp_path, HERE, MQTT):
             pass
         assert time.monotonic() - began >= 0.3
 
 
 def test_a_data_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Failed, match="cannot be used"), locked(tmp_path / "file" / "var", ""):
+    impossible = tmp_path / "file" / "var"
+    with pytest.raises(Failed, match="cannot be used"), locked(impossible, HERE, MQTT):
         pass
 
 
@@ -148,10 +160,10 @@ class Puppet:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[tuple[House, io.StringIO]]:
+def house(tmp_path: Path) -> tuple[House, io.StringIO]:
     out = io.StringIO()
     settings = Settings(data=tmp_path, database_url="postgresql://nobody@localhost/none")
-    yield (
+    return (
         House(Plan(settings=settings, own_broker=True), Screen(out), tmp_path / "up.lock", -1),
         out,
     )
@@ -249,3 +261,120 @@ def test_children_end_when_up_is_killed(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     until(lambda: not psutil.pid_exists(pid))
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
+
+
+def _fahrwerk(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fahrwerk.cli", *arguments, "--data", str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
+def _running_on(data: Path) -> list[psutil.Process]:
+    """Every process that has to do with a data folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if str(data) in " ".join([*process.cmdline(), process.environ().get(DATA, "")]):
+                found.append(process)
+    return found
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that PostgreSQL's own system user reaches too, as pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="fahrwerk-up-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+_KEPT = """
+import os, sys, time
+from pathlib import Path
+from fahrwerk.up.obstacles import locked
+from fahrwerk.up.processes import Database
+place = Path(sys.argv[1])
+reading, writing = os.pipe()
+with locked(place, "http://127.0.0.1:1", "mqtt://127.0.0.1:1") as lock:
+    database = Database(place / "postgres", lock, reading)
+    database.start()
+    print(database.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.process
+def test_postgresql_ends_when_up_is_killed(place: Path) -> None:
+    """It holds no leash; its keeper does, and the folder stays locked until it has ended."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _KEPT, str(place)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not psutil.pid_exists(pid))
+    until(lambda: _running_on(place) == [])
+    with locked(place, HERE, MQTT):
+        assert not (place / "postgres" / "postmaster.pid").exists(), "it ended cleanly"
+
+
+@pytest.mark.process
+@pytest.mark.timeout(180)
+def test_the_whole_platform_comes_up_heals_and_goes_down(place: Path) -> None:
+    """From nothing to a ride with a receipt; a killed process comes back; nothing is left."""
+    data = place / "var"
+    port, mqtt_port = _free_ports(2)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("FAHRWERK_")}
+    asked = ("--port", str(port), "--mqtt-port", str(mqtt_port), "--vehicles", "0.2")
+    with open(place / "out", "wb") as out:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "fahrwerk.cli", "up", *asked, "--data", str(data)],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=env,
+        )
+    said = (place / "out").read_text
+    try:
+        until(lambda: "Try a ride" in said() or up.poll() is not None, 60)
+        assert up.poll() is None, said()
+        second = _fahrwerk("up", data=data)
+        assert second.returncode == 1
+        assert f"already up on {data} (process {up.pid}, http://127.0.0.1:{port})" in second.stderr
+        [serve] = [p for p in psutil.Process(up.pid).children() if "serve" in p.cmdline()]
+        serve.kill()
+        until(lambda: "serve is back" in said(), 20)
+        until(lambda: "200 OK" in _answer(port), 20)
+        ride = _fahrwerk("ride", data=data)
+        assert ride.returncode == 0, ride.stdout + ride.stderr
+        assert "payment processed" in ride.stdout
+        assert "commands/unlock" in ride.stdout, "what the broker carried was shown"
+        assert "RideReceipt: " in ride.stdout
+        doctor = _fahrwerk("doctor", data=data)
+        assert doctor.returncode == 0, doctor.stdout
+        assert "invariants     all hold" in doctor.stdout
+    finally:
+        began = time.monotonic()
+        up.terminate()
+        code = up.wait(30)
+    assert code == 0, said()
+    assert time.monotonic() - began < 10
+    assert _running_on(data) == []
+    assert "PostgreSQL" in said().splitlines()[-2], "the database goes last"
+
+
+def _answer(port: int) -> str:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as line:
+        line.sendall(b"GET /ready HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        return line.recv(100).decode()
+    return ""

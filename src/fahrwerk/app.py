@@ -135,7 +135,7 @@ class HouseFront:
         return allowed
 
 
-@get("/health", permission=None, public=True, limit=None, include_in_schema=True, tags=["operations"])
+@get("/health", permission=None, public=True, limit=None, tags=["operations"])
 async def health() -> dict[str, str]:
     """Liveness (OPS-20): this process answers."""
     return {"status": "ok"}
@@ -193,10 +193,11 @@ async def api_page_part(name: FromPath[str]) -> Response[bytes]:
 
 def create_http_app(settings: Settings, *, own_ground: bool = True) -> Litestar:
     """The HTTP application. ``own_ground=False``: the caller has opened database and hub itself."""
+    front = importlib.import_module("fahrwerk.front.http")
     handlers: list[Any] = [health, ready, metrics, api_page, api_page_part]
-    for name in ("http", "vehicles_http"):
-        for module in furniture(name):
-            handlers += module.handlers
+    handlers += front.handlers
+    for module in furniture("http"):
+        handlers += module.handlers
 
     @contextlib.asynccontextmanager
     async def ground(_: Litestar) -> AsyncIterator[None]:

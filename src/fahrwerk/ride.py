@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RADIUS_M = 1_500
 RIDE_S, LOOK_EVERY_S = 14.0, 4.5
 MAIL_WITHIN_S = 15.0
-TRIES = 3
+TRIES, HUBS_TRIED = 3, 12
 _WIDTH = 50
 _ID = re.compile(r"\b([a-z]+)_[0-9A-Za-z]{16}([0-9A-Za-z]{6})\b")
 
@@ -147,7 +147,7 @@ async def _unlocked_vehicle(
 async def _find(phone: Phone, show: Show, rng: random.Random, refused: set[str]) -> Seen:
     hubs = rng.sample(streets.HUBS, len(streets.HUBS))
     show.step(f"What is near {hubs[0].name}?")
-    for hub in hubs[:TRIES]:
+    for hub in hubs[:HUBS_TRIED]:
         place = streets.load_streets().place(hub.lat, hub.lon)
         found = await phone.search(place, "scooter", RADIUS_M)
         usable = [v for v in found if v.id not in refused and (v.battery or 0) >= 15]

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import httpx
 
+from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
+from fahrwerk.kernel import db
+from fahrwerk.kernel.call import system
 from fahrwerk.sim.vehicle import SimVehicle
 from tests.bench import booking
 from tests.bench.city import SOUTH, WEST, vehicle_id
@@ -31,13 +34,6 @@ if TYPE_CHECKING:
 
 AT_A_TIME = 2
 PAUSE_S = 0.05
-_LINKED_S = 30.0
-_KEY = """
-INSERT INTO fleet.vehicle_key (tenant_id, vehicle_id, kind, signs_with, checks_with)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, vehicle_id) DO UPDATE
-SET signs_with = excluded.signs_with, checks_with = excluded.checks_with
-"""
 _VERIFIED = """
 SELECT 1000 * extract(epoch FROM verified_at - queued_at)::float8 AS ms FROM fleet.command
 WHERE operation = 'unlock' AND state = 'verified'
@@ -77,19 +73,14 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
 
 
 async def _keys(stage: Stage, city: City, count: int) -> list[wire.VehicleKey]:
-    """Pair the first vehicles, as ``fleet.pair_vehicles`` does."""
-    theirs = []
-    raw = await asyncpg.connect(stage.owner_dsn)
+    """Pair the first vehicles."""
+    await db.open_database(stage.dsn, 2)
     try:
-        for k in range(count):
-            ours, key = wire.new_keys("EdDSA")
-            await raw.execute(
-                _KEY, city.tenant, vehicle_id(k), ours.alg, ours.signs_with, ours.checks_with
-            )
-            theirs.append(key)
+        call = system(city.tenant, "bench", slug=city.slug)
+        pairings = await fleet.pair_vehicles(call, [vehicle_id(k) for k in range(count)], "EdDSA")
     finally:
-        await raw.close()
-    return theirs
+        await db.close_database()
+    return [wire.VehicleKey("EdDSA", pair.signs_with, pair.checks_with) for pair in pairings]
 
 
 async def _ask(client: httpx.AsyncClient, city: City, k: int, path: str, body: Any) -> Any:
@@ -102,11 +93,15 @@ async def _ask(client: httpx.AsyncClient, city: City, k: int, path: str, body: A
 
 async def _paid_booking(client: httpx.AsyncClient, city: City, k: int) -> None:
     card = await _ask(
-        client, city, k, "/api/v1/payments/methods", {"token": "tok_visa", "make_default": True}
+        client,
+        city,
+        k,
+        "/api/v1/payment-methods",
+        {"gateway_token": "tok_visa", "make_default": True},
     )
     wish = {"vehicle_id": city.vehicle(k), "estimated_duration_minutes": 30}
     booked = await _ask(client, city, k, "/api/v1/bookings", wish)
-    path = f"/api/v1/bookings/{booked['booking_id']}/confirm-payment"
+    path = f"/api/v1/bookings/{booked['booking']['id']}/confirm-payment"
     await _ask(client, city, k, path, {"payment_method_id": card["id"]})
 
 

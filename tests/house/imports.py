@@ -19,10 +19,15 @@ DOORS: dict[str, tuple[str, ...]] = {
     "psycopg": ("fahrwerk.kernel.jobs",),
     "procrastinate": ("fahrwerk.kernel.jobs", "fahrwerk.kernel.migrate"),
     "confluent_kafka": ("fahrwerk.kernel.pump",),
-    "litestar": ("fahrwerk.kernel.web", "fahrwerk.*.http", "fahrwerk.app"),
+    "litestar": (
+        "fahrwerk.kernel.web",
+        "fahrwerk.kernel.stream",
+        "fahrwerk.*.http",
+        "fahrwerk.app",
+    ),
     "gmqtt": ("fahrwerk.fleet", "fahrwerk.sim", "fahrwerk.broker"),
     "amqtt": ("fahrwerk.fleet", "fahrwerk.sim", "fahrwerk.broker"),
-    "httpx": ("fahrwerk.kernel.outside", "fahrwerk.sim"),
+    "httpx": ("fahrwerk.kernel.outside", "fahrwerk.sim", "fahrwerk.replay"),
     # not used at all, so that time limits, retries and the ban inside transactions hold everywhere
     "requests": (),
     "aiohttp": (),

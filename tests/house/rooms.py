@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 FURNITURE = frozenset(
     ("__init__", "contract", "events", "rules", "queries", "actions", "http", "handlers", "jobs")
-)
-FOLDERS = frozenset(("actions", "migrations", "templates", *ADAPTERS))
+) | {"link"}  # a line that stays open to things outside, such as vehicles
+FOLDERS = frozenset(("actions", "http", "migrations", "templates", *ADAPTERS))
 
 VAGUE = frozenset(
     (
@@ -50,7 +50,7 @@ IMPURE_MODULES = (
         "src/fahrwerk/fleet/zones.py": "",
         "src/fahrwerk/fleet/views/list.py": "",
         "src/fahrwerk/fleet/notes.md": "",
-        "src/fahrwerk/fleet/http/vehicles.py": "",
+        "src/fahrwerk/fleet/views/vehicles.py": "",
     },
 )
 def rooms_hold_only_the_known_furniture(house: House) -> Iterator[str]:

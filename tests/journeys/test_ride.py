@@ -173,7 +173,7 @@ async def test_a_silent_vehicle_is_not_charged(city: City) -> None:
         lambda: _json(rider, "/api/v1/payments"),
         lambda p: [x["status"] for x in p["payments"]] == ["voided"],
     )
-    assert payments["payments"][0]["captured"] == 0.0
+    assert payments["payments"][0]["amount_captured"] == 0.0
     await asyncio.sleep(6)  # the vehicle is back: what it missed has expired
     assert thing.is_locked is True
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fahrwerk.kernel import ids
+from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments import contract
+from fahrwerk.payments.gateways import _sandbox_server as server
 from tests.payments.till import HOLD, open_till
 
 if TYPE_CHECKING:
@@ -90,8 +92,6 @@ async def test_an_abandoned_challenge_is_dropped_with_the_booking(world: World) 
 
 async def test_a_challenge_passed_while_nobody_waits_is_heard_by_webhook(world: World) -> None:
     """The client confirmed with the gateway and never came back to us."""
-    from fahrwerk.payments.gateways import _sandbox_server as server
-
     till = await challenged(world)
     key = f"{till.id.hex}-authorize-hold-1"
     assert await server.finish_challenge(world.system(), key, "tok_threeDSecure")
@@ -100,7 +100,7 @@ async def test_a_challenge_passed_while_nobody_waits_is_heard_by_webhook(world: 
 
 
 async def test_off_session_no_challenge_is_possible(world: World) -> None:
-    """What goes beyond the hold needs the rider then: it stays due, and is paid with a challenge."""
+    """What goes beyond the hold needs the rider: it stays due, and is paid with a challenge."""
     till = await challenged(world)
     await contract.complete_authentication(till.rider, till.id)
     await till.ended(3_000)
@@ -117,5 +117,5 @@ async def test_off_session_no_challenge_is_possible(world: World) -> None:
 
 async def test_nobody_else_passes_it(world: World) -> None:
     till = await challenged(world)
-    with pytest.raises(contract.NotFound):
+    with pytest.raises(NotFound):
         await contract.complete_authentication(world.call("customer"), till.id)

@@ -13,6 +13,7 @@ import pytest
 
 from fahrwerk.kernel import db
 from fahrwerk.payments import contract, gateways
+from fahrwerk.payments.actions import _work
 from fahrwerk.payments.contract import GatewayFault
 from tests.payments.till import HOLD, open_till
 
@@ -347,3 +348,29 @@ async def test_no_statement_is_open_while_a_gateway_is_slow(world: World) -> Non
     await asyncio.sleep(0.15)
     assert len(db.database()._idle) >= before
     await asking
+
+
+@pytest.mark.parametrize("operation", ["authorize", "capture", "refund"])
+async def test_taking_silence_for_a_refusal_is_caught(
+    world: World, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """The classic mistake, made on purpose: the invariants of the tests above see it (I10, I12)."""
+    monkeypatch.setattr(_work, "_UNKNOWN", gateways.Outcome(kind="declined", code="timeout"))
+    till = await open_till(world)
+    if operation != "authorize":
+        await till.authorize()
+    if operation == "refund":
+        await till.ended(525)
+        await till.work()
+    await spoil(world, operation, "timeout_after")
+    if operation == "capture":
+        await till.ended(525)
+    elif operation == "refund":
+        with pytest.raises(contract.PaymentDeclined):
+            await contract.refund(world.call("support"), till.id, 200, "goodwill", "1")
+    else:
+        with pytest.raises(contract.PaymentDeclined):
+            await till.authorize()
+    await till.work(0, 5, 10, 20, 40)
+    with pytest.raises(AssertionError, match="I10"):
+        await till.at_rest()

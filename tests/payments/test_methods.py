@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fahrwerk.kernel import db, ids
-from fahrwerk.kernel.errors import Conflict, Invalid, Unauthenticated
+from fahrwerk.kernel.errors import Conflict, Invalid, Unauthenticated, Unpaid
 from fahrwerk.payments import contract
 from fahrwerk.payments.actions import methods as verbs
 from fahrwerk.payments.contract import GatewayFault
@@ -110,7 +110,7 @@ async def test_only_tokens_never_numbers(world: World, token: str) -> None:
 
 
 async def test_a_card_the_gateway_refuses(world: World) -> None:
-    with pytest.raises(contract.Unpaid) as caught:
+    with pytest.raises(Unpaid) as caught:
         await contract.add_method(world.call("customer"), "tok_setupDeclined", True)
     assert caught.value.details == {"reason": "incorrect_cvc"}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fahrwerk.kernel import ids
-from fahrwerk.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from fahrwerk.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from fahrwerk.payments import contract
 from tests.payments.till import Till, open_till
 from tests.world import make_world
@@ -72,7 +72,7 @@ async def test_many_at_once_stay_within_what_was_captured(world: World) -> None:
     results = await asyncio.gather(
         *(refund(till, 200, f"n{n}") for n in range(6)), return_exceptions=True
     )
-    assert all(isinstance(r, contract.Payment | contract.Conflict | contract.Unavailable)
+    assert all(isinstance(r, contract.Payment | Conflict | Unavailable)
                for r in results)  # fmt: skip
     payment = await till.work(20, 40)
     assert payment.refunded_minor == 200 * await till.done("refund") <= 400

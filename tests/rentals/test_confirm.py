@@ -215,6 +215,37 @@ async def test_after_3d_secure_the_booking_waits(world: World) -> None:
     assert again.state == "confirmed"
 
 
+async def test_a_challenge_passed_confirms_the_booking_by_itself(world: World) -> None:
+    """RNT-24: the bank's yes comes as news; confirming once more only answers it."""
+    rider = await paying_rider(world, "tok_threeDSecure")
+    vehicle = await world.vehicle()
+    rental = await book(rider, vehicle)
+    with pytest.raises(AuthenticationRequired):
+        await contract.confirm(rider, rental.id, None)
+    await payments.complete_authentication(rider, rental.payment_id)
+    await world.settle()
+    found = await contract.rental(rider, rental.id)
+    assert found.state == "confirmed"
+    assert await contract.confirm(rider, rental.id, None) == found
+    assert await told(world, rental.id) == ["rental.reserved", "BookingConfirmed"]
+
+
+async def test_a_challenge_failed_may_be_tried_again(world: World) -> None:
+    """RNT-24, C-17: the booking waits until it runs out."""
+    rider = await paying_rider(world, "tok_threeDSecureFails")
+    rental = await book(rider, await world.vehicle())
+    for _ in range(2):
+        with pytest.raises(AuthenticationRequired):
+            await contract.confirm(rider, rental.id, None)
+        with pytest.raises(AuthenticationRequired):
+            await payments.complete_authentication(rider, rental.payment_id)
+        await world.settle()
+        assert (await contract.rental(rider, rental.id)).state == "pending"
+    with clock.moved_to(clock.now() + timedelta(minutes=6)):
+        await world.settle()
+    assert (await contract.rental(rider, rental.id)).reason == "expired"
+
+
 async def test_an_unknown_method_leaves_the_booking(world: World) -> None:
     rider, other = await paying_rider(world), await world.rider()
     others = await world.card(other)

@@ -486,6 +486,27 @@ async def test_a_ride_that_lasts_too_long_ends_by_itself(world: World) -> None:
     assert (await fleet.vehicle(world.admin(), vehicle.id)).status == "available"
 
 
+async def test_a_ride_from_history_ends_when_it_ended(world: World) -> None:
+    """A replay moves domain time only: no deadline strikes, no distance of today is looked at."""
+    long_ago = datetime(2014, 5, 5, 8, 0, tzinfo=UTC)
+    rider, vehicle = await paying_rider(world), await world.vehicle()
+    with clock.moved_to(long_ago, leases=False):
+        rental = await riding(world, rider, vehicle)
+    assert rental.is_recorded
+    assert rental.started_at == long_ago
+    await world.settle()
+    with clock.moved_to(clock.now() + timedelta(minutes=30)):
+        await world.settle()
+    assert (await contract.rental(rider, rental.id)).state == "in_progress"
+    with clock.moved_to(long_ago + timedelta(minutes=12), leases=False):
+        ended = await contract.end(rider, rental.id, None, None, None, None)
+        await world.settle()
+    assert ended.ended_at == long_ago + timedelta(minutes=12)
+    assert ended.rating is not None
+    assert ended.rating.billed_minutes == 12
+    assert (await fact(world, rental.id, "rental.ended"))["is_recorded"] is True
+
+
 async def test_a_ride_that_goes_too_far_ends_by_itself(world: World) -> None:
     """RNT-51: 100 km"""
     rider, vehicle = await paying_rider(world), await world.vehicle()

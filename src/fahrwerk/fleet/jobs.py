@@ -6,7 +6,6 @@ it is decided by the database's clock, and may run in several workers at once.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from fahrwerk.fleet import rules
@@ -15,7 +14,7 @@ from fahrwerk.fleet.actions.dispatch import tenants_with_silent_commands
 from fahrwerk.fleet.actions.edges import tell_caches, title
 from fahrwerk.fleet.actions.holds import SILENT, free_expired_holds
 from fahrwerk.fleet.events import VehicleOffline
-from fahrwerk.kernel import db, events
+from fahrwerk.kernel import db, events, settings
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.jobs import cron, every
 from fahrwerk.kernel.live import hub
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 _AT_ONCE = 200
-TELEMETRY_DAYS = max(8, int(os.environ.get("FAHRWERK_TELEMETRY_DAYS", "90")))
-"""How long readings are kept; positions of riders' trips are personal data (GDPR Art. 5)."""
 _DAYS_AHEAD = 7
 
 _WITH_EXPIRED_HOLDS = "SELECT fleet.tenants_with_expired_holds() AS tenant_id"
@@ -105,4 +102,5 @@ SELECT fleet.open_telemetry_days((now() AT TIME ZONE 'UTC')::date,
 @cron("11 2 * * *")
 async def keep_telemetry() -> None:
     """Make the coming days' partitions, and forget readings that are too old."""
-    await db.run("fleet", system(None, "fleet"), _KEEP_DAYS, _DAYS_AHEAD, TELEMETRY_DAYS)
+    days = settings.load().telemetry_days
+    await db.run("fleet", system(None, "fleet"), _KEEP_DAYS, _DAYS_AHEAD, days)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -43,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     doors: str = "local"
     rate_limits: str = ""
     """Overrides, e.g. ``general=5000/hour,booking=100/minute``; empty = the contract's values."""
+    telemetry_days: Annotated[int, msgspec.Meta(ge=8)] = 90
+    """How long readings are kept: positions of trips are personal data (GDPR Art. 5)."""
     otlp_endpoint: str | None = None
     log_level: str = "INFO"
     dev: bool = True

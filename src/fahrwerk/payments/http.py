@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, delete, get, post
 from litestar.datastructures import State
-from litestar.params import FromPath, JSONBody, Parameter, RawBody
+from litestar.params import FromPath, JSONBody, RawBody
 
 from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.errors import NotFound
@@ -199,7 +199,7 @@ async def post_complete_3ds(call: web.Caller, payment_id: FromPath[str]) -> Paym
 )
 async def post_webhook(
     call: web.Caller,
-    gateway: Annotated[str, Parameter(max_length=32)],
+    gateway: FromPath[str],
     body: RawBody,
     request: AnyRequest,
 ) -> Taken:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import get, post, put
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from fahrwerk.kernel import clock, money, web
 from fahrwerk.kernel.errors import Invalid
@@ -141,7 +141,8 @@ class Promotions(msgspec.Struct, frozen=True):
 async def batch(
     call: web.Caller,
     vehicle_ids: Annotated[
-        str, Parameter(max_length=8_000, description="Up to 100 vehicle ids, separated by commas")
+        str,
+        QueryParameter(max_length=8_000, description="Up to 100 vehicle ids, separated by commas"),
     ],
 ) -> Prices:
     """Price up to 100 vehicles at once (PRC-11, RNT-07)."""

@@ -98,33 +98,39 @@ async def rental(call: Call, rental_id: UUID) -> Rental:
 
 
 _SOME = """
-FROM rentals.rental
-WHERE ($1::uuid IS NULL OR rider_id = $1) AND ($2::text[] IS NULL OR state = ANY($2))
+FROM rentals.rental WHERE {whose} AND ($2::text[] IS NULL OR state = ANY($2))
 """
-_PAGE = f"SELECT {COLUMNS} {_SOME} ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
-_COUNT = f"SELECT count(*) AS total {_SOME}"
+# Two statements, since one plan for both would read an operator's rentals to find a rider's few.
+_OF_RIDER, _OF_ALL = _SOME.format(whose="rider_id = $1"), _SOME.format(whose="$1::uuid IS NULL")
+_PAGE = {
+    of: f"SELECT {COLUMNS} {of} ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+    for of in (_OF_RIDER, _OF_ALL)
+}
+_COUNT = {of: f"SELECT count(*) AS total {of}" for of in (_OF_RIDER, _OF_ALL)}
 
 
 async def rentals(call: Call, rider_id: UUID | None, limit: int, offset: int) -> list[Rental]:
-    _check_whose(call, rider_id)
-    rows = await db.run("rentals", call, _PAGE, rider_id, None, limit, offset)
+    of = _whose(call, rider_id)
+    rows = await db.run("rentals", call, _PAGE[of], rider_id, None, limit, offset)
     return [read(row) for row in rows]
 
 
 async def rental_page(
     call: Call, rider_id: UUID | None, states: list[str] | None, limit: int, offset: int
 ) -> RentalPage:
-    _check_whose(call, rider_id)
+    of = _whose(call, rider_id)
     rows, counted = await asyncio.gather(
-        db.run("rentals", call, _PAGE, rider_id, states, limit, offset),
-        db.run("rentals", call, _COUNT, rider_id, states),
+        db.run("rentals", call, _PAGE[of], rider_id, states, limit, offset),
+        db.run("rentals", call, _COUNT[of], rider_id, states),
     )
     return RentalPage([read(row) for row in rows], counted[0]["total"])
 
 
-def _check_whose(call: Call, rider_id: UUID | None) -> None:
+def _whose(call: Call, rider_id: UUID | None) -> str:
+    """Which rentals a list is of. Raises ``Forbidden`` unless they are one's own."""
     if rider_id is None or rider_id != call.user:
         call.require(READ_ANY)
+    return _OF_RIDER if rider_id is not None else _OF_ALL
 
 
 _OF_VEHICLE = f"""
@@ -150,17 +156,21 @@ _RECEIPT_KEY = "SELECT receipt_key FROM rentals.rental WHERE id = $1"
 
 async def details(call: Call, rental_id: UUID, wait_s: float = 0.0) -> Details:
     found = await rental(call, rental_id)
-    vehicle, payment, operator, row = await asyncio.gather(
+    vehicle, payment, operator, path = await asyncio.gather(
         fleet.vehicle(call, found.vehicle_id),
         _payment(call, rental_id, wait_s),
         tenancy.operator(call),
-        db.one("rentals", call, _RECEIPT_KEY, rental_id),
+        _receipt_path(call, found),
     )
-    path = None
-    if row is not None and row["receipt_key"] and call.tenant is not None:
-        key = f"{ids.public('op', call.tenant)}.{row['receipt_key']}"
-        path = f"/receipts/{ids.public('rent', rental_id)}?key={key}"
     return Details(found, vehicle, payment, operator, path)
+
+
+async def _receipt_path(call: Call, rental: Rental) -> str | None:
+    if rental.rating is None or call.tenant is None:
+        return None
+    [row] = await db.run("rentals", call, _RECEIPT_KEY, rental.id)
+    key = f"{ids.public('op', call.tenant)}.{row['receipt_key']}"
+    return f"/receipts/{ids.public('rent', rental.id)}?key={key}"
 
 
 async def _payment(call: Call, rental_id: UUID, wait_s: float) -> Payment | None:
@@ -248,6 +258,47 @@ async def photo(call: Call, rental_id: UUID) -> bytes:
     if row is None:
         raise NoPhoto
     return bytes(row["image"])
+
+
+_INVARIANTS = """
+WITH recent AS (
+    SELECT r.id, r.state, r.version, r.expires_at, r.unlocked_at, r.max_ride_h,
+           e.events, e.newest, e.is_paid
+    FROM rentals.rental r CROSS JOIN LATERAL (
+        SELECT count(*) AS events, coalesce(max(version), 0) AS newest,
+               coalesce(bool_or(name = 'BookingConfirmed'), false) AS is_paid
+        FROM kernel.event WHERE stream = 'rental:' || r.id) e
+    WHERE r.written_at > clock_timestamp() - interval '2 days'
+       OR r.state IN ('pending', 'confirmed', 'in_progress')
+)
+SELECT 'I2' AS invariant, format('%s: %s, and never confirmed', id, state) AS detail
+FROM recent WHERE state IN ('in_progress', 'completed') AND NOT is_paid
+UNION ALL
+SELECT 'I6', format('%s: version %s, %s events up to %s', id, version, events, newest)
+FROM recent WHERE (events, newest) <> (version, version)
+UNION ALL
+SELECT 'I8', format('%s: %s, and its time was over at %s', id, state, expires_at)
+FROM recent WHERE expires_at < kernel.now() - interval '120 seconds'
+UNION ALL
+SELECT 'I8', format('%s: rides since %s, longer than %s h', id, unlocked_at, max_ride_h)
+FROM recent WHERE state = 'in_progress'
+ AND unlocked_at < kernel.now() - make_interval(hours => max_ride_h, secs => 120)
+UNION ALL
+SELECT 'I8', format('%s: %s, and nobody will look at it', id, state)
+FROM recent WHERE state IN ('pending', 'confirmed', 'in_progress') AND NOT EXISTS (
+    SELECT FROM rentals.deadline d WHERE d.tenant_id = kernel.tenant() AND d.rental_id = recent.id)
+ORDER BY 1, 2
+"""
+
+
+async def broken_invariants(call: Call) -> list[tuple[str, str]]:
+    """What is against I2, I6 or I8 for this operator: ``(id, detail)``; empty when all is well.
+
+    Looks at what is live and at what was written in the last two days. Asked by ``fahrwerk
+    doctor`` and the fault tests.
+    """
+    rows = await db.run("rentals", call, _INVARIANTS)
+    return [(row["invariant"], row["detail"]) for row in rows]
 
 
 TTL_S = 30.0

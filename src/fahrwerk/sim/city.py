@@ -54,6 +54,8 @@ FAULTS = Faults(
     lock_jammed=0.003,
 )
 """How often things go wrong: a few rides in a hundred notice."""
+HOP_S, HALT_S, STEERED_M = 6.0, 2.0, 6_000.0
+"""How a vehicle drives that a stranger has unlocked."""
 LONG_LOSS_EVERY_S, LONG_LOSS_S = 420.0, 480.0
 """Now and then a vehicle stands in an underground car park for longer than five minutes."""
 LEFT_OPEN = frozenset({"not_ended", "not_cancelled"})
@@ -93,7 +95,7 @@ class Listed(msgspec.Struct, frozen=True):
 class City:
     """Vehicles, riders, a crew, and the weather of faults."""
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Wishes, api: Api | None = None) -> None:
         self.wishes = wishes
         self.book = memory.load(wishes.keep)
         self.vehicles: dict[str, SimVehicle] = {}
@@ -103,7 +105,7 @@ class City:
         self._mounted: set[str] = set()
         self._out = 0
         self._rng = random.Random(f"{wishes.seed} city")
-        self._api = Api(wishes.url, wishes.tenant)
+        self._api = api or Api(wishes.url, wishes.tenant)
         self._staff = Session(self._api, wishes.email, wishes.password, self._rng)
 
     # --- what a rider sees (rider.City)
@@ -237,15 +239,15 @@ class City:
         """In hops, because a lock does not close on a vehicle that moves."""
         speed_kmh = SPEED_KMH[self.types[vehicle.id]]
         place = streets.load_streets().place(vehicle.latitude, vehicle.longitude)
-        way = streets.wander(self._rng, place, 6_000.0)
+        way = streets.wander(self._rng, place, STEERED_M)
         gone_m = 0.0
-        while not vehicle.is_locked and vehicle.id not in self._mounted and gone_m < 6_000.0:
-            hop_m = speed_kmh / 3.6 * 6.0
+        while not vehicle.is_locked and vehicle.id not in self._mounted and gone_m < STEERED_M:
+            hop_m = speed_kmh / 3.6 * HOP_S
             hop = [streets.point_along(way, gone_m + hop_m * part / 4) for part in (1, 2, 3, 4)]
             if not await vehicle.drive_to(hop, speed_kmh):
                 break
             gone_m += hop_m
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(HALT_S)
 
     async def _lose_some(self) -> None:
         while True:
@@ -279,6 +281,7 @@ class City:
         names = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
         self.riders.append(rider)
         is_known = is_tidy = False
+        is_first = True
         failures = 0
         while True:
             try:
@@ -287,8 +290,8 @@ class City:
                     await rider.tidy_up()
                     is_tidy = True
                 if is_known:
-                    outcome = await self._trip_of(rider, rng)
-                    is_tidy = outcome not in LEFT_OPEN
+                    outcome = await self._trip_of(rider, rng, is_first=is_first)
+                    is_tidy, is_first = outcome not in LEFT_OPEN, False
                 failures = 0 if is_known else failures + 1
             except Away as error:
                 if not failures:
@@ -300,13 +303,17 @@ class City:
             rest_s = AWAY_PAUSES_S[min(failures, len(AWAY_PAUSES_S)) - 1] if failures else 0.0
             await asyncio.sleep(rest_s + rng.uniform(*REST_S))
 
-    async def _trip_of(self, rider: Rider, rng: random.Random) -> str:
+    async def _trip_of(self, rider: Rider, rng: random.Random, *, is_first: bool) -> str:
         """The person's next trip, once there are not too many on the way already."""
         while self._out >= self.riders_wanted():  # noqa: ASYNC110 (the hour changes by itself)
             await asyncio.sleep(rng.uniform(1, 4))
+        intent = intend(rng)
+        if is_first:  # the city was awake before we looked: some are nearly there
+            left_m = round(intent.distance_m * rng.uniform(0.1, 1.0))
+            intent = msgspec.structs.replace(intent, distance_m=max(150, left_m))
         self._out += 1
         try:
-            outcome = await rider.go(intend(rng))
+            outcome = await rider.go(intent)
         finally:
             self._out -= 1
         self.outcomes[outcome] += 1

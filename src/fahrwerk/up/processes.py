@@ -168,6 +168,8 @@ class Database:
                     self._signal(signal.SIGQUIT)
                     is_asked_only = False
                 await asyncio.sleep(0.02)
+            with contextlib.suppress(OSError):
+                self._server.socket_dir.rmdir()  # empty when it ended cleanly
         self._dismiss_keeper()
 
     def _signal(self, number: signal.Signals) -> None:

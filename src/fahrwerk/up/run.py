@@ -35,6 +35,7 @@ LASTING_S = 60.0
 READY_WITHIN_S = 40.0
 STOP_WITHIN_S, DATABASE_STOP_WITHIN_S = 6.0, 9.0
 LOG_BYTES = 4 << 20
+FEWEST_RIDERS, MOST_RIDERS = 4, 40
 STATUS_EVERY_S, STATUS_LINE_EVERY_S = 5.0, 30.0
 
 
@@ -102,7 +103,8 @@ class House:
         if self.plan.city:
             with self.screen.step("City") as found:
                 where = ("--url", self.address, "--mqtt", self.settings.mqtt_url)
-                await self._until(self._child("sim", *where), _at_once)
+                riders = max(FEWEST_RIDERS, min(MOST_RIDERS, round(MOST_RIDERS * self.plan.scale)))
+                await self._until(self._child("sim", *where, "--riders", str(riders)), _at_once)
                 found.append("vehicles come online, riders follow within a minute")
 
     async def _start_database(self) -> None:
@@ -228,8 +230,9 @@ class House:
         for tended in reversed(self.tended):
             is_database = tended is self.database
             within_s = DATABASE_STOP_WITHIN_S if is_database else STOP_WITHIN_S
-            with self.screen.step(f"Stopping {tended.name}"):
+            with self.screen.step(tended.name) as found:
                 await tended.stop(began + within_s)
+                found.append("stopped")
         await self.pulse.close()
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
+TITLE = 12
 _ERASE = "\r\x1b[K"
 
 
@@ -49,12 +50,12 @@ class Screen:
         """One step of the start: its title, what the block puts into the list, and its time."""
         began, found = time.monotonic(), list[str]()
         if self.is_terminal:
-            self.status(f"  {title:<12} ...")
+            self.status(f"  {title:<{TITLE}} ...")
         try:
             yield found
         finally:
             self.clear()
-        self.line(f"  {title:<12} {', '.join(found):<56} {time.monotonic() - began:5.1f} s")
+        self.line(f"  {title:<{TITLE}} {', '.join(found):<56} {time.monotonic() - began:5.1f} s")
 
     def box(self, lines: Sequence[str]) -> None:
         """Lines in a frame."""

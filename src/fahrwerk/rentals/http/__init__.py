@@ -6,10 +6,11 @@ rides in kilometres, times ISO 8601 in UTC. Paths without ``/api/v1`` are aliase
 
 from __future__ import annotations
 
-from fahrwerk.rentals.http import bookings, locks, receipts, rides, search
+from fahrwerk.rentals.http import bookings, locks, receipts, rides, search, vehicles
 
 handlers = [
     search.search,
+    *vehicles.handlers,
     bookings.book,
     bookings.confirm_payment,
     bookings.list_bookings,

@@ -114,7 +114,7 @@ def started_ride(found: Details) -> StartedRide:
 @post(
     "/api/v1/rentals",
     permission="rentals.rental.create",
-    limit="booking",
+    limit="rental",
     status_code=201,
     tags=["rentals"],
 )

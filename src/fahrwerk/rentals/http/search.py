@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from litestar import MediaType, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, QueryParameter
 
 from fahrwerk.kernel import web
 from fahrwerk.rentals import contract
@@ -26,7 +26,7 @@ async def search(
     call: web.Caller,
     lat: Annotated[float, QueryParameter(ge=-90, le=90, description="WGS 84")],
     lon: Annotated[float, QueryParameter(ge=-180, le=180, description="WGS 84")],
-    vehicle_type: Annotated[VehicleType | None, QueryParameter(name="type")] = None,
+    type: FromQuery[VehicleType | None] = None,  # noqa: A002 - the contract calls it so, and errors name it
     radius: Annotated[int, QueryParameter(ge=1, le=50_000, description="Metres")] = 1_000,
     limit: web.Limit = 50,
     min_battery: Annotated[int | None, QueryParameter(ge=0, le=100, description="Percent")] = None,
@@ -39,6 +39,6 @@ async def search(
     lately carries a ``warning`` (C-18).
     """
     body = await contract.search(
-        call, lat, lon, vehicle_type, radius, limit, min_battery, model, max_price_per_minute
+        call, lat, lon, type, radius, limit, min_battery, model, max_price_per_minute
     )
     return Response(body, media_type=MediaType.JSON)

@@ -1,0 +1,224 @@
+"""The conduct every gateway owes us, tried on each file in payments/gateways."""
+
+from __future__ import annotations
+
+import asyncio
+import pkgutil
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from fahrwerk.kernel import ids
+from fahrwerk.payments import gateways
+from fahrwerk.payments.gateways import Authorisation, Change, Outcome, Question
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.gateways import Gateway
+    from tests.world import World
+
+NAMES = [m.name for m in pkgutil.iter_modules(gateways.__path__) if not m.name.startswith("_")]
+GOOD = {"sandbox": "tok_visa"}
+DECLINED = {"sandbox": "tok_insufficientFunds"}
+CHALLENGED = {"sandbox": "tok_threeDSecure"}
+
+
+class Customer:
+    """Somebody with a card at one gateway."""
+
+    def __init__(self, name: str, gateway: Gateway, call: Call, card: str, person: UUID) -> None:
+        self.name = name
+        self.gateway = gateway
+        self.call = call
+        self.card = card
+        self.person = person
+
+    async def authorise(
+        self, key: str, amount: int = 1_250, card: str | None = None, *, off_session: bool = False
+    ) -> Outcome:
+        return await self.gateway.authorise(
+            self.call,
+            Authorisation(
+                key=key, amount_minor=amount, currency="EUR", method_ref=card or self.card,
+                customer=self.person, is_off_session=off_session, metadata={},
+            ),
+        )  # fmt: skip
+
+    async def with_token(self, token: str) -> str:
+        key = f"set-up-{ids.new()}"
+        return (await self.gateway.set_up(self.call, key, token, self.person)).ref
+
+    async def read(
+        self, key: str, kind: Literal["authorize", "capture", "void", "refund"],
+        intent: str | None = None,
+    ) -> Outcome | None:  # fmt: skip
+        question = Question(key=key, kind=kind, intent=intent)
+        return await self.gateway.read(self.call, question)
+
+
+def change(key: str, intent: str | None, amount: int) -> Change:
+    assert intent is not None
+    return Change(key=key, intent=intent, amount_minor=amount, currency="EUR")
+
+
+@pytest.fixture(params=NAMES)
+async def customer(request: pytest.FixtureRequest, world: World) -> Customer:
+    name: str = request.param
+    gateway = gateways.find(name)
+    person = ids.new()
+    card = await gateway.set_up(world.system("payments"), "set-up-1", GOOD[name], person)
+    return Customer(name, gateway, world.system("payments"), card.ref, person)
+
+
+def test_there_is_a_sandbox() -> None:
+    assert "sandbox" in NAMES
+
+
+async def test_a_method_is_masked(customer: Customer) -> None:
+    """PAY-24, PAY-27."""
+    card = await customer.gateway.set_up(
+        customer.call, "set-up-2", GOOD[customer.name], customer.person
+    )
+    assert len(card.last4) == 4
+    assert len(card.expires) == 5
+    assert card.brand
+    assert GOOD[customer.name] not in card.ref
+    with pytest.raises(gateways.UnknownToken):
+        await customer.with_token("tok_nosuchtoken")
+
+
+async def test_authorise_capture_refund(customer: Customer) -> None:
+    """PAY-04, PAY-06, PAY-07: each done with its own id and the amount it was done for."""
+    held = await customer.authorise("a")
+    assert (held.kind, held.amount_minor) == ("done", 1_250)
+    taken = await customer.gateway.capture(customer.call, change("c", held.ref, 525))
+    assert (taken.kind, taken.amount_minor) == ("done", 525)
+    back = await customer.gateway.refund(customer.call, change("r", held.ref, 200))
+    assert (back.kind, back.amount_minor) == ("done", 200)
+    assert len({held.ref, taken.ref, back.ref}) == 3
+
+
+async def test_authorise_void(customer: Customer) -> None:
+    held = await customer.authorise("a")
+    gone = await customer.gateway.void(customer.call, change("v", held.ref, 1_250))
+    assert gone.kind == "done"
+    late = await customer.gateway.capture(customer.call, change("c", held.ref, 1))
+    assert late.kind == "declined"
+
+
+async def test_voiding_what_is_void_is_done(customer: Customer) -> None:
+    held = await customer.authorise("a")
+    for key in ("v1", "v2"):
+        gone = await customer.gateway.void(customer.call, change(key, held.ref, 1_250))
+        assert gone.kind == "done"
+
+
+async def test_one_key_is_one_operation(customer: Customer) -> None:
+    """PAY-29, I1: the same answer however often and however many at once."""
+    answers = await asyncio.gather(*(customer.authorise("a") for _ in range(6)))
+    assert len({(a.kind, a.ref, a.amount_minor) for a in answers}) == 1
+    ref = answers[0].ref
+    taken = await asyncio.gather(
+        *(customer.gateway.capture(customer.call, change("c", ref, 500)) for _ in range(6))
+    )
+    assert {(t.kind, t.ref) for t in taken} == {("done", taken[0].ref)}
+    back = await asyncio.gather(
+        *(customer.gateway.refund(customer.call, change("r", ref, 300)) for _ in range(6))
+    )
+    assert {b.ref for b in back} == {back[0].ref}
+    more = await customer.gateway.refund(customer.call, change("r2", ref, 201))
+    assert more.kind == "declined", "300 went back once: 200 are left"
+
+
+async def test_a_key_cannot_be_used_for_something_else(customer: Customer) -> None:
+    await customer.authorise("a")
+    assert (await customer.authorise("a", 9_900)).kind == "declined"
+
+
+@pytest.mark.parametrize(("kind", "amount"), [("capture", 1_251), ("refund", 526)])
+async def test_never_more_than_there_is(
+    customer: Customer, kind: Literal["capture", "refund"], amount: int
+) -> None:
+    """I1, I12."""
+    held = await customer.authorise("a")
+    if kind == "refund":
+        await customer.gateway.capture(customer.call, change("c", held.ref, 525))
+        answer = await customer.gateway.refund(customer.call, change("x", held.ref, amount))
+    else:
+        answer = await customer.gateway.capture(customer.call, change("x", held.ref, amount))
+    assert answer.kind == "declined"
+
+
+async def test_a_second_capture_is_refused(customer: Customer) -> None:
+    held = await customer.authorise("a")
+    await customer.gateway.capture(customer.call, change("c1", held.ref, 500))
+    again = await customer.gateway.capture(customer.call, change("c2", held.ref, 500))
+    assert again.kind == "declined"
+
+
+async def test_what_became_of_it_can_be_asked(customer: Customer) -> None:
+    """The heart of it all: by our key, and *never seen* is told from *seen*."""
+    assert await customer.read("a", "authorize") is None
+    held = await customer.authorise("a")
+    seen = await customer.read("a", "authorize", held.ref)
+    assert seen is not None
+    assert (seen.kind, seen.ref, seen.amount_minor) == ("done", held.ref, 1_250)
+    assert await customer.read("c", "capture", held.ref) is None
+    await customer.gateway.capture(customer.call, change("c", held.ref, 525))
+    taken = await customer.read("c", "capture", held.ref)
+    assert taken is not None
+    assert (taken.kind, taken.amount_minor) == ("done", 525)
+
+
+async def test_a_decline_has_a_code_and_stays(customer: Customer) -> None:
+    """PAY-11."""
+    card = await customer.with_token(DECLINED[customer.name])
+    first = await customer.authorise("a", card=card)
+    assert (first.kind, first.code) == ("declined", "insufficient_funds")
+    assert (await customer.authorise("a", card=card)).kind == "declined"
+    seen = await customer.read("a", "authorize")
+    assert seen is not None
+    assert seen.kind == "declined"
+
+
+async def test_a_challenge(customer: Customer) -> None:
+    """PAY-05: first asked for, then passed; without the rider it is a decline."""
+    card = await customer.with_token(CHALLENGED[customer.name])
+    first = await customer.authorise("a", card=card)
+    assert first.kind == "action_required"
+    assert first.next_action
+    question = Question(key="a", kind="authorize", intent=first.ref)
+    assert (await customer.gateway.confirm(customer.call, question)).kind == "done"
+    assert (await customer.gateway.confirm(customer.call, question)).kind == "done"
+    away = await customer.authorise("b", card=card, off_session=True)
+    assert (away.kind, away.code) == ("declined", "authentication_required")
+
+
+async def test_a_forgotten_card_is_not_charged(customer: Customer) -> None:
+    for _ in range(2):
+        await customer.gateway.forget(customer.call, customer.card)
+    assert (await customer.authorise("a")).kind == "declined"
+
+
+async def test_unknown_things_are_declined(customer: Customer) -> None:
+    assert (await customer.authorise("a", card="pm_nosuch")).kind == "declined"
+    answer = await customer.gateway.capture(customer.call, change("c", "pi_nosuch", 1))
+    assert answer.kind == "declined"
+
+
+async def test_webhooks_are_verified(customer: Customer) -> None:
+    with pytest.raises(gateways.Forged):
+        await customer.gateway.parse_webhook(customer.call, b"{}", {})
+    assert customer.gateway.account_of(b"not even json") is None
+
+
+async def test_operators_have_accounts_of_their_own(customer: Customer, world: World) -> None:
+    """I7: the same key with another operator is another operation."""
+    from tests.world import make_world
+
+    other = (await make_world()).system("payments")
+    await customer.authorise("a")
+    question = Question(key="a", kind="authorize", intent=None)
+    assert await customer.gateway.read(other, question) is None
