@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("up", "serve", "work", "broker", "migrate", "seed", "sim", "ride", "doctor", "events"),
-    *("audit", "new", "version"),
+    *("audit", "new", "replay", "bench", "version"),
 )
 
 
@@ -71,6 +74,25 @@ def test_migrations_are_not_tried_with_the_applications_login(
     assert "FAHRWERK_DATABASE_ADMIN_URL" in capsys.readouterr().err
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("command", ["serve", "work", "events"])
+def test_a_database_that_does_not_answer_is_said_in_a_line(command: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    url = f"postgresql://fahrwerk_app@127.0.0.1:{port}/fahrwerk"
+    done = subprocess.run(
+        [sys.executable, "-m", "fahrwerk.cli", command],
+        env={**os.environ, "FAHRWERK_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "DATABASE_UNAVAILABLE" in done.stderr
+
+
 def test_up_passes_on_what_stands_in_its_way(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +102,19 @@ def test_up_passes_on_what_stands_in_its_way(
         assert cli.main(["up", "--port", str(port), "--data", str(tmp_path)]) == 1
     assert f"Port {port}" in capsys.readouterr().err
     assert not (tmp_path / "postgres").exists(), "nothing was started"
+
+
+def test_a_replay_without_its_file_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["replay", "none.csv", "--stations", "none.csv"]) == 1
+    assert "none.csv" in capsys.readouterr().err
+
+
+def test_the_bench_needs_a_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["bench"]) == 1
+    assert "make bench" in capsys.readouterr().err
 
 
 def test_a_room_of_an_impossible_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import httpx
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fahrwerk.identity import contract as identity
-from fahrwerk.kernel import db, jobs
-from fahrwerk.kernel.pump import Pump
-from fahrwerk.replay import Wishes, replay
-from fahrwerk.replay.plan import Plan, plan
+from fahrwerk.replay import in_words
+from fahrwerk.replay.plan import Plan, Ride, plan
+from fahrwerk.replay.report import About, Count, Outcome, Paid, Ridden, report
 from fahrwerk.replay.trips import (
     NOT_RIDDEN,
     RULES,
@@ -33,10 +30,9 @@ from fahrwerk.replay.trips import (
     read_stations,
     read_trips,
 )
-from tests.world import World, http_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    pass
 
 RIDES = Path(__file__).parent / "data" / "rides"
 ZONE = ZoneInfo("America/Los_Angeles")
@@ -222,7 +218,7 @@ def test_every_plan_can_be_ridden(trips: list[Trip], riders: int) -> None:
             over.add(step.ride)
     assert not riding
     assert len(over) == len(trips)
-    assert 0 <= max((ride.rider for ride in made.rides), default=0) < made.riders
+    assert all(0 <= ride.rider < made.riders for ride in made.rides)
 
 
 @given(TRIPS)
@@ -314,66 +310,110 @@ def test_the_week_is_planned_as_it_was() -> None:
     assert max(ride.ends_at - ride.starts_at for ride in made.rides).total_seconds() == longest
 
 
-# --- riding
+# --- comparing
 
-PASSWORD = "a recorder of rides gone by"
-
-
-@pytest.fixture
-async def working(world: World) -> AsyncIterator[World]:
-    """The world with a worker beside it, as `fahrwerk up` has one."""
-    pump, runner = Pump(), jobs.Runner(("pricing", "payments", "rentals", "notifications"))
-    db.database().after_events = pump.wake
-    await pump.start()
-    await runner.start()
-    yield world
-    await runner.stop()
-    await pump.stop()
-    db.database().after_events = lambda: None
+ABOUT = About(
+    tenant="t", url="u", zone=ZONE.key, currency="EUR", longest_s=DAY_S, took_s=1.0, requests=1,
+    rate_limited=0,
+)  # fmt: skip
+READ = recorded(
+    "6,1800,2014-05-05T00:00,1,2014-05-05T00:30,2,9",
+    "7,600,2014-05-05T00:10,1,2014-05-05T00:20,3,9",
+    "8,90000,2014-05-05T23:59,2,2014-05-07T00:59,3,8",
+    "9,x,2014-05-05T23:59,2,2014-05-07T00:59,3,8",
+)
+MADE = plan(READ.trips, DAY_S)
 
 
-async def recorder(world: World) -> str:
-    """An account that may move the clock; given by the platform, as administrators cannot."""
-    email = f"recorder@{world.operator.slug}.example"
-    roles = frozenset({"admin", "recorder"})
-    await identity.add_person(world.system(), email, PASSWORD, roles, "Re", "Corder")
-    return email
-
-
-def wishes(world: World, email: str, **fields: object) -> Wishes:
-    values: dict[str, object] = {
-        "trips": RIDES / "trips_2014-05-05_week.csv",
-        "stations": RIDES / "stations.csv",
-        "tenant": world.operator.slug,
-        "email": email,
-        "password": PASSWORD,
-        "staff": True,
-        "url": "http://test",
-        "hands": 8,
+def as_ridden(ride: Ride, **other: object) -> Ridden:
+    values = {
+        "id": f"rent_{ride.trip.trip_id}",
+        "vehicle": ride.trip.bike,
+        "started_at": ride.starts_at,
+        "ended_at": ride.ends_at,
+        "start": ride.trip.start.name,
+        "end": ride.trip.end.name,
+        "billed_minutes": -(-ride.trip.duration_s // 60),
+        "total_minor": 700,
     }
-    return Wishes(**(values | fields))  # type: ignore[arg-type]
+    return msgspec.convert(values | other, Ridden)
 
 
-def transport() -> httpx.AsyncBaseTransport:
-    return httpx.ASGITransport(app=http_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
+GOOD = [as_ridden(ride) for ride in MADE.rides if not ride.is_refusal_expected]
+OUTCOMES = [
+    Outcome(refusal="VEHICLE_UNAVAILABLE")
+    if ride.is_refusal_expected
+    else Outcome(rental_id=f"rent_{ride.trip.trip_id}")
+    for ride in MADE.rides
+]
+PAID = {ride.id: Paid(700, False) for ride in GOOD}
 
 
-async def test_recorded_rides_are_ridden_rated_and_paid(working: World, tmp_path: Path) -> None:
-    """The first 200 trips through the real API: every count agrees, and a repeat changes none."""
-    email = await recorder(working)
-    wished = wishes(working, email, limit=200, report=tmp_path / "report.json")
-    said: list[str] = []
-    first = await replay(wished, said.append, transport())
-    assert first.differences == []
-    assert (first.rows, first.rides.recorded, first.rides.ridden) == (200, 200, 200)
-    trips = recorded_week().trips[:200]
-    assert first.seconds.ridden == sum(trip.duration_s for trip in trips)
-    assert first.billed_minutes == sum(-(-trip.duration_s // 60) for trip in trips)
-    assert first.money.captured_minor == first.money.receipts_minor > 0
-    assert list(first.days) == ["2014-05-05"]
-    assert json.loads((tmp_path / "report.json").read_text())["rides"]["ridden"] == 200
-    again = await replay(wished, said.append, transport())
-    assert again.differences == []
-    assert again.rides == first.rides
-    assert again.money == first.money
-    assert again.about.requests < first.about.requests / 2, "what is there is not ridden again"
+def differences(
+    rides: list[Ridden] = GOOD,
+    outcomes: list[Outcome] = OUTCOMES,
+    paid: dict[str, Paid] = PAID,
+) -> list[str]:
+    return report(READ, MADE, outcomes, rides, paid, ABOUT).differences
+
+
+def test_what_agrees_is_said_to_agree() -> None:
+    made = report(READ, MADE, OUTCOMES, GOOD, PAID, ABOUT)
+    assert made.differences == []
+    assert (made.rides, made.rows) == (Count(2, 2), 4)
+    assert made.days == {"2014-05-05": Count(2, 2)}
+    assert made.starts == {"Station 1": Count(1, 1), "Station 2": Count(1, 1)}
+    assert made.seconds == Count(91_800, 91_800)
+    assert [(told.line, told.rule, told.outcome) for told in made.findings] == [
+        (3, "bike_in_two_rides", "refused by the platform: VEHICLE_UNAVAILABLE"),
+        (4, "over_limit", "ridden, 90000 s"),
+        (5, "malformed_row", "not ridden"),
+    ]
+    assert "Nothing differs." in in_words(made)
+
+
+def test_a_ride_ended_at_the_limit_is_told_and_no_difference() -> None:
+    over = MADE.rides[-1]
+    cut = as_ridden(over, ended_at=over.starts_at + timedelta(seconds=DAY_S))
+    made = report(READ, MADE, OUTCOMES, [GOOD[0], cut], PAID, ABOUT)
+    assert made.differences == []
+    assert made.findings[1].outcome == f"ridden, {DAY_S} s"
+    assert made.seconds == Count(1800 + DAY_S, 1800 + DAY_S)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"rides": GOOD[1:]}, "line 2 (trip 6): not among the platform's completed rides"),
+        ({"rides": GOOD[1:]}, "rides: 2 recorded, 1 ridden"),
+        ({"rides": GOOD[1:]}, "rides from Station 1: 1 recorded, 0 ridden"),
+        ({"rides": [*GOOD, as_ridden(MADE.rides[0], id="x")]}, "rides: 2 recorded, 3 ridden"),
+        (
+            {"rides": [as_ridden(MADE.rides[0], ended_at=MADE.rides[0].starts_at), GOOD[1]]},
+            "line 2 (trip 6): took 0 s, recorded 1800 s",
+        ),
+        (
+            {"rides": [as_ridden(MADE.rides[0], started_at=MADE.rides[1].starts_at), GOOD[1]]},
+            "line 2 (trip 6): began 2014-05-05 07:10:00+00:00",
+        ),
+        ({"rides": [as_ridden(MADE.rides[0], end="nowhere"), GOOD[1]]}, "rides to nowhere: 0"),
+        (
+            {"outcomes": [Outcome(refusal="PAYMENT_FAILED"), *OUTCOMES[1:]]},
+            "line 2 (trip 6): refused, PAYMENT_FAILED",
+        ),
+        (
+            {"outcomes": [OUTCOMES[0], Outcome(rental_id="rent_7"), OUTCOMES[2]]},
+            "line 3 (trip 7): accepted although bike 9 was in another ride",
+        ),
+        ({"paid": {"rent_6": Paid(700, False)}}, "money: receipts 1400, captured 700"),
+        ({"paid": PAID | {"rent_6": Paid(700, True)}}, "money: 1 payments have not come to an end"),
+        (
+            {"paid": {"rent_6": Paid(600, False), "rent_8": Paid(800, False)}},
+            "money of rent_6: receipt 700, captured 600",
+        ),
+        ({"paid": PAID | {"x": Paid(1, False)}}, "money: captured for 1 rentals that are no"),
+    ],
+)
+def test_whatever_differs_is_seen(changed: dict[str, Any], says: str) -> None:
+    """Each of these would let money or a ride go missing."""
+    assert any(line.startswith(says) for line in differences(**changed)), differences(**changed)

@@ -269,14 +269,20 @@ def _free_ports(count: int) -> list[int]:
         return [server.getsockname()[1] for server in servers]
 
 
-def _fahrwerk(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+def _fahrwerk(command: str, data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "fahrwerk.cli", *arguments, "--data", str(data)],
+        [sys.executable, "-m", "fahrwerk.cli", command],
+        env=_environment(data),
         capture_output=True,
         text=True,
         check=False,
         timeout=90,
     )
+
+
+def _environment(data: Path) -> dict[str, str]:
+    others = {k: v for k, v in os.environ.items() if not k.startswith("FAHRWERK_")}
+    return {**others, DATA: str(data)}
 
 
 def _running_on(data: Path) -> list[psutil.Process]:
@@ -335,14 +341,13 @@ def test_the_whole_platform_comes_up_heals_and_goes_down(place: Path) -> None:
     """From nothing to a ride with a receipt; a killed process comes back; nothing is left."""
     data = place / "var"
     port, mqtt_port = _free_ports(2)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("FAHRWERK_")}
     asked = ("--port", str(port), "--mqtt-port", str(mqtt_port), "--vehicles", "0.2")
     with open(place / "out", "wb") as out:
         up = subprocess.Popen(
-            [sys.executable, "-m", "fahrwerk.cli", "up", *asked, "--data", str(data)],
+            [sys.executable, "-m", "fahrwerk.cli", "up", *asked],
+            env=_environment(data),
             stdout=out,
             stderr=subprocess.STDOUT,
-            env=env,
         )
     said = (place / "out").read_text
     try:
@@ -360,6 +365,8 @@ def test_the_whole_platform_comes_up_heals_and_goes_down(place: Path) -> None:
         assert "payment processed" in ride.stdout
         assert "commands/unlock" in ride.stdout, "what the broker carried was shown"
         assert "RideReceipt: " in ride.stdout
+        seeded = _fahrwerk("seed", data=data)
+        assert "400 vehicles, 320 of them new" in seeded.stdout, "only what is missing"
         doctor = _fahrwerk("doctor", data=data)
         assert doctor.returncode == 0, doctor.stdout
         assert "invariants     all hold" in doctor.stdout

@@ -8,6 +8,7 @@ Run it only to renew those files; nothing of this runs, or is fetched, when Fahr
 
 Only the standard library is used.
 """
+# long: run once in a while, by hand, and read from top to bottom: one file is easier to follow.
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ the same image; on a laptop ``fahrwerk up`` starts one of each.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import importlib.util
@@ -44,6 +45,7 @@ def furniture(name: str) -> list[Any]:
 
 def load_rooms() -> None:
     """Import what registers itself: events, handlers, jobs."""
+    importlib.import_module("fahrwerk.kernel.upkeep")
     for name in ("events", "handlers", "jobs"):
         furniture(name)
 
@@ -72,6 +74,7 @@ async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
     load_rooms()
     doors.runner = settings.doors
     crypto.set_signing_secret(installation_secret(settings))
+    before = postgres.started()
     dsn, _ = database_urls(settings)
     database = await db.open_database(dsn, settings.database_pool)
     hub = live.connect(dsn)
@@ -83,6 +86,7 @@ async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
     finally:
         await hub.stop()
         await db.close_database()
+        await asyncio.to_thread(postgres.stop_started, before)
 
 
 @contextlib.asynccontextmanager

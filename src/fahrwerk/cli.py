@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """
 
+# long: one command after the other, and what each takes
+
 from __future__ import annotations
 
 import argparse
@@ -10,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,7 +73,15 @@ def _up(args: argparse.Namespace, settings: Settings) -> int:
 def _serve(args: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
+    async def knock() -> None:
+        from fahrwerk.app import database_urls
+        from fahrwerk.kernel import db
+
+        await db.open_database(database_urls(settings)[0], 1)
+        await db.close_database()
+
     with _database(settings):
+        _run(knock())  # what is wrong is said here in a sentence, and by the server in a traceback
         uvicorn.run(
             "fahrwerk.app:serve_app",
             factory=True,
@@ -122,8 +133,11 @@ def _migrate(_: argparse.Namespace, settings: Settings) -> int:
 def _seed(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk import seed
 
-    with _database(settings):
-        print(_run(seed.seed(_quiet(settings), args.scale)))
+    try:
+        with _database(settings):
+            print(_run(seed.seed(_quiet(settings), args.scale)))
+    except seed.NotHere as error:
+        raise Refused(str(error)) from None
     return 0
 
 
@@ -173,6 +187,32 @@ def _ride(args: argparse.Namespace, settings: Settings) -> int:
         return _run(ride.ride(url, mqtt_url, args.tenant, print))
     except Away as error:
         raise Refused(f"{error}. Start the platform first: make up") from None
+
+
+def _replay(args: argparse.Namespace, settings: Settings) -> int:
+    from fahrwerk import replay
+    from fahrwerk.sim import demo
+
+    found = _where(args, settings)
+    wishes = replay.Wishes(
+        trips=args.trips,
+        stations=args.stations,
+        tenant=args.tenant,
+        email=args.email or demo.PLATFORM.email,
+        password=os.environ.get("FAHRWERK_REPLAY_PASSWORD") or demo.PLATFORM.password,
+        staff=args.staff,
+        url=args.url or found.address,
+        report=args.report,
+        limit=args.limit,
+        zone=args.zone,
+        tariff=tuple(args.tariff) if args.tariff else None,
+    )
+    try:
+        report = _run(replay.replay(wishes, lambda line: print(line, flush=True)))
+    except replay.Stuck as error:
+        raise Refused(str(error)) from None
+    print(replay.in_words(report))
+    return 1 if report.differences else 0
 
 
 def _doctor(args: argparse.Namespace, settings: Settings) -> int:
@@ -269,6 +309,12 @@ def _new(args: argparse.Namespace, _: Settings) -> int:
     return 0
 
 
+def _bench(args: argparse.Namespace, _: Settings) -> int:
+    if not Path("tests/bench/__main__.py").is_file():
+        raise Refused("The measurements belong to a checkout with its tests: make bench")
+    return subprocess.call([sys.executable, "-m", "tests.bench", *args.arguments])
+
+
 def _version(_: argparse.Namespace, __: Settings) -> int:
     from importlib.metadata import version
 
@@ -362,6 +408,7 @@ def _parser() -> argparse.ArgumentParser:
     command("work", _work, "handle events, run jobs and speak with vehicles")
     command("migrate", _migrate, "bring the database up to this version")
     _parse_city(command)
+    _parse_replay(command)
     _parse_tools(command)
     return parser
 
@@ -385,6 +432,25 @@ def _parse_city(command: Callable[..., argparse.ArgumentParser]) -> None:
     sim.add_argument("--seed", default="fahrwerk", help="the same seed, the same city")
 
 
+def _parse_replay(command: Callable[..., argparse.ArgumentParser]) -> None:
+    replay = command("replay", _replay, "ride recorded trips again, through the API")
+    replay.add_argument("trips", type=Path, help="CSV: trip_id,duration,start_date,...")
+    replay.add_argument("--stations", type=Path, required=True, help="CSV: where stations are")
+    replay.add_argument("--tenant", default="replay", help="operator to ride in (default: replay)")
+    replay.add_argument("--url", help="of the platform")
+    replay.add_argument("--data", type=Path, help="data folder of the up to find (default: var)")
+    replay.add_argument("--email", help="platform administrator (default: the demo's)")
+    replay.add_argument(
+        "--staff", action="store_true", help="the account is the operator's own, and may record"
+    )
+    replay.add_argument("--limit", type=int, help="only the first so many records")
+    replay.add_argument("--zone", default="America/Los_Angeles", help="time zone of the records")
+    replay.add_argument(
+        "--tariff", nargs=3, metavar=("BASE", "MINUTE", "DAY"), help="prices, as 1.50 0.25 75"
+    )
+    replay.add_argument("--report", type=Path, help="write the report as JSON")
+
+
 def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     """What looks after an installation."""
     doctor = command("doctor", _doctor, "examine this installation and say what to do")
@@ -399,6 +465,8 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     new = command("new", _new, "make the furniture of a new room in this checkout")
     new.add_argument("what", choices=["room"])
     new.add_argument("name", help="a noun for what it is about, in small letters")
+    bench = command("bench", _bench, "measure this machine (in a checkout)")
+    bench.add_argument("arguments", nargs=argparse.REMAINDER, help="for tests.bench")
     command("version", _version, "say which version this is")
 
 
@@ -413,7 +481,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as error:
         sys.stderr.write(f"fahrwerk: {error}\n")
     except errors.Problem as problem:
-        sys.stderr.write(f"fahrwerk: {problem.text} ({problem.error_code})\n")
+        reason = problem.error_code
+        if problem.__cause__ is not None:  # the connection that failed, say, and how
+            reason = f"{reason}: {problem.__cause__}"
+        sys.stderr.write(f"fahrwerk: {problem.text} ({reason})\n")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from fahrwerk import app
-from fahrwerk.kernel import clock, db, migrate, pump
+from fahrwerk.kernel import clock, db, invariants, migrate, pump
 from fahrwerk.kernel.call import system
 from fahrwerk.tenancy import contract as tenancy
 
@@ -172,7 +172,8 @@ async def about_database(settings: Settings) -> AsyncIterator[Finding]:
         yield await _migrations(owner)
     try:
         async with app.grounded(settings, "doctor"):
-            yield Finding("ok", "database", f"{dsn.rpartition('@')[2]} lets the application in")
+            where = dsn.rpartition("@")[2]
+            yield Finding("ok", "database", f"{where} answers, and the login is not too mighty")
             yield await _clock()
             async for finding in _events():
                 yield finding
@@ -246,10 +247,10 @@ async def _events() -> AsyncIterator[Finding]:
 
 
 async def _invariants() -> AsyncIterator[Finding]:
-    """What must always hold (RELIABILITY.md, section 1), asked of every room that can tell."""
+    """What must always hold (RELIABILITY.md, section 1), asked of all that can tell."""
     asked, broken = 0, list[str]()
     for operator in await tenancy.operators(system(None, "doctor")):
-        for room in app.furniture("queries"):
+        for room in (invariants, *app.furniture("queries")):
             if (ask := getattr(room, "broken_invariants", None)) is not None:
                 asked += 1
                 found = await ask(system(operator.id, "doctor", slug=operator.slug))

@@ -46,6 +46,10 @@ OPERATORS = (
 )
 
 
+class NotHere(Exception):
+    """This installation is no demo."""
+
+
 class Model(NamedTuple):
     """A kind of vehicle as it is bought."""
 
@@ -113,7 +117,12 @@ FLEET = (
 
 
 async def seed(settings: Settings, scale: float = 1.0) -> str:
-    """Make what is missing; says what there is. ``scale`` is of the fleet: 1.0 is 400 vehicles."""
+    """Make what is missing; says what there is. ``scale`` is of the fleet: 1.0 is 400 vehicles.
+
+    Raises ``NotHere`` in production.
+    """
+    if not settings.dev:
+        raise NotHere("FAHRWERK_DEV is off: an installation in earnest gets no public passwords.")
     async with grounded(settings, "seed"):
         for operator in OPERATORS:
             await tenancy.create_operator(system(None, "seed"), operator)

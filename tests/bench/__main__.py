@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import uvloop
 
-from tests.bench import booking, lag, memory, profile, report, search, unlock
+from tests.bench import booking, lag, memory, page, profile, report, search, unlock
 from tests.bench.city import seed
 from tests.bench.plan import QUICK, Plan
 from tests.bench.stage import durability, stage
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.bench.floors import Figure
     from tests.bench.stage import Stage
 
-Measure = Callable[["Stage", "City", Plan], Awaitable[list["Figure"]]]
+Measure = Callable[["Stage", "City", Plan], Coroutine[Any, Any, list["Figure"]]]
 
 
 async def _house(on: Stage, _: City, plan: Plan) -> list[Figure]:
@@ -47,6 +47,7 @@ def _wishes() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="watch `fahrwerk up` this long")
     parser.add_argument("--requests", type=int, help="to the API process whose memory is watched")
     parser.add_argument("--processes", type=int, help="API processes (2)")
+    parser.add_argument("--page", action="store_true", help=f"put the figures into {page.PAGE}")
     wishes = parser.parse_args()
     if unknown := set(wishes.names) - set(MEASURES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
@@ -65,8 +66,9 @@ def _plan(wishes: argparse.Namespace) -> Plan:
 
 def main() -> int:
     """Run what was asked for; 1 when a floor is missed."""
-    wishes, figures = _wishes(), []
+    wishes = _wishes()
     plan = _plan(wishes)
+    figures: list[Figure] = []
     names = [name for name in MEASURES if name in (wishes.names or MEASURES)]
     facts = {"machine": report.machine(), "plan": plan, "measures": names}
     with stage() as on:
@@ -82,7 +84,10 @@ def main() -> int:
     for figure in missed:
         words = figure.floor.words if figure.floor and figure.sound else "the run went wrong"
         print(f"\nmissed: {figure.what}: {words}")
-    print(f"\n{report.keep(figures, facts | on.facts)}")
+    facts |= on.facts
+    print(f"\n{report.keep(figures, facts)}")
+    if wishes.page:
+        page.write(figures, facts)
     return 1 if missed else 0
 
 

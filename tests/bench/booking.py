@@ -13,8 +13,8 @@ import httpx
 import msgspec
 
 from fahrwerk.kernel import db
-from tests.bench import capture, city as cities, load, replay
-from tests.bench.city import RIDERS
+from tests.bench import capture, load, replay
+from tests.bench.city import RIDERS, bookings
 from tests.bench.floors import BOOKING, BOOKING_P95_MS, BOOKINGS_PER_S, Figure
 from tests.bench.report import median, noise, say
 from tests.bench.stage import DATABASE, spent_us
@@ -135,7 +135,7 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
 
 
 async def _book(api: Api, city: City, first: int, count: int) -> Run:
-    requests = cities.bookings(city, first, count)
+    requests = bookings(city, first, count)
     return await load.as_many_as_possible(api.targets, requests, wanted=201)
 
 
@@ -161,7 +161,8 @@ async def _pgbench(
         stage, script, city.tenant, count=count, connections=side.connections,
         turn=len(side.replays),
     )  # fmt: skip
-    side.limit_cpu.append(spent_us(before, stage.cpu_s(), ran.done))
+    used = spent_us(before, stage.cpu_s(), ran.done)
+    side.limit_cpu.append({"postgres": used["postgres"], "pgbench": round(ran.client_us, 1)})
     side.replays.append(ran)
     counted = await owner.fetchrow(_COUNTS)
     if counted["booked"] != ran.done:
@@ -181,6 +182,8 @@ def _throughput(side: Side, script: Script) -> Figure:
         floor=BOOKING,
         sound=not side.wrong,
         noise=max(noise(rates), noise(limits)),
+        cpu_us=median([sum(each.values()) for each in side.cpu]),
+        limit_cpu_us=median([sum(each.values()) for each in side.limit_cpu]),
         detail={
             "runs": [run.say() for run in side.runs],
             "cpu_us_per_booking": side.cpu,
@@ -201,7 +204,7 @@ async def _at_rate(
     before = stage.cpu_s(api.processes, worker=[worker])
     run = await load.at_rate(
         api.targets,
-        cities.bookings(city, 0, count),
+        bookings(city, 0, count),
         per_second=BOOKINGS_PER_S,
         count=count,
         wanted=201,
@@ -209,7 +212,8 @@ async def _at_rate(
     cpu = spent_us(before, stage.cpu_s(api.processes, worker=[worker]), run.answered)
     p50, p95, p99 = (run.quantile_ms(share) for share in (0.5, 0.95, 0.99))
     say(
-        f"booking at {BOOKINGS_PER_S}/s: p50 {p50:.1f} p95 {p95:.1f} p99 {p99:.1f} {run.errors} {cpu}"
+        f"booking at {BOOKINGS_PER_S}/s: p50 {p50:.1f} p95 {p95:.1f} p99 {p99:.1f} "
+        f"{dict(run.errors)} {cpu}"
     )
     return Figure(
         what=f"booking p95 at {BOOKINGS_PER_S}/s (p50 {p50:.1f}, p99 {p99:.1f}), worker running",

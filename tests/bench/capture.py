@@ -1,4 +1,4 @@
-"""What one request really says to PostgreSQL: every statement with its arguments, as pgbench script.
+"""What one request really says to PostgreSQL, statement by statement, as a pgbench script.
 
 The application runs in this process on the seeded database, and asyncpg tells each statement it
 sends. Two requests that differ in nothing but rider and vehicle are recorded; what differs in their
@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from tests.bench.city import RIDER_HEAD, VEHICLE_HEAD, rider_id, vehicle_id
 
 if TYPE_CHECKING:
     import asyncpg
+    from asyncpg.connection import LoggedQuery
 
 STICKY = "SELECT set_config('role'"
 """What a sticky connection says when it changes sides. pgbench never has to."""
@@ -54,7 +56,7 @@ async def listen(act: Callable[[], Awaitable[Any]]) -> list[Said]:
     said: list[Said] = []
     hearing: list[asyncpg.Connection[Any]] = []
 
-    def hear(record: asyncpg.LoggedQuery) -> None:
+    def hear(record: LoggedQuery) -> None:
         if not record.query.startswith(STICKY):
             said.append(Said(record.query, tuple(record.args or ())))
 
@@ -96,12 +98,12 @@ class Writer:
         lines = ["\\set i :first + :client_id * :each + :n", "\\set n :n + 1"]
         statements = []
         for number, (a, b) in enumerate(zip(one, two, strict=True)):
-            sql = re.sub(r"\$(\d+)", lambda m, a=a, b=b, s=number: self._value(s, m, a, b), a.sql)
+            sql = re.sub(r"\$(\d+)", partial(self._value, number, a, b), a.sql)
             statements.append(" ".join(a.sql.split()))
             lines.append(sql.strip().rstrip(";") + ";")
         return Script("\n".join(lines) + "\n", self.values, statements)
 
-    def _value(self, number: int, match: re.Match[str], a: Said, b: Said) -> str:
+    def _value(self, number: int, a: Said, b: Said, match: re.Match[str]) -> str:
         index = int(match[1]) - 1
         kind = a.kinds[index]
         return f"({self._expression(f'v{number}_{index}', a.args[index], b.args[index])})::{kind}"

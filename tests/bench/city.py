@@ -135,7 +135,7 @@ async def _seed(stage: Stage, vehicles: int, riders: int) -> City:
 
 
 def _types(count: int) -> list[str]:
-    names, weights = zip(*TYPES, strict=True)
+    names, weights = [name for name, _ in TYPES], [weight for _, weight in TYPES]
     return random.Random(1).choices(names, weights, k=count)
 
 

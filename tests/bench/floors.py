@@ -74,6 +74,9 @@ class Figure(msgspec.Struct, kw_only=True):
     """False when the run itself went wrong (errors, too few answers): then no floor holds."""
     noise: float | None = None
     """(largest - smallest) / median of the runs it is the median of."""
+    cpu_us: float | None = None
+    """CPU microseconds of everybody, per request: less noisy than time on a machine in use."""
+    limit_cpu_us: float | None = None
     detail: dict[str, Any] = {}
 
     @property

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
-from tests.bench import booking, city as cities, load
-from tests.bench.city import RIDERS
+from tests.bench import booking, load
+from tests.bench.city import RIDERS, bookings
 from tests.bench.floors import EVENT_LAG_P95_MS, EVENTS_PER_S, Figure
 from tests.bench.report import say
 
@@ -57,9 +57,7 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
     try:
         with stage.worker(), stage.api(plan.processes) as api:
             last = await owner.fetchval(_LAST)
-            run = await load.as_many_as_possible(
-                api.targets, cities.bookings(city, 0, TRIED), wanted=201
-            )
+            run = await load.as_many_as_possible(api.targets, bookings(city, 0, TRIED), wanted=201)
             await asyncio.sleep(SETTLE_S)  # what handlers emit counts too
             each = await owner.fetchval(_SINCE, last) / max(1, run.answered)
             last = await owner.fetchval(_LAST)
@@ -78,7 +76,7 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
 
 async def _events(api: Api, city: City, plan: Plan, per_second: float) -> Run:
     count = min(RIDERS - TRIED, round(plan.rate_s * per_second))
-    requests = cities.bookings(city, TRIED, count)
+    requests = bookings(city, TRIED, count)
     return await load.at_rate(api.targets, requests, per_second=per_second, count=count, wanted=201)
 
 

@@ -1,4 +1,4 @@
-"""The load generator: many keep-alive connections, prepared request bytes, as little else as can be.
+"""The load generator: many keep-alive connections, prepared request bytes, little else.
 
 A general HTTP client costs several times what the platform needs to answer; this one reads the
 status, ``content-length`` and nothing more. Two ways to load:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psutil
 
-from tests.bench import city as cities, load
+from tests.bench import load
+from tests.bench.city import places_never_repeated, searches
 from tests.bench.floors import API_RSS_MB, HOUSE_MB, Figure
 from tests.bench.report import say
 from tests.bench.stage import tail
@@ -40,10 +41,10 @@ MB = 1 << 20
 
 def mixed(city: City) -> Iterator[bytes]:
     """Mostly repeated searches, as riders do; every twentieth is something else."""
-    places = cities.places_never_repeated(5_000_000)
-    new = cities.searches(city, places, 1_000)
+    places = places_never_repeated(5_000_000)
+    new = searches(city, places, 1_000)
     repeated = itertools.cycle(
-        itertools.islice(cities.searches(city, cities.places_never_repeated(0), 1_000), 200)
+        itertools.islice(searches(city, places_never_repeated(0), 1_000), 200)
     )
     head, stranger = city.headers(0), f"X-Tenant-ID: {city.slug}\r\n"
     others = itertools.cycle(
@@ -99,6 +100,8 @@ class Sample(msgspec.Struct):
     at_s: float
     pss_mb: dict[str, float]
     rss_mb: float
+    cpu_s: dict[str, float]
+    """Used since the start, by name."""
 
     @property
     def total_mb(self) -> float:
@@ -158,15 +161,17 @@ async def _watch(up: subprocess.Popen[bytes], seconds: float) -> list[Sample]:
 def _sample(pid: int, at_s: float) -> Sample:
     top = psutil.Process(pid)
     pss: dict[str, float] = {}
+    cpu: dict[str, float] = {}
     rss = 0.0
     for process in (top, *top.children(recursive=True)):
         try:
-            info, name = process.memory_full_info(), _name(process)
+            info, name, times = process.memory_full_info(), _name(process), process.cpu_times()
         except psutil.NoSuchProcess:
             continue
         pss[name] = pss.get(name, 0.0) + info.pss / MB
+        cpu[name] = cpu.get(name, 0.0) + times.user + times.system
         rss += info.rss / MB
-    return Sample(at_s, {name: round(mb, 1) for name, mb in pss.items()}, round(rss, 1))
+    return Sample(at_s, {name: round(mb, 1) for name, mb in pss.items()}, round(rss, 1), cpu)
 
 
 def _name(process: psutil.Process) -> str:
@@ -179,6 +184,11 @@ def _name(process: psutil.Process) -> str:
 def _of_house(samples: list[Sample], plan: Plan) -> Figure:
     most = max(samples, key=lambda sample: sample.total_mb)
     later = [s for s in samples if s.at_s >= plan.minutes * 15]
+    first, last = samples[0], samples[-1]
+    busy = {
+        name: round((used - first.cpu_s.get(name, 0.0)) / max(1.0, last.at_s - first.at_s), 3)
+        for name, used in last.cpu_s.items()
+    }
     growth: Any = later[-1].total_mb - later[0].total_mb if later else 0.0
     return Figure(
         what=f"`fahrwerk up` with its city, {plan.minutes:g} min (RSS sum "
@@ -186,5 +196,5 @@ def _of_house(samples: list[Sample], plan: Plan) -> Figure:
         measured=most.total_mb,
         unit="MB PSS",
         floor=HOUSE_MB,
-        detail={"samples": samples},
+        detail={"samples": samples, "cores_busy": busy},
     )

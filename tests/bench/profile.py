@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.bench import booking, city as cities, load, replay
+from tests.bench import booking, load, replay
+from tests.bench.city import RIDERS, bookings, places_never_repeated, searches
+from tests.bench.floors import EVENTS_PER_S
 from tests.bench.report import say
 from tests.bench.stage import answering, spent_us
 from tests.servers import free_port
@@ -24,12 +26,13 @@ from tests.servers import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from subprocess import Popen
 
     from tests.bench.city import City
     from tests.bench.floors import Figure
     from tests.bench.load import Run
     from tests.bench.plan import Plan
-    from tests.bench.stage import Api, Stage
+    from tests.bench.stage import Stage
 
 SHOWN = 25
 SERVE = ("fahrwerk.cli", "serve", "--port")
@@ -37,23 +40,25 @@ SERVE = ("fahrwerk.cli", "serve", "--port")
 
 async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
     """Print the budgets; no line of the table."""
-    new = cities.searches(city, cities.places_never_repeated(7_000_000), 1_000)
+    new = searches(city, places_never_repeated(7_000_000), 1_000)
     repeated = itertools.cycle(
-        itertools.islice(cities.searches(city, cities.places_never_repeated(0), 1_000), 200)
+        itertools.islice(searches(city, places_never_repeated(0), 1_000), 200)
     )
+    seconds = plan.run_s * 2
     budgets = {}
     for name, requests in (("search, new places", new), ("search, repeated places", repeated)):
-        budgets[name] = await _budget(stage, name, requests, 200, plan.run_s * 2)
+        budgets[name] = await _of_api(stage, name, requests, 200, seconds)
     await booking.clear(stage)
-    count = min(cities.RIDERS, 2 * plan.bookings)
-    budgets["booking"] = await _budget(
-        stage, "booking", cities.bookings(city, 0, count), 201, float("inf")
-    )
+    requests = bookings(city, 0, min(RIDERS, 2 * plan.bookings))
+    budgets["booking"] = await _of_api(stage, "booking", requests, 201, float("inf"))
+    await booking.clear(stage)
+    budgets["worker"] = await _of_worker(stage, city, seconds)
     script = await booking.recorded(stage, city)
     await booking.clear(stage)
     alone = replay.replay(
         stage, script, city.tenant, count=plan.bookings // 2, connections=1, report=True
     )
+    say("statements of a booking, one client, commit included")
     for ms, sql in zip(alone.each_ms, script.statements, strict=True):
         print(f"    {1000 * ms:7.1f} us  {sql[:100]}", file=sys.stderr)
     stage.facts["budgets"] = budgets
@@ -63,46 +68,66 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
     return []
 
 
-async def _budget(
+async def _of_api(
     stage: Stage, name: str, requests: Iterator[bytes], wanted: int, seconds: float
 ) -> dict[str, Any]:
-    out = stage.folder / f"samples-{name.replace(' ', '-').replace(',', '')}"
-    with _sampled(stage, out) as api:
+    port = free_port()
+    with _sampled(stage, *SERVE, str(port)) as (process, out):
+        api = answering([process], [port], "/ready")
         warm = itertools.islice(requests, 200)
         await load.as_many_as_possible(api.targets, warm, wanted=wanted)
-        await _written(api, out)  # what start and warm-up took is not of interest
+        await _written(process, out)  # what start and warm-up took is not of interest
         before = stage.cpu_s(api.processes)
         run = await load.as_many_as_possible(api.targets, requests, wanted=wanted, seconds=seconds)
         cpu = spent_us(before, stage.cpu_s(api.processes), run.answered)
-        await _written(api, out)
-        found = msgspec.json.decode(out.read_bytes())
-        layers, lines = Counter(found["layers"]), Counter(found["lines"])
-    return _said(name, run, cpu, layers, lines)
+        return _said(name, run, cpu, "app", await _written(process, out))
+
+
+async def _of_worker(stage: Stage, city: City, seconds: float) -> dict[str, Any]:
+    """What the worker does per booking, at half the rate of the floor (two events each)."""
+    rate = EVENTS_PER_S / 2
+    with _sampled(stage, "fahrwerk.cli", "work") as (process, out), stage.api(1) as api:
+        warm = bookings(city, 0, 200)
+        await load.as_many_as_possible(api.targets, warm, wanted=201)
+        await asyncio.sleep(3)
+        await _written(process, out)
+        before = stage.cpu_s(api.processes, worker=[process])
+        count = round(rate * seconds)
+        run = await load.at_rate(
+            api.targets, bookings(city, 200, count), per_second=rate, count=count, wanted=201
+        )
+        cpu = spent_us(before, stage.cpu_s(api.processes, worker=[process]), run.answered)
+        name = f"worker at {rate:.0f} bookings/s"
+        return _said(name, run, cpu, "worker", await _written(process, out))
 
 
 @contextlib.contextmanager
-def _sampled(stage: Stage, out: Path) -> Iterator[Api]:
-    port = free_port()
-    with stage.process("-m", "tests.bench.sampler", str(out), *SERVE, str(port)) as process:
-        yield answering([process], [port], "/ready")
+def _sampled(stage: Stage, *command: str) -> Iterator[tuple[Popen[bytes], Path]]:
+    out = stage.folder / f"samples-{command[1]}"
+    with stage.process("-m", "tests.bench.sampler", str(out), *command) as process:
+        yield process, out
 
 
-async def _written(api: Api, out: Path) -> None:
+async def _written(process: Popen[bytes], out: Path) -> dict[str, Counter[str]]:
+    """What was seen since the last time."""
     out.unlink(missing_ok=True)
-    api.processes[0].send_signal(signal.SIGUSR1)
+    process.send_signal(signal.SIGUSR1)
     while not out.exists():
         await asyncio.sleep(0.01)
+    found = msgspec.json.decode(out.read_bytes())
+    return {name: Counter(counts) for name, counts in found.items()}
 
 
 def _said(
-    name: str, run: Run, cpu: dict[str, float], layers: Counter[str], lines: Counter[str]
+    name: str, run: Run, cpu: dict[str, float], whose: str, seen: dict[str, Counter[str]]
 ) -> dict[str, Any]:
-    seen = max(1, layers.total())
-    budget = {layer: round(cpu["app"] * n / seen, 1) for layer, n in layers.most_common()}
-    worst = {line: round(cpu["app"] * n / seen, 1) for line, n in lines.most_common(SHOWN)}
-    say(f"{name}: {run.per_second:,.0f}/s, CPU us a request {cpu}, errors {dict(run.errors)}")
+    looks = max(1, seen["layers"].total())
+    share = cpu[whose] / looks
+    budget = {layer: round(share * n, 1) for layer, n in seen["layers"].most_common()}
+    worst = {line: round(share * n, 1) for line, n in seen["lines"].most_common(SHOWN)}
+    say(f"{name}: {run.per_second:,.0f}/s, CPU us each {cpu}, errors {dict(run.errors)}")
     for layer, us in budget.items():
         print(f"    {us:7.1f} us  {layer}", file=sys.stderr)
     for line, us in worst.items():
         print(f"      {us:7.1f} us  {line}", file=sys.stderr)
-    return {"run": run.say(), "cpu_us": cpu, "app_us": budget, "lines_us": worst, "seen": seen}
+    return {"run": run.say(), "cpu_us": cpu, f"{whose}_us": budget, "lines_us": worst, "n": looks}

@@ -9,6 +9,7 @@ some seconds, are never read. Against it stands only that ids are put together i
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -43,11 +44,13 @@ class Replayed(msgspec.Struct):
     per_second: float
     done: int
     mean_ms: float
+    client_us: float
+    """CPU time of pgbench itself, per transaction."""
     each_ms: list[float] = []
     """Mean latency of each statement, when asked for."""
 
 
-async def make_login(owner: asyncpg.Connection) -> None:  # type: ignore[type-arg]
+async def make_login(owner: asyncpg.Connection) -> None:
     """The login pgbench uses: no owner, no superuser, a member of all rooms that inherits."""
     await owner.execute(
         f"DO $$ BEGIN CREATE ROLE {LOGIN} LOGIN INHERIT NOSUPERUSER NOBYPASSRLS; "
@@ -69,7 +72,8 @@ def replay(
 ) -> Replayed:
     """Run the script ``count`` times over ``connections``; vehicles and riders from 0 on.
 
-    ``turn`` makes the ids of new rows different from those of other runs. ``report``: with the time of each statement, which costs a little.
+    ``turn`` makes the ids of new rows different from those of other runs. ``report``: with the
+    time of each statement, which costs a little.
     """
     file = stage.folder / "booking.sql"
     file.write_text(script.text)
@@ -84,6 +88,7 @@ def replay(
         "max_parallel_workers_per_gather": "0",
         "TimeZone": "UTC",
     }
+    before = os.times()
     ran = subprocess.run(
         [
             str(stage.server.programs / "pgbench"),
@@ -98,10 +103,13 @@ def replay(
         text=True,
         check=False,
     )
+    after = os.times()
     time.sleep(0.3)  # until its backends have ended and their CPU time can be read
     found = [pattern.search(ran.stdout) for pattern in (_TPS, _DONE, _LATENCY)]
     if ran.returncode or not all(found):
         raise RuntimeError(f"pgbench failed:\n{ran.stdout[-2000:]}\n{ran.stderr[-3000:]}")
     tps, done, latency = (float(match[1]) for match in found if match)
     sql = [float(ms) for ms, said in _EACH.findall(ran.stdout) if not said.startswith("\\set")]
-    return Replayed(tps, int(done), latency, sql)
+    spent = after.children_user + after.children_system
+    spent -= before.children_user + before.children_system
+    return Replayed(tps, int(done), latency, 1e6 * spent / done, sql)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.bench.floors import Figure
 
 FOLDER = Path("var/bench")
-HEAD = ("what", "measured", "limit", "ratio", "floor", "noise", "ok")
+HEAD = ("what", "measured", "limit", "ratio", "floor", "noise", "CPU us", "ok")
 
 
 def say(line: str) -> None:
@@ -43,6 +43,7 @@ def _number(value: float) -> str:
 def _cells(figure: Figure) -> tuple[str, ...]:
     ratio = "" if figure.ratio is None else f"{figure.ratio:.3f}"
     limit = "" if figure.limit is None else f"{_number(figure.limit)} {figure.limit_unit}"
+    cpu = [x for x in (figure.cpu_us, figure.limit_cpu_us) if x is not None]
     return (
         figure.what,
         f"{_number(figure.measured)} {figure.unit}",
@@ -50,6 +51,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         ratio,
         "" if figure.floor is None else str(figure.floor),
         "" if figure.noise is None else f"{figure.noise:.0%}",
+        " / ".join(f"{us:.0f}" for us in cpu),
         ("yes" if figure.holds else "NO") if figure.floor or not figure.sound else "",
     )
 
@@ -95,6 +97,8 @@ def keep(figures: Sequence[Figure], facts: dict[str, Any]) -> Path:
             "floor": figure.floor.words if figure.floor else None,
             "holds": figure.holds,
             "noise": figure.noise,
+            "cpu_us": figure.cpu_us,
+            "limit_cpu_us": figure.limit_cpu_us,
             **figure.detail,
         }
         for figure in figures

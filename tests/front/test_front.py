@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from fahrwerk.fleet import contract as fleet
 from fahrwerk.front import http
 from tests.world import World, http_app
 
@@ -32,7 +33,7 @@ async def test_the_page_speaks_german_and_english(world: World) -> None:
 
 async def _first(world: World) -> dict[str, Any]:
     answer = http._columns(  # the stream itself never ends: look at what it sends
-        await http.fleet.vehicles(world.system(), None, None, None, 0, 10, 0)
+        await fleet.vehicles(world.system(), None, None, None, 0, 10, 0)
     )
     shown: dict[str, Any] = json.loads(msgspec.json.encode(answer))
     return shown

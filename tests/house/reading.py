@@ -139,7 +139,8 @@ class House:
     def pieces(self, name: str) -> Iterator[Source]:
         """One piece of furniture (``http``, ``rules``, ...) of every room that has it."""
         for source in self.platform:
-            if source.room and source.path.parts[3:] == (f"{name}.py",):
+            below = source.path.parts[3:]
+            if source.room and (below == (f"{name}.py",) or below[0] == name):
                 yield source
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
+import base64
+import time
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,61 @@ import httpx
 
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as protocol
 from fahrwerk.kernel import crypto, ids
+from fahrwerk.kernel.call import Call
 from fahrwerk.sim.vehicle import Faults, SimVehicle
+from fahrwerk.tenancy import contract as tenancy
 from tests.journeys.platform import Platform, client_for
 
 PASSWORD = "correct horse battery staple"
+PATIENCE_S = 100.0
+_AGAIN_S = 0.2
+
+
+class Persistent:
+    """An app that does not give up: each step has a key, and is sent with it until it is answered.
+
+    Not an answer: a lost connection, a 5xx, and 409 while the first try with this key is running.
+    """
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.lost = 0
+        """Requests that got no answer at all."""
+        self.put_off: list[str] = []
+        """Codes of the answers that said "later"."""
+
+    async def post(self, path: str, body: object = None, key: str | None = None) -> httpx.Response:
+        """The final answer to ``body`` (default: an empty object)."""
+        headers = {"Idempotency-Key": key or ids.new().hex}
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                answer = await self.client.post(path, json=body or {}, headers=headers)
+            except httpx.TransportError:
+                self.lost += 1
+            else:
+                code = answer.json()["error"]["code"] if answer.is_error else ""
+                if not answer.is_server_error and code != "IDEMPOTENCY_IN_FLIGHT":
+                    return answer
+                assert code != "INTERNAL_ERROR", f"{path}: {answer.text}"
+                self.put_off.append(code)
+            assert time.monotonic() < end, f"{path}: no answer, {self.lost=} {self.put_off=}"
+            await asyncio.sleep(_AGAIN_S)
+
+    async def get(self, path: str) -> Any:
+        """What is there, as soon as somebody answers."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                answer = await self.client.get(path)
+            except httpx.TransportError:
+                self.lost += 1
+            else:
+                if not answer.is_server_error:
+                    assert answer.status_code == 200, answer.text
+                    return answer.json()
+            assert time.monotonic() < end, f"{path}: no answer"
+            await asyncio.sleep(_AGAIN_S)
 
 
 class City:
@@ -63,6 +114,7 @@ class City:
         *,
         faults: Faults | None = None,
         on_the_road: bool = True,
+        seed: str | None = None,
         **fields: Any,
     ) -> tuple[str, SimVehicle | None]:
         """A scooter in the fleet, paired; and the thing itself, connected over MQTT."""
@@ -88,7 +140,7 @@ class City:
             longitude=13.405,
             battery_level=85,
             faults=faults or Faults(),
-            seed=identifier,
+            seed=seed or identifier,
             idle_interval_s=0.5,
             riding_interval_s=0.5,
         )
@@ -97,14 +149,22 @@ class City:
         self.vehicles.append(thing)
         return vehicle_id, thing
 
+    async def by_hand(self, identifier: str) -> str:
+        """A scooter without a device: it is opened as soon as the platform says so."""
+        body = {
+            "identifier": identifier, "model": "Ninebot ES4", "brand": "Segway",
+            "location": {"latitude": 52.52, "longitude": 13.405}, "is_connected": False,
+        }  # fmt: skip
+        answer = await self.admin.post("/api/v1/scooters", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
     async def tariffs_ready(self) -> None:
         """Wait until pricing has heard of the new operator."""
-        for _ in range(200):
-            answer = await self.admin.get("/api/v1/tariffs")
-            if answer.status_code == 200 and "scooter" in answer.text:
-                return
+        end = time.monotonic() + PATIENCE_S
+        while "scooter" not in (answer := await self.admin.get("/api/v1/tariffs")).text:
+            assert time.monotonic() < end, f"{answer.text}\n{self.platform.log('work')}"
             await asyncio.sleep(0.05)
-        raise AssertionError(f"no tariffs:\n{self.platform.log('work')}")
 
     async def close(self) -> None:
         """Vehicles off the road, riders home."""
@@ -114,27 +174,20 @@ class City:
 
 def vehicle_key(paired: dict[str, Any]) -> protocol.VehicleKey:
     """The vehicle's half of its keys, from the answer to its pairing."""
-    import base64
 
     def raw(text: str) -> bytes:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
-    key = paired
-    return protocol.VehicleKey(key["kind"], raw(key["signs_with"]), raw(key["checks_with"]))
+    return protocol.VehicleKey(paired["kind"], raw(paired["signs_with"]), raw(paired["checks_with"]))
 
 
 async def found(running: Platform, **fields: Any) -> City:
     """A new operator on ``running``; ``fields`` of ``tenancy.Operator``, e.g. short windows."""
     slug = f"city-{ids.new().hex[-8:]}"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.journeys.bootstrap",
-        json.dumps({"slug": slug, "name": "Journey GmbH", **fields}),
-        env=running.environment(),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate()
-    city = City(running, slug, UUID(out.decode().strip().splitlines()[-1]))
+    call = Call(tenant=None, permissions=frozenset({"*"}), service="tests")
+    wanted = tenancy.Operator(id=ids.new(), slug=slug, name="Journey GmbH", **fields)
+    async with running.inside():
+        await tenancy.create_operator(call, wanted)
+    city = City(running, slug, wanted.id)
     await city.tariffs_ready()
     return city

@@ -1,7 +1,7 @@
 """The real platform for a test: HTTP server, worker and broker as processes of their own.
 
 PostgreSQL is the run's embedded server with a database of its own for this platform. A process that
-dies is restarted only when the test says so, or at once with ``heal=True`` (without the crash point
+dies is restarted only when the test says so, or at once after ``heal()`` (without the crash point
 that killed it), as a supervisor would.
 """
 
@@ -17,18 +17,22 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import asyncpg
 import httpx
 
-from fahrwerk.kernel import ids, postgres
+from fahrwerk.kernel import db, ids, postgres
 from fahrwerk.kernel.migrate import APP_LOGIN
 from tests.conftest import new_database
-from tests.servers import mosquitto
+from tests.servers import mosquitto_program
 
 GENEROUS = ",".join(
     f"{name}=1000000/minute" for name in ("general", "auth", "rental", "booking", "analytics")
 )
+FAHRWERK = ("-m", "fahrwerk.cli")
+READY_WITHIN_S = 60.0
+_one_at_a_time = asyncio.Lock()
 
 
 def free_port() -> int:
@@ -38,22 +42,77 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+class Death(NamedTuple):
+    """A process that ended without being told to; ``code`` as subprocess gives it."""
+
+    name: str
+    code: int
+
+
+class Broker:
+    """Mosquitto (or the bundled broker) on a port of its own, to be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start, and wait until it listens."""
+        program = mosquitto_program()
+        if program is None:
+            command = [sys.executable, "-m", "fahrwerk.broker", "--port", str(self.port)]
+        else:
+            conf = self._folder / "mosquitto.conf"
+            user = "user root\n" if os.getuid() == 0 else ""
+            conf.write_text(
+                f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+                f"set_tcp_nodelay true\n{user}"
+            )
+            command = [program, "-c", str(conf)]
+        with open(self._folder / "broker.log", "ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        end = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the broker did not start")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
 class Platform:
-    """The processes of one installation and how to reach them."""
+    """The processes of one installation and how to reach them.
+
+    A process is called by its command (``serve``, ``work``); a second one ``work-2`` and so on.
+    """
 
     def __init__(
-        self, server: postgres.EmbeddedPostgres, database: str, mqtt_url: str, data: Path
+        self, server: postgres.EmbeddedPostgres, database: str, broker: Broker, data: Path
     ) -> None:
         self.server = server
         self.dsn = server.dsn(database, APP_LOGIN)
         self.owner_dsn = server.dsn(database, "postgres")
-        self.mqtt_url = mqtt_url
+        self.broker = broker
+        self.mqtt_url = broker.url
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = data
+        self.program: tuple[str, ...] = FAHRWERK
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.deaths: list[Death] = []
+        self._always: dict[str, dict[str, str]] = {}
         self._healing: asyncio.Task[None] | None = None
-        self.deaths: list[str] = []
+        self._database: db.Database | None = None
 
     def environment(self, **extra: str) -> dict[str, str]:
         """What every process of this installation is started with."""
@@ -71,28 +130,36 @@ class Platform:
             **extra,
         }
 
+    # --- processes
+
+    def always(self, name: str, **environment: str) -> None:
+        """What this process gets whenever it is started, also by ``heal``."""
+        self._always[name] = environment
+
     def spawn(self, name: str, **extra: str) -> None:
-        """Start ``serve`` or ``work``."""
+        """Start a process; ``extra`` holds for this one life."""
+        command = name.partition("-")[0]
         with open(self.data / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "fahrwerk.cli", name],
-                env=self.environment(**extra),
+                [sys.executable, *self.program, command],
+                env=self.environment(**(self._always.get(name, {}) | extra)),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
 
     def kill(self, name: str) -> None:
-        """End a process as a power cut would."""
-        self.processes[name].send_signal(signal.SIGKILL)
-        self.processes[name].wait()
+        """End a process as a power cut would; it is not healed."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
 
     def log(self, name: str) -> str:
         """The end of a process's log, for messages of failed tests."""
         path = self.data / f"{name}.log"
         return path.read_text(errors="replace")[-4000:] if path.exists() else ""
 
-    async def ready(self, seconds: float = 30) -> None:
+    async def ready(self, seconds: float = READY_WITHIN_S) -> None:
         """Wait until the HTTP server answers /ready."""
         end = time.monotonic() + seconds
         async with httpx.AsyncClient(base_url=self.url) as client:
@@ -105,13 +172,13 @@ class Platform:
 
     def heal(self) -> None:
         """From now on restart whatever dies, without its crash point."""
-        self._healing = asyncio.create_task(self._heal())
+        self._healing = self._healing or asyncio.create_task(self._heal())
 
     async def _heal(self) -> None:
         while True:
             for name, process in list(self.processes.items()):
-                if process.poll() is not None:
-                    self.deaths.append(name)
+                if (code := process.poll()) is not None:
+                    self.deaths.append(Death(name, code))
                     self.spawn(name)
             await asyncio.sleep(0.05)
 
@@ -129,6 +196,31 @@ class Platform:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.broker.kill()
+        if self._database is not None:
+            await self._database.close()
+
+    # --- its database, from here
+
+    @contextlib.asynccontextmanager
+    async def inside(self) -> AsyncIterator[None]:
+        """This test process is one of the installation for the block: rooms can be called."""
+        async with _one_at_a_time:
+            if self._database is None:
+                self._database = db.Database(self.dsn, 2)
+            before, db._database = db._database, self._database
+            try:
+                yield
+            finally:
+                db._database = before
+
+    async def look(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """What is in the database, through the owner's login: all rooms, all operators."""
+        raw = await asyncpg.connect(self.owner_dsn)
+        try:
+            return await raw.fetch(sql, *args)
+        finally:
+            await raw.close()
 
 
 @contextlib.asynccontextmanager
@@ -138,19 +230,23 @@ async def platform(
     *,
     serve: dict[str, str] | None = None,
     work: dict[str, str] | None = None,
+    program: tuple[str, ...] = FAHRWERK,
 ) -> AsyncIterator[Platform]:
     """A running platform with an empty database; ``serve`` and ``work``: extra environment."""
     name = f"journey_{ids.new().hex[-12:]}"
     await new_database(server, name)
-    async with mosquitto() as mqtt_url:
-        running = Platform(server, name, mqtt_url, data)
-        running.spawn("serve", **(serve or {}))
-        running.spawn("work", **(work or {}))
-        try:
-            await running.ready()
-            yield running
-        finally:
-            await running.stop()
+    running = Platform(server, name, Broker(data), data)
+    running.program = program
+    running.always("serve", **(serve or {}))
+    running.always("work", **(work or {}))
+    try:
+        await running.broker.start()
+        running.spawn("serve")
+        running.spawn("work")
+        await running.ready()
+        yield running
+    finally:
+        await running.stop()
 
 
 def client_for(running: Platform, slug: str, token: str | None = None) -> httpx.AsyncClient:

@@ -48,7 +48,7 @@ async def booked(world: World, rider: Call | None = None, **vehicle: Any) -> tup
 async def ridden(world: World, rider: Call | None = None, **vehicle: Any) -> tuple[Call, Rental]:
     """A ride of some seconds, ended, its events handled."""
     rider, rental = await booked(world, rider, **vehicle)
-    unlocking = asyncio.create_task(rentals.unlock(rider, rental.id))
+    unlocking = asyncio.ensure_future(rentals.unlock(rider, rental.id))
     while not unlocking.done():  # it waits for rentals to hear of the vehicle
         await Pump().drain()
         await asyncio.sleep(0.01)

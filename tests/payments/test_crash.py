@@ -1,7 +1,7 @@
 """F1: the process dies between any two phases of any operation; the next worker finishes it.
 
 The coroutine is abandoned at the crash point, as SIGKILL would leave it: what is committed stays,
-what was going to be written never is. tests/journeys kills real processes at the same points.
+what was going to be written never is. ``test_killed`` kills whole processes at some of them.
 """
 
 from __future__ import annotations

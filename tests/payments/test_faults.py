@@ -299,6 +299,21 @@ async def test_paying_what_is_due_may_be_declined_and_repeated(world: World) -> 
     assert again.captured_minor == 525
 
 
+async def test_paying_what_is_due_with_a_card_that_cannot_be_captured(world: World) -> None:
+    """Each new authorisation has a name of its own, the one before was given back."""
+    till = await open_till(world, "tok_captureFails")
+    await till.authorize()
+    await till.ended(525)
+    await till.work(0, 3, 10, 20, 60)
+    with pytest.raises(contract.PaymentDeclined):
+        await contract.pay(till.rider, till.rental, None)
+    payment = await till.work(10, 20, 40)
+    assert (payment.state, payment.authorized_minor) == ("due", 0)
+    paid = await contract.pay(till.rider, till.rental, await till.card("tok_visa"))
+    assert (paid.state, paid.captured_minor) == ("completed", 525)
+    await till.at_rest()
+
+
 async def test_a_refund_the_gateway_refuses(world: World) -> None:
     till = await open_till(world, "tok_refundFails")
     await till.authorize()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fahrwerk.kernel import db, ids
+from fahrwerk.kernel import db, doors, ids
 from fahrwerk.kernel.errors import Conflict, Invalid, NotFound
 from fahrwerk.kernel.live import hub
 from fahrwerk.payments import contract
@@ -76,6 +76,8 @@ async def test_many_at_once_make_one_operation(world: World) -> None:
     assert {answer.state for answer in answers} == {"authorized"}
     assert await till.operations() == [("authorize", "done", HOLD)]
     assert await till.told() == ["PaymentAuthorized"]
+    asked = await db.run("payments", world.system(), "SELECT operation FROM payments.sandbox_log")
+    assert [row[0] for row in asked if row[0] != "set_up"] == ["authorize"]
 
 
 async def test_many_workers_at_once_capture_once(world: World) -> None:
@@ -255,3 +257,17 @@ async def test_an_authorisation_costs_few_round_trips(world: World) -> None:
         assert len(db.statements.get() or []) <= 7
     finally:
         db.statements.reset(token)
+
+
+async def test_over_the_wire_it_is_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contract works across two processes: types, and errors by their kind and code."""
+    till = await open_till(world)
+    monkeypatch.setattr(doors, "runner", "wire")
+    assert (await till.authorize()).state == "authorized"
+    await till.ended(525)
+    assert (await till.work()).state == "completed"
+    back = await contract.refund(world.call("support"), till.id, 100, "goodwill", "1")
+    assert back.refunded_minor == 100
+    with pytest.raises(Conflict) as caught:
+        await contract.refund(world.call("support"), till.id, 999, "goodwill", "2")
+    assert caught.value.error_code == contract.RefundTooLarge.code

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fahrwerk.kernel import clock, db, ids
+from fahrwerk.kernel.call import system
 from fahrwerk.payments import contract
 from fahrwerk.payments.contract import GatewayFault
 from fahrwerk.payments.gateways import Forged, UnknownGateway
@@ -27,7 +28,7 @@ async def signed(
 ) -> tuple[bytes, dict[str, str]]:
     """A webhook as the sandbox sends it."""
     body = server.webhook_body(world.tenant, event_id, kind, key)
-    secret = await server.webhook_secret(world.system())
+    secret = await server.open_account(world.system())
     at = int(clock.now().timestamp())
     return body, {SIGNATURE: server.signature(secret, at, body)}
 
@@ -139,13 +140,24 @@ async def test_of_another_operator(world: World) -> None:
     till = await silent_hold(world)
     other = await make_world()
     body = server.webhook_body(world.tenant, "evt_x", "payment_intent.updated", hold_key(till))
-    secret = await server.webhook_secret(other.system())
+    secret = await server.open_account(other.system())
     headers = {SIGNATURE: server.signature(secret, int(clock.now().timestamp()), body)}
     with pytest.raises(Forged):
         await contract.take_webhook(other.system(), "sandbox", body, headers)
     assert await take(other, hold_key(till))
     assert await db.run("payments", world.system(), "SELECT * FROM payments.gateway_event") == []
     assert (await till.payment()).state == "unknown"
+
+
+async def test_of_an_operator_that_does_not_exist(world: World) -> None:
+    """Strangers make no rows: there is no account, so no signature can be right."""
+    nobody = ids.new()
+    body = server.webhook_body(nobody, "evt_x", "payment_intent.updated", "k")
+    headers = {SIGNATURE: server.signature("guessed", int(clock.now().timestamp()), body)}
+    with pytest.raises(Forged):
+        await contract.take_webhook(system(None, "web"), "sandbox", body, headers)
+    call = system(nobody, "payments")
+    assert await db.run("payments", call, "SELECT * FROM payments.sandbox_account") == []
 
 
 async def test_of_a_gateway_that_does_not_exist(world: World) -> None:

@@ -118,7 +118,8 @@ class Till:
         """Ten minutes from now: nothing open, no invariant broken (I1, I8, I10, I12)."""
         with clock.moved_to(clock.now() + timedelta(minutes=10)):
             call = self.world.system()
-            assert await queries.broken_invariants(call) == []
+            broken = await queries.broken_invariants(call)
+            assert broken == [], broken
             open_rows = await db.run(
                 "payments", call,
                 "SELECT key, state FROM payments.attempt WHERE state IN ('sent', 'unknown')",

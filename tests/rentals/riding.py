@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from fahrwerk.fleet.actions import command_acknowledged, telemetry
 from fahrwerk.fleet.rules import Measured
 from fahrwerk.kernel import clock, db, ids
@@ -134,8 +136,6 @@ async def fact(world: World, rental_id: UUID, name: str) -> dict[str, Any]:
 
 def keyed(call: Call, key: str = "key-1") -> Call:
     """The same caller with an ``Idempotency-Key``."""
-    import msgspec
-
     return msgspec.structs.replace(call, key=key)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 START = datetime(2025, 6, 1, 6, 0, tzinfo=UTC)
 CARDS = ("tok_visa", "tok_visa", "tok_insufficientFunds")
+NEXT = {"pending": "confirm", "confirmed": "unlock", "in_progress": "end"}
 ALLOWED = {
     (),
     ("rental.cancelled",),
@@ -41,7 +42,10 @@ ALLOWED = {
 async def something(world: World, rng: random.Random, rider: Call, vehicles: list[Vehicle]) -> None:
     """One press of one rider; refusals are answers too."""
     rentals = await contract.rentals(rider, rider.user, 3, 0)
-    verb = rng.choice(("book", "confirm", "unlock", "unlock", "end", "cancel", "work"))
+    live = [rental for rental in rentals if rental.state in rules.LIVE]
+    verb = rng.choice(("book", "confirm", "unlock", "end", "cancel", "work"))
+    if live and rng.random() < 0.7:
+        rentals, verb = live, rng.choice((NEXT[live[0].state], "book"))
     try:
         if verb == "book" or not rentals:
             await book(rider, rng.choice(vehicles))
@@ -50,7 +54,8 @@ async def something(world: World, rng: random.Random, rider: Call, vehicles: lis
         else:
             await press(verb, rider, rng.choice(rentals))
     except Problem as problem:
-        assert problem.status in (400, 404, 409, 422, 503), problem
+        if problem.status not in (400, 409, 422, 503):
+            raise
 
 
 async def press(verb: str, rider: Call, rental: contract.Rental) -> None:
@@ -76,8 +81,8 @@ async def test_any_order_of_events(world: World, seed: int) -> None:
     riders = [await paying_rider(world, card) for card in CARDS]
     vehicles = [await world.vehicle(), await world.vehicle("car")]
     now = START
-    for _ in range(12):
-        now += timedelta(seconds=rng.choice((1, 5, 60, 290, 601)))
+    for _ in range(15):
+        now += timedelta(seconds=rng.choice((0, 1, 1, 5, 5, 20, 60, 290, 601)))
         with clock.moved_to(now):
             async with alive(world):
                 presses = [rng.choice(riders) for _ in range(rng.randint(1, 4))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +98,6 @@ async def test_errors_are_the_same_on_both_sides_of_a_door(world: World, runner:
 
 async def test_one_go_with_a_silent_vehicle(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """TST-43: cancelled and freed whichever way the error came."""
-    import importlib
-
     monkeypatch.setattr(importlib.import_module("fahrwerk.rentals.actions.unlock"), "WAIT_S", 0.2)
     rider, vehicle = await paying_rider(world), await world.vehicle(connected=True)
     with pytest.raises(Unavailable) as silent:

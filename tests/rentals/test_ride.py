@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.kernel import clock, db, ids
+from fahrwerk.kernel import clock, ids
 from fahrwerk.kernel.errors import Invalid, Unavailable
 from fahrwerk.payments import contract as payments
 from fahrwerk.rentals import contract
@@ -20,7 +20,6 @@ from fahrwerk.rentals.contract import NoPhoto, UnknownRental, WrongState
 from tests.rentals.riding import (
     alive,
     book,
-    confirmed,
     fact,
     heard,
     paying_rider,
@@ -56,6 +55,7 @@ WISH: dict[str, Any] = {
 }
 
 
+# long: one ride, request by request
 async def test_a_ride_field_for_field() -> None:
     """RNT-35, 36, 38, 39, 40, 41, 42, C-21..23: the example of the catalogue, at its own time.
 
@@ -379,170 +379,6 @@ async def test_where_the_rider_says_nothing_the_vehicle_knows(world: World) -> N
         ended = await contract.end(rider, rental.id, None, None, None, None)
     assert ended.end == contract.Point(52.518008, 13.402954)
     assert (ended.distance_m, ended.battery_used_pct) == (2300, 5)
-
-
-async def test_one_go_leaves_nothing_behind_when_it_fails(world: World) -> None:
-    """RNT-35, RNT-37: declined: 400, vehicle free, nothing charged, no booking in the way."""
-    rider, vehicle = await paying_rider(world, "tok_insufficientFunds"), await world.vehicle()
-    async with world.client(rider) as client:
-        answer = await client.post("/api/v1/rentals", json={"scooter_id": str(vehicle.id)})
-    assert answer.status_code == 400
-    error = answer.json()["error"]
-    assert error["code"] == "PAYMENT_FAILED"
-    assert error["details"]["booking_id"].startswith("rent_")
-    assert (await fleet.vehicle(rider, vehicle.id)).status == "available"
-    with pytest.raises(payments.UnknownMethod):
-        await contract.start(rider, str(vehicle.id), None, "pm_nonsense", None, False)
-    assert (await fleet.vehicle(rider, vehicle.id)).status == "available"
-    await world.settle()
-    assert (await contract.rental_page(rider, rider.user, ["pending"], 9, 0)).total == 0
-
-
-async def test_one_go_with_a_silent_vehicle_frees_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """F9: not charged, hold released; and the same key may try again (C-17)."""
-    import importlib
-
-    from tests.rentals.riding import keyed, vehicle_answers
-
-    monkeypatch.setattr(importlib.import_module("fahrwerk.rentals.actions.unlock"), "WAIT_S", 0.3)
-    rider = keyed(await paying_rider(world))
-    vehicle = await world.vehicle(connected=True)
-    with pytest.raises(fleet.VehicleSilent):
-        await contract.start(rider, str(vehicle.id), None, None, None, False)
-    assert (await fleet.vehicle(rider, vehicle.id)).status == "available"
-    await world.settle()
-    [gone] = await contract.rentals(rider, rider.user, 9, 0)
-    assert (gone.state, gone.reason) == ("cancelled", "vehicle_silent")
-    payment = await payments.payment_for(rider, gone.id)
-    assert payment is not None
-    assert payment.state == "voided"
-    async with alive(world):
-        again = asyncio.ensure_future(
-            contract.start(rider, str(vehicle.id), None, None, None, False)
-        )
-        rental = None
-        while rental is None:
-            await asyncio.sleep(0.02)
-            page = await contract.rental_page(rider, rider.user, ["confirmed"], 1, 0)
-            rental = next(iter(page.rentals), None)
-        await asyncio.sleep(0.05)
-        await vehicle_answers(world, rental)
-        assert (await again).state == "in_progress"
-        repeat = await contract.start(rider, str(vehicle.id), None, None, None, False)
-    assert repeat.id == rental.id
-
-
-async def test_one_go_that_needs_the_bank_waits(world: World) -> None:
-    """RNT-24, C-17: after 3-D Secure the booking named in the answer is confirmed."""
-    rider, vehicle = await paying_rider(world, "tok_threeDSecure"), await world.vehicle()
-    async with world.client(rider) as client:
-        answer = await client.post("/api/v1/rentals", json={"scooter_id": str(vehicle.id)})
-        assert answer.status_code == 400
-        error = answer.json()["error"]
-        assert error["code"] == "PAYMENT_AUTHENTICATION_REQUIRED"
-        booking = (await client.get(f"/bookings/{error['details']['booking_id']}")).json()
-    assert booking["status"] == "pending"
-
-
-@pytest.mark.parametrize("wish", [{}, {"scooter_id": "a", "vehicle_id": "b"}, {"scooter_id": ""}])
-async def test_a_start_must_name_one_vehicle(world: World, wish: dict[str, Any]) -> None:
-    async with world.client(await paying_rider(world)) as client:
-        answer = await client.post("/api/v1/rentals", json=wish)
-    assert answer.status_code == 400
-
-
-async def test_business_and_private(world: World) -> None:
-    """RNT-53"""
-    rider = await paying_rider(world)
-    async with alive(world), world.client(rider) as client:
-        wish = {"vehicle_id": str((await world.vehicle("car")).id), "business_trip": True}
-        made = await client.post("/api/v1/rentals", json=wish)
-        assert made.status_code == 201, made.text
-        assert "scooter" not in made.json()
-        assert made.json()["vehicle"]["type"] == "car"
-        listed = (await client.get("/api/v1/rentals?status=active")).json()
-        assert (await client.get("/api/v1/rentals?status=completed")).json()["rentals"] == []
-    assert [r["business_trip"] for r in listed["rentals"]] == [True]
-    assert listed["pagination"] == {"total": 1, "limit": 50, "offset": 0, "has_more": False}
-
-
-async def test_a_ride_that_lasts_too_long_ends_by_itself(world: World) -> None:
-    """RNT-51, C-26: after 24 h, at the cap, and the vehicle is free."""
-    rider, vehicle = await paying_rider(world), await world.vehicle()
-    with clock.moved_to(START):
-        rental = await riding(world, rider, vehicle)
-    with clock.moved_to(START + timedelta(hours=23, minutes=59)):
-        await world.settle()
-        assert (await contract.rental(rider, rental.id)).state == "in_progress"
-    with clock.moved_to(START + timedelta(hours=24, minutes=1)):
-        await world.settle()
-        ended = await contract.rental(rider, rental.id)
-    assert (ended.state, ended.reason) == ("completed", "limit")
-    assert ended.ended_at == START + timedelta(hours=24)
-    assert ended.rating is not None
-    assert ended.rating.total_minor == 7500
-    assert (await fleet.vehicle(world.admin(), vehicle.id)).status == "available"
-
-
-async def test_a_ride_from_history_ends_when_it_ended(world: World) -> None:
-    """A replay moves domain time only: no deadline strikes, no distance of today is looked at."""
-    long_ago = datetime(2014, 5, 5, 8, 0, tzinfo=UTC)
-    rider, vehicle = await paying_rider(world), await world.vehicle()
-    with clock.moved_to(long_ago, leases=False):
-        rental = await riding(world, rider, vehicle)
-    assert rental.is_recorded
-    assert rental.started_at == long_ago
-    await world.settle()
-    with clock.moved_to(clock.now() + timedelta(minutes=30)):
-        await world.settle()
-    assert (await contract.rental(rider, rental.id)).state == "in_progress"
-    with clock.moved_to(long_ago + timedelta(minutes=12), leases=False):
-        ended = await contract.end(rider, rental.id, None, None, None, None)
-        await world.settle()
-    assert ended.ended_at == long_ago + timedelta(minutes=12)
-    assert ended.rating is not None
-    assert ended.rating.billed_minutes == 12
-    assert (await fact(world, rental.id, "rental.ended"))["is_recorded"] is True
-
-
-async def test_a_ride_that_goes_too_far_ends_by_itself(world: World) -> None:
-    """RNT-51: 100 km"""
-    rider, vehicle = await paying_rider(world), await world.vehicle()
-    with clock.moved_to(START):
-        rental = await riding(world, rider, vehicle)
-        await heard(world, vehicle, START, 52.52, 13.40, 85, 100_000)
-    with clock.moved_to(START + timedelta(hours=2)):
-        await heard(world, vehicle, clock.now(), 52.52, 13.40, 40, 199_000)
-        await world.settle()
-        assert (await contract.rental(rider, rental.id)).state == "in_progress"
-    with clock.moved_to(START + timedelta(hours=2, minutes=30)):
-        await heard(world, vehicle, clock.now(), 52.52, 13.40, 38, 200_100)
-        await world.settle()
-        ended = await contract.rental(rider, rental.id)
-    assert (ended.state, ended.reason) == ("completed", "limit")
-    assert ended.distance_m == 100_100
-
-
-async def test_no_ride_without_payment_can_be_written(world: World) -> None:
-    """I2: a constraint, whatever the code does."""
-    import asyncpg
-
-    rider = await paying_rider(world)
-    pending = await book(rider, await world.vehicle())
-    paid = await confirmed(rider, await world.vehicle())
-    for statement in (
-        "UPDATE rentals.rental SET state = 'confirmed' WHERE id = $1",
-        "UPDATE rentals.rental SET state = 'in_progress', started_at = now(), expires_at = NULL"
-        " WHERE id = $1",
-    ):
-        with pytest.raises(asyncpg.CheckViolationError, match="no_ride_unsecured"):
-            await db.run("rentals", rider, statement, pending.id)
-    with pytest.raises(asyncpg.CheckViolationError):
-        await db.run(
-            "rentals", rider, "UPDATE rentals.rental SET state = 'completed' WHERE id = $1", paid.id
-        )
 
 
 async def test_stars_and_words_have_limits_for_other_rooms_too(world: World) -> None:

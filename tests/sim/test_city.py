@@ -140,15 +140,18 @@ async def test_only_vehicles_without_a_key_are_paired(tmp_path: Path) -> None:
     """FLT-16; a restart needs no new keys, and the whole list is read, page by page."""
     desk = Garage("sco_1", "sco_2", "ebi_3")
     for _ in range(2):
-        city = city_at(desk, wishes(tmp_path / "keys.json"))
-        await city._pair(await city._listed())
+        await _opened(desk, tmp_path / "keys.json")
         paired = [body["ids"] for what, body in desk.asked if what.endswith("/pair")]
         assert paired == [["sco_1", "sco_2", "ebi_3"]]
     desk.fleet.append({**desk.fleet[0], "id": "van_4"})
-    city = city_at(desk, wishes(tmp_path / "keys.json"))
-    await city._pair(await city._listed())
+    await _opened(desk, tmp_path / "keys.json")
     assert desk.body("POST /api/v1/vehicles/pair")["ids"] == ["van_4"]
-    assert city.book.vehicles["van_4"].key.alg == "EdDSA"
+    assert memory.load(tmp_path / "keys.json").vehicles["van_4"].key.alg == "EdDSA"
+
+
+async def _opened(desk: Garage, keep: Path) -> None:
+    async with living(city_at(desk, wishes(keep))) as city:
+        await until(lambda: len(city.vehicles) == len(desk.fleet))
 
 
 async def test_a_platform_that_pairs_nothing_is_waited_for(tmp_path: Path) -> None:

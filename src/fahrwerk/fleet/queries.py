@@ -253,3 +253,55 @@ async def command(call: Call, command_id: UUID) -> Command:
     if row is None:
         raise NotFound("There is no such command.", code="UNKNOWN_COMMAND")
     return Command(*row)
+
+
+_INVARIANTS = """
+WITH ridden AS (
+    SELECT (data ->> 'vehicle_id')::uuid AS vehicle_id, count(*) AS rides,
+           count(*) FILTER (WHERE at < kernel.now() - interval '120 seconds') AS counted
+    FROM kernel.event WHERE tenant_id = kernel.tenant() AND name = 'rental.ended' GROUP BY 1
+)
+SELECT 'I3' AS invariant, format('%s: held by %s until %s', id, held_by, hold_expires_at) AS detail
+FROM fleet.vehicle
+WHERE tenant_id = kernel.tenant() AND status = 'reserved'
+  AND hold_expires_at NOT BETWEEN kernel.now() - interval '60 seconds'
+                              AND kernel.now() + interval '24 hours'
+UNION ALL
+SELECT 'I3', format('%s: %s for %s, which is over', v.id, v.status, v.held_by)
+FROM fleet.vehicle v
+WHERE v.tenant_id = kernel.tenant() AND v.held_by IS NOT NULL AND EXISTS (
+    SELECT FROM kernel.event e
+    WHERE e.tenant_id = kernel.tenant() AND e.stream = 'rental:' || v.held_by
+      AND e.name IN ('rental.cancelled', 'rental.ended') AND e.at > v.reserved_at
+      AND e.at < kernel.now() - interval '120 seconds')
+UNION ALL
+SELECT 'I4', format('%s holds %s vehicles', held_by, count(*))
+FROM fleet.vehicle WHERE tenant_id = kernel.tenant() AND held_by IS NOT NULL
+GROUP BY held_by HAVING count(*) > 1
+UNION ALL
+SELECT 'I6', format('%s: version %s, %s events', v.id, v.version, e.events)
+FROM fleet.vehicle v CROSS JOIN LATERAL (
+    SELECT count(*) AS events FROM kernel.event
+    WHERE tenant_id = kernel.tenant() AND stream = 'vehicle:' || v.id) e
+WHERE v.tenant_id = kernel.tenant() AND v.version <> e.events
+UNION ALL
+SELECT 'I6', format('%s: counts %s rides, %s have ended', v.id, v.trips, coalesce(r.rides, 0))
+FROM fleet.vehicle v LEFT JOIN ridden r ON r.vehicle_id = v.id
+WHERE v.tenant_id = kernel.tenant()
+  AND v.trips NOT BETWEEN coalesce(r.counted, 0) AND coalesce(r.rides, 0)
+UNION ALL
+SELECT 'I8', format('command %s (%s): %s since %s', id, operation, state, expires_at)
+FROM fleet.command
+WHERE tenant_id = kernel.tenant() AND state IN ('queued', 'sent')
+  AND expires_at < kernel.now() - interval '120 seconds'
+ORDER BY 1, 2
+"""
+
+
+async def broken_invariants(call: Call) -> list[tuple[str, str]]:
+    """What is against I3, I4, I6 or I8 for this operator: ``(id, detail)``; empty when all is well.
+
+    Reads all rides in the log: for ``fahrwerk doctor`` and the fault tests, not for every minute.
+    """
+    rows = await db.run("fleet", call, _INVARIANTS)
+    return [(row["invariant"], row["detail"]) for row in rows]

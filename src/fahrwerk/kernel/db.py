@@ -143,8 +143,8 @@ class Database:
 
     async def _take(self, fit: Fit) -> _Sticky:
         await self._free.acquire()
+        found: _Sticky | None = None
         try:
-            found: _Sticky | None = None
             for sticky in reversed(self._idle):
                 if sticky.fit == fit:
                     found = sticky
@@ -162,6 +162,8 @@ class Database:
                 await found.raw.fetch(_SET, *fit)
                 found.fit = fit
         except BaseException:
+            if found is not None:
+                found.raw.terminate()  # what it is set to is unknown: never lend it again
             self._free.release()
             raise
         return found

@@ -23,7 +23,7 @@ def cell(lat: float, lon: float) -> int:
     return int(h3.latlng_to_cell(lat, lon, RESOLUTION))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _disk(centre: int, rings: int) -> tuple[int, ...]:
     return tuple(h3.grid_disk(centre, rings))
 

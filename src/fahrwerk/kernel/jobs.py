@@ -118,10 +118,22 @@ async def opened(dsn: str) -> Any:
 
 @contextlib.asynccontextmanager
 async def consuming(app: procrastinate.App) -> Any:
-    """Run queued and timed jobs in the background for the block."""
-    worker = asyncio.create_task(
-        app.run_worker_async(concurrency=2, install_signal_handlers=False, listen_notify=True)
-    )
+    """Run queued and timed jobs in the background for the block.
+
+    A worker of Procrastinate ends when its database does; another one takes its place.
+    """
+
+    async def work() -> None:
+        while True:
+            try:
+                await app.run_worker_async(
+                    concurrency=2, install_signal_handlers=False, listen_notify=True
+                )
+            except Exception as error:
+                log.warning("job queue interrupted", reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(1)
+
+    worker = asyncio.create_task(work())
     try:
         yield
     finally:

@@ -7,14 +7,17 @@
 | yes, another request | 422 IDEMPOTENCY_KEY_REUSED |
 | yes, still running | 409 IDEMPOTENCY_IN_FLIGHT |
 
-A process that dies leaves a lease that runs out; the repeat then runs again, and because actions
-derive their ids from the key, it finds what the first try had already written.
+Whoever runs a request holds a short lease on its key and renews it. A process that dies lets it run
+out; the repeat then runs again, and because actions derive their ids from the key, it finds what
+the first try had already written.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fahrwerk.kernel import db
@@ -27,7 +30,9 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
-LEASE_S = 40
+LEASE_S = 6
+"""So long a rider whose request died with its process is told to wait (F1)."""
+RENEW_S = 2.0
 _NOT_KEPT = frozenset({401, 429})
 
 _CLAIM = f"""
@@ -37,6 +42,10 @@ ON CONFLICT (tenant_id, caller, key) DO UPDATE SET lease_until = excluded.lease_
 WHERE idempotency.status IS NULL AND idempotency.lease_until < kernel.now()
   AND idempotency.request_hash = excluded.request_hash
 RETURNING key
+"""
+_RENEW = f"""
+UPDATE kernel.idempotency SET lease_until = kernel.now() + interval '{LEASE_S} seconds'
+WHERE caller = $1 AND key = $2 AND status IS NULL
 """
 _SEEN = """
 SELECT request_hash, status, headers, body FROM kernel.idempotency WHERE caller = $1 AND key = $2
@@ -89,7 +98,8 @@ async def answer(
         kept.append(message)
 
     try:
-        await run(replayed, collect)
+        with _renewed(call, caller):
+            await run(replayed, collect)
     except BaseException:
         await db.run("kernel", call, _FREE, caller, call.key)
         raise
@@ -104,6 +114,28 @@ async def answer(
         await db.run("kernel", call, _KEEP, caller, call.key, status, headers, text)
     for message in kept:
         await send(message)
+
+
+@contextlib.contextmanager
+def _renewed(call: Call, caller: str) -> Iterator[None]:
+    """Keep the lease while the block runs. Most requests are over before it is first renewed."""
+    renewing: list[asyncio.Task[None]] = []
+
+    async def renew() -> None:
+        while True:
+            # Without the database the lease may run out; a repeat beside us is harmless then.
+            with contextlib.suppress(db.DatabaseDown):
+                await db.run("kernel", call, _RENEW, caller, call.key)
+            await asyncio.sleep(RENEW_S)
+
+    loop = asyncio.get_running_loop()
+    first = loop.call_later(RENEW_S, lambda: renewing.append(loop.create_task(renew())))
+    try:
+        yield
+    finally:
+        first.cancel()
+        for task in renewing:
+            task.cancel()
 
 
 async def _replay(call: Call, caller: str, digest: bytes, send: Send) -> None:

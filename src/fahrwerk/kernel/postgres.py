@@ -85,6 +85,20 @@ class EmbeddedPostgres:
         raise SystemExit(f"PostgreSQL (process {pid}) did not stop within 30 s")
 
 
+def started() -> frozenset[int]:
+    """Process ids of the servers this process has started."""
+    return frozenset(_children)
+
+
+def stop_started(since: frozenset[int]) -> None:
+    """Stop the servers this process has started since ``started()`` said so, and no others."""
+    for pid in started() - since:
+        child = _children.pop(pid)
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
+            child.wait(30)
+
+
 def _run_as() -> dict[str, object]:
     """PostgreSQL refuses to run as root: as root it runs as a system user made for it."""
     if os.geteuid() != 0:

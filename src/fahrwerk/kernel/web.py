@@ -5,18 +5,18 @@ Every endpoint declares what it needs, or the application does not start::
     @get("/api/v1/scooters", permission="fleet.vehicle.read", limit="rental")
 
 ``permission=None, public=True`` for the few that are open. ``limit`` names the rate-limit class
-(default ``general``). ``conditional=True`` adds an ETag and answers 304. Requests that write
-may carry an ``Idempotency-Key``: see ``keyed``.
+(default ``general``); ``limit=None`` is for probes: not counted, for no operator, so that they ask
+nothing of the database. ``conditional=True`` adds an ETag and answers 304. Requests that write may
+carry an ``Idempotency-Key``: see ``keyed``; ``unkeyed=True`` where the answer must not be kept.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import msgspec
 import structlog
@@ -27,35 +27,25 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.middleware import ASGIMiddleware
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import Parameter
 
-from fahrwerk.kernel import clock, crypto, ids, keyed, observe
+from fahrwerk.kernel import asgi, clock, document, ids, keyed, observe
+from fahrwerk.kernel.admission import Admission, Front
+from fahrwerk.kernel.asgi import ErrorBody, ErrorDetail, Message, Receive, Scope, Send
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import Forbidden, Invalid, NotFound, Problem, Unauthenticated
 from fahrwerk.kernel.limits import Limiter, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
+    from collections.abc import Iterator, Sequence
 
     from fahrwerk.kernel.settings import Settings
 
 log = structlog.get_logger()
-# ASGI's messages and scopes are plain dictionaries; their exact types only cost casts here.
-Scope = Any
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 BODY_BYTES = 1 << 20
-REQUEST_S = 30.0
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,80}$")
-_TRACE = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"same-origin"),
-)
+DOCUMENT = "/api/openapi.json"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
+_FIRST_TIME, _LAST_TIME = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 Limit = Annotated[int, Parameter(ge=1, le=100, description="Most rows to return (API-07)")]
 Offset = Annotated[int, Parameter(ge=0, le=10_000_000, description="Rows to skip (API-07)")]
@@ -79,58 +69,20 @@ def pagination(total: int, limit: int, offset: int, shown: int) -> Pagination:
     return Pagination(total, limit, offset, offset + shown < total)
 
 
-class ErrorDetail(msgspec.Struct, frozen=True):
-    """The inside of the error envelope."""
-
-    code: str
-    message: str
-    details: dict[str, Any]
-    request_id: str
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """The one error format (API-02)."""
-
-    error: ErrorDetail
-
-
-class Operatorish(Protocol):
-    """What the front door needs to know of an operator."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def slug(self) -> str: ...
-    @property
-    def locale(self) -> str: ...
-    @property
-    def currency(self) -> str: ...
-
-
-class Front(Protocol):
-    """What the house tells its front door: the only way rooms reach into this file."""
-
-    async def operator_by_slug(self, slug: str) -> Operatorish | None: ...
-    async def operator_by_host(self, host: str) -> Operatorish | None: ...
-    async def operator_by_id(self, tenant: UUID) -> Operatorish | None: ...
-    def permissions_of(self, roles: frozenset[str]) -> frozenset[str]: ...
-
-
 class Door(ASGIMiddleware):
-    """Around every endpoint: request id, caller, tenant, limit, permission, key, metrics."""
+    """Around every endpoint: request id, caller, limit, operator, permission, key, metrics."""
 
-    def __init__(self, front: Front, limiter: Limiter) -> None:
-        self.front = front
-        self.limiter = limiter
+    def __init__(self, admission: Admission, always: Sequence[tuple[bytes, bytes]]) -> None:
+        self.admission = admission
+        self.always = always
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: Any) -> None:
         """Answer one request; a ``Problem`` raised on the way in is answered here."""
         started = time.perf_counter()
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers, twice = asgi.headers_of(scope)
         request_id = headers.get(b"x-request-id", "")
-        if not _REQUEST_ID.match(request_id):
+        if not _REQUEST_ID.fullmatch(request_id):
             request_id = ids.request_id()
-        opt = scope["route_handler"].opt
         status = 500
         state: dict[str, Any] = {"request_id": request_id}
         scope["fahrwerk"] = state
@@ -139,27 +91,21 @@ class Door(ASGIMiddleware):
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = list(message["headers"])
-                if not any(name == b"x-request-id" for name, _ in own):
-                    own.append((b"x-request-id", request_id.encode()))
-                own.extend(_HEADERS)
-                own.extend(state.get("headers", ()))
-                message["headers"] = own
+                message["headers"] = asgi.completed(
+                    message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    *self.always,
+                    *state.get("headers", ()),
+                )
             await send(message)
 
         token = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            call = await self._call(scope, headers, opt, request_id)
-            state["call"] = call
-            structlog.contextvars.bind_contextvars(tenant=call.tenant_slug)
-            self._limit(call, opt, state)
-            if permission := opt.get("permission"):
-                if call.user is None:
-                    raise Unauthenticated(token_expired=False)
-                call.require(permission)
-            await self._inside(scope, receive, answer, next_app, call, headers, opt)
+            if twice is not None:
+                raise Invalid(field=twice, issue="was sent more than once")
+            await self._inside(scope, receive, answer, next_app, headers, state)
         except Problem as problem:
-            await _send_problem(answer, problem, request_id)
+            await asgi.send_problem(answer, problem, request_id)
         finally:
             structlog.contextvars.reset_contextvars(**token)
             structlog.contextvars.unbind_contextvars("tenant")
@@ -177,10 +123,22 @@ class Door(ASGIMiddleware):
         receive: Receive,
         answer: Send,
         next_app: Any,
-        call: Call,
         headers: dict[bytes, str],
-        opt: dict[str, Any],
+        state: dict[str, Any],
     ) -> None:
+        handler = scope["route_handler"]
+        opt = handler.opt
+        call = state["call"] = await self.admission.call(scope, headers, opt, state)
+        structlog.contextvars.bind_contextvars(tenant=call.tenant_slug)
+        if _is_of_framework(handler) and scope["method"] == "GET" and scope["path"] != DOCUMENT:
+            raise NotFound  # pages the framework would add beside the document
+        if permission := opt.get("permission"):
+            if call.user is None:
+                raise Unauthenticated(token_expired=False)
+            call.require(permission)
+        if (takes := opt.get("takes")) is not None:
+            asgi.check_media(headers, is_json=takes == "json")
+
         async def run(receive: Receive, send: Send) -> None:
             if (moved := headers.get(b"x-fahrwerk-time")) is not None:
                 with clock.moved_to(_moved_time(call, moved), leases=False):
@@ -188,84 +146,13 @@ class Door(ASGIMiddleware):
             else:
                 await next_app(scope, receive, send)
 
-        if call.key is not None and scope["method"] != "GET" and not opt.get("unkeyed"):
+        if call.key is not None and scope["method"] in document.WRITES and not opt.get("unkeyed"):
             limit = opt.get("body_bytes", BODY_BYTES)
             await keyed.answer(call, scope, receive, answer, run, limit)
         elif opt.get("conditional") and scope["method"] == "GET":
-            await _with_etag(headers.get(b"if-none-match", ""), receive, answer, run)
+            await asgi.with_etag(headers.get(b"if-none-match", ""), receive, answer, run)
         else:
             await run(receive, answer)
-
-    async def _call(
-        self, scope: Scope, headers: dict[bytes, str], opt: dict[str, Any], request_id: str
-    ) -> Call:
-        claims = None
-        scheme, _, token = headers.get(b"authorization", "").partition(" ")
-        if scheme and opt.get("permission"):
-            if scheme.lower() != "bearer" or not token or len(token) > 4096:
-                raise Unauthenticated(token_expired=False)
-            claims = crypto.read_token(token.strip())
-        operator = await self._operator(headers, claims)
-        roles = claims.roles if claims else frozenset()
-        key = headers.get(b"idempotency-key")
-        if key is not None and not 1 <= len(key) <= 255:
-            raise Invalid(field="Idempotency-Key", issue="must have 1 to 255 characters")
-        trace = _TRACE.match(headers.get(b"traceparent", ""))
-        client = scope.get("client")
-        return Call(
-            tenant=operator.id if operator else None,
-            tenant_slug=operator.slug if operator else "",
-            user=claims.user if claims else None,
-            roles=roles,
-            permissions=self.front.permissions_of(roles) if roles else frozenset(),
-            request_id=request_id,
-            trace=trace[1] if trace else request_id,
-            locale=_language(headers, operator.locale if operator else "en"),
-            currency=operator.currency if operator else "EUR",
-            deadline=time.monotonic() + REQUEST_S,
-            key=key,
-            address=client[0] if client else "",
-        )
-
-    async def _operator(
-        self, headers: dict[bytes, str], claims: crypto.Claims | None
-    ) -> Operatorish | None:
-        """By header, by the token, or by the host's name; they must agree (C-80)."""
-        slug = headers.get(b"x-tenant-id")
-        operator: Operatorish | None = None
-        if slug is not None:
-            operator = await self.front.operator_by_slug(slug)
-            if operator is None:
-                raise NotFound("There is no operator of this name.", code="UNKNOWN_TENANT")
-        if claims is not None:
-            if operator is None:
-                operator = await self.front.operator_by_id(claims.tenant)
-            if operator is None or operator.id != claims.tenant:
-                raise Invalid(
-                    "X-Tenant-ID and the token name different operators.",
-                    code="TENANT_MISMATCH",
-                    field="X-Tenant-ID",
-                    issue="does not match the token",
-                )
-        if operator is None:
-            operator = await self.front.operator_by_host(headers.get(b"host", "").partition(":")[0])
-        return operator
-
-    def _limit(self, call: Call, opt: dict[str, Any], state: dict[str, Any]) -> None:
-        name = opt.get("limit", "general")
-        if name is None:
-            return
-        # Without a verified person the address is the caller: headers could be invented.
-        caller = str(call.user) if call.user else call.address
-        try:
-            limit, left = self.limiter.take(name, f"{call.tenant}:{caller}")
-        except Problem:
-            observe.rate_limited.labels(name).inc()
-            raise
-        state["headers"] = (
-            (b"ratelimit-limit", str(limit.count).encode()),
-            (b"ratelimit-remaining", str(left).encode()),
-        )
 
 
 def _moved_time(call: Call, text: str) -> datetime:
@@ -277,79 +164,20 @@ def _moved_time(call: Call, text: str) -> datetime:
         raise Invalid(field="X-Fahrwerk-Time", issue="must be an ISO 8601 time") from None
     if at.tzinfo is None:
         raise Invalid(field="X-Fahrwerk-Time", issue="must name its offset from UTC")
+    if not _FIRST_TIME <= at < _LAST_TIME:
+        raise Invalid(field="X-Fahrwerk-Time", issue="must be between the years 2000 and 2100")
     return at
 
 
-def _language(headers: dict[bytes, str], default: str) -> str:
-    wanted = headers.get(b"accept-language", "")[:200].lower()
-    for part in wanted.split(","):
-        code = part.strip().partition(";")[0].partition("-")[0]
-        if code in ("de", "en"):
-            return code
-    return default[:2]
-
-
-async def _with_etag(
-    known: str,
-    receive: Receive,
-    send: Send,
-    run: Callable[[Receive, Send], Awaitable[None]],
-) -> None:
-    start: Message | None = None
-    chunks: list[bytes] = []
-
-    async def collect(message: Message) -> None:
-        nonlocal start
-        if message["type"] == "http.response.start":
-            start = message
-            return
-        if message["type"] != "http.response.body" or start is None:
-            await send(message)
-            return
-        chunks.append(message.get("body", b""))
-        if message.get("more_body"):
-            return
-        body = b"".join(chunks)
-        if start["status"] == 200:
-            tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-            start["headers"] = [*start["headers"], (b"etag", tag.encode())]
-            if tag in (t.strip().removeprefix("W/") for t in known.split(",")) or known == "*":
-                start["status"] = 304
-                start["headers"] = [
-                    (n, v)
-                    for n, v in start["headers"]
-                    if n not in (b"content-length", b"content-type")
-                ]
-                body = b""
-        await send(start)
-        await send({"type": "http.response.body", "body": body, "more_body": False})
-
-    await run(receive, collect)
-
-
-def problem_response(problem: Problem, request_id: str) -> Response[ErrorBody]:
-    """A problem in the one error format, with ``Retry-After`` where waiting helps."""
-    body = ErrorBody(ErrorDetail(problem.error_code, problem.text, problem.details, request_id))
-    headers = {"x-request-id": request_id}
-    if "retry_after" in problem.details:
-        headers["retry-after"] = str(problem.details["retry_after"])
-    if problem.status == 401:
-        headers["www-authenticate"] = "Bearer"
+def problem_response(problem: Problem, request_id: str) -> Response[bytes]:
+    """A problem in the one error format, for where the framework wants a response."""
+    headers, body = asgi.problem_answer(problem, request_id)
     return Response(
-        body, status_code=problem.status, headers=headers, media_type="application/json"
+        body,
+        status_code=problem.status,
+        headers={n.decode(): v.decode() for n, v in headers if n != b"content-length"},
+        media_type="application/json",
     )
-
-
-async def _send_problem(send: Send, problem: Problem, request_id: str) -> None:
-    response = problem_response(problem, request_id)
-    body = msgspec.json.encode(response.content)
-    headers = [(k.encode(), v.encode()) for k, v in response.headers.items()]
-    headers += [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 _HTTP_CODES = {
@@ -364,7 +192,7 @@ def _request_id_of(request: Request[Any, Any, Any]) -> str:
     return str(state.get("request_id") or ids.request_id())
 
 
-def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[ErrorBody]:
+def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     return problem_response(problem, _request_id_of(request))
 
 
@@ -374,29 +202,43 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     message = error.detail
     if isinstance(error, ValidationException) or error.status_code == 400:
         message = Invalid.message
-        first: dict[str, Any] = next(iter(error.extra if isinstance(error.extra, list) else []), {})
-        issue = str(first.get("message") or error.detail)
-        field = str(first.get("key") or "")
-        if match := re.match(r"Object contains unknown field `(.*?)`", issue):
-            field = match[1]
-        if match := re.search(r" - at `\$\.?(.*?)`$", issue):
-            field = ".".join(filter(None, (field if field != "data" else "", match[1])))
-            issue = issue[: match.start()]
-        details = {"field": field or "body", "issue": issue}
-    body = ErrorDetail(
-        _HTTP_CODES.get(error.status_code, "REQUEST_FAILED"),
-        message,
-        details,
-        _request_id_of(request),
-    )
+        details = _what_is_wrong(error)
+    code = _HTTP_CODES.get(error.status_code, "REQUEST_FAILED")
+    body = ErrorDetail(code, message, details, _request_id_of(request))
+    # What is no endpoint's does not pass the door, which would add these.
+    safe = {} if "fahrwerk" in request.scope else asgi.SAFE_HEADERS
+    headers = {n.decode(): v.decode() for n, v in safe}
     return Response(
         ErrorBody(body), status_code=error.status_code,
-        headers={**(error.headers or {}), "x-request-id": body.request_id},
+        headers={**headers, **(error.headers or {}), "x-request-id": body.request_id},
         media_type="application/json",
     )  # fmt: skip
 
 
-def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+def _what_is_wrong(error: HTTPException) -> dict[str, str]:
+    """``field`` and ``issue`` (API-03), from the framework's or msgspec's sentence about it."""
+    first: dict[str, Any] = next(iter(error.extra if isinstance(error.extra, list) else []), {})
+    issue = str(first.get("message") or error.detail)
+    field = str(first.get("key") or "")
+    if match := re.match(r"Object contains unknown field `(.*?)`", issue):
+        field = match[1]
+    if match := re.match(r"Missing required \w+ parameter '(.*?)'", issue):
+        field, issue = match[1], "is missing"
+    if match := re.search(r" - at `\$\.?(.*?)`$", issue):
+        # Of a number that no type can hold, msgspec does not know the name of its place.
+        where = "" if "..." in match[1] else match[1]
+        field = ".".join(filter(None, (field if field != "data" else "", where)))
+        issue = issue[: match.start()]
+    return {"field": field or "body", "issue": issue}
+
+
+def _on_depth(request: Request[Any, Any, Any], _: RecursionError) -> Response[bytes]:
+    """A body nested deeper than msgspec follows; nothing of ours calls itself without end."""
+    problem = Invalid(field="body", issue="is nested too deeply")
+    return problem_response(problem, _request_id_of(request))
+
+
+def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Anything else is our fault: logged whole, answered without its inside."""
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
     return problem_response(Problem(), _request_id_of(request))
@@ -408,6 +250,20 @@ def provide_call(request: Request[Any, Any, Any]) -> Call:
     return call
 
 
+class _Document(JsonRenderPlugin):
+    """Serves our own document: see ``kernel.document``."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json")
+        self._body: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """The document, put together once."""
+        if self._body is None:
+            self._body = msgspec.json.encode(openapi(request.app))
+        return self._body
+
+
 def create_app(
     settings: Settings,
     handlers: Sequence[Any],
@@ -416,41 +272,107 @@ def create_app(
     lifespan: Sequence[Any] = (),
 ) -> Litestar:
     """The application of one process. Raises at once when an endpoint declares no permission."""
+    limits = parse(settings.rate_limits)
+    always = list(asgi.SAFE_HEADERS)
+    if settings.address.startswith("https:"):
+        always.append((b"strict-transport-security", b"max-age=31536000"))
     app = Litestar(
         route_handlers=handlers,
-        middleware=[Door(front, Limiter(parse(settings.rate_limits)))],
+        middleware=[Door(Admission(front, Limiter(limits)), always)],
         dependencies={"call": Provide(provide_call, sync_to_thread=False)},
-        exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},
+        exception_handlers={
+            Problem: _on_problem,
+            HTTPException: _on_http,
+            RecursionError: _on_depth,
+            Exception: _on_bug,
+        },
         lifespan=list(lifespan),
         request_max_body_size=BODY_BYTES,
         openapi_config=OpenAPIConfig(
-            title="Fahrwerk",
-            version="1",
-            description="The open platform shared mobility runs on. Errors share one format.",
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-            components=Components(
-                security_schemes={
-                    "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
-                }
-            ),
-            security=[{"bearer": []}],
-            tags=[
-                Tag(name=room) for room in ("identity", "fleet", "pricing", "payments", "rentals")
-            ],
+            title="Fahrwerk", version="1", path="/api", render_plugins=[_Document()]
         ),
         logging_config=None,
         debug=False,
         response_cache_config=ResponseCacheConfig(),
     )
-    _check_permissions(app)
+    for path, _, handler in _endpoints(app):
+        opt = handler.opt
+        if not opt.get("public") and not opt.get("permission"):
+            raise RuntimeError(f"{path} ({handler}) declares no permission")
+        if opt.get("limit", "general") not in (None, *limits):
+            raise RuntimeError(f"{path} ({handler}) is limited by a class that does not exist")
+        if handler.parsed_data_field is not None:
+            opt["takes"] = "json"
+        elif "body" in handler.parsed_fn_signature.parameters:
+            opt["takes"] = "bytes"
     return app
 
 
-def _check_permissions(app: Litestar) -> None:
+def _is_of_framework(handler: Any) -> bool:
+    return bool(handler.fn.__module__.startswith("litestar."))
+
+
+def _endpoints(app: Litestar) -> Iterator[tuple[str, str, Any]]:
+    """Path, method and handler of everything that is ours."""
     for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            opt = handler.opt
-            of_framework = handler.fn.__module__.startswith("litestar.")
-            if not of_framework and not opt.get("public") and not opt.get("permission"):
-                raise RuntimeError(f"{route.path} ({handler}) declares no permission")
+        for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
+            if not _is_of_framework(handler):
+                yield getattr(route, "path_format", route.path), str(method), handler
+
+
+def openapi(app: Litestar) -> dict[str, Any]:
+    """The OpenAPI document of an application."""
+    raw = app.openapi_schema.to_schema()["paths"]
+    return document.document(
+        version("fahrwerk"),
+        [
+            _endpoint(path, method, handler, raw[path][method.lower()])
+            for path, method, handler in _endpoints(app)
+            if handler.resolve_include_in_schema()
+        ],
+    )
+
+
+def _endpoint(path: str, method: str, handler: Any, raw: dict[str, Any]) -> document.Endpoint:
+    opt, data = handler.opt, handler.parsed_data_field
+    answer = handler.parsed_fn_signature.return_type.annotation
+    if isinstance(get_origin(answer), type) and issubclass(get_origin(answer), Response):
+        answer = get_args(answer)[0]
+    if told := (handler.responses or {}).get(handler.status_code):
+        answer = told.data_container
+    limit = opt.get("limit", "general")
+    is_write = method in document.WRITES
+    return document.Endpoint(
+        path=path,
+        method=method,
+        paths=tuple(sorted(re.sub(r":\w+}", "}", each) for each in handler.paths)),
+        name=handler.fn.__name__,
+        doc=(handler.fn.__doc__ or "").replace("\n    ", "\n").strip(),
+        tag=next(iter(handler.resolve_tags() or ()), "operations"),
+        permission=opt.get("permission"),
+        limit=limit,
+        is_keyed=is_write and limit is not None and not opt.get("unkeyed"),
+        is_conditional=bool(opt.get("conditional")),
+        parameters=raw.get("parameters", []),
+        body=data.annotation if data is not None else None,
+        is_body_required=data is None or not data.has_default,
+        raw_body=raw.get("requestBody") if data is None else None,
+        answer=None if answer is type(None) else answer,
+        media=str(getattr(handler.media_type, "value", handler.media_type) or "application/json"),
+        status=handler.status_code,
+    )
+
+
+__all__ = [
+    "Caller",
+    "ErrorBody",
+    "ErrorDetail",
+    "Front",
+    "Limit",
+    "Offset",
+    "Pagination",
+    "create_app",
+    "openapi",
+    "pagination",
+    "problem_response",
+]

@@ -4,6 +4,8 @@ A deadline is when somebody looks at a rental again; what is to be done, the ren
 one moves it ahead, so a rental whose worker died, or whose turn failed, is looked at again soon.
 All of it is measured by the database's clock (F14), for rides brought in from history too: their
 domain time is long past, but how long they hold a vehicle is counted from when they were written.
+
+Crash points: ``rentals.deadline.after_claim``, ``rentals.deadline.after_expiry``.
 """
 
 from __future__ import annotations

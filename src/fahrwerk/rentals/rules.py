@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LIVE = ("pending", "confirmed", "in_progress")
 """While it is in one of these, a rental has its vehicle and one of the rider's places."""
 
+RIDES = ("in_progress", "completed")
+"""The states of a rental that has become a ride."""
+
 _MOVES = {
     "authorize": ({"pending": "confirmed"}, ("in_progress", "completed")),
     "unlock": ({"confirmed": "in_progress"}, ("completed",)),
@@ -94,6 +97,11 @@ def is_over(elapsed_s: float, distance_m: int, max_ride_h: int, max_ride_km: int
     return elapsed_s >= max_ride_h * 3600 or distance_m >= max_ride_km * 1000
 
 
+def limit_end(started_at: datetime, now: datetime, max_ride_h: int) -> datetime:
+    """When a ride that reached a limit is taken to have ended: never after its longest duration."""
+    return min(now, started_at + timedelta(hours=max_ride_h))
+
+
 def look_again_s(
     elapsed_s: float, distance_m: int, max_ride_h: int, max_ride_km: int, vehicle_type: str
 ) -> float:
@@ -115,15 +123,6 @@ def paid_word(payment_state: str | None) -> str:
 def ride_word(state: str) -> str:
     """A rental's state as ``/rentals`` words it: a ride under way is ``active`` (RNT-36)."""
     return "active" if state == "in_progress" else state
-
-
-def limit_end(started_at: datetime, now: datetime, max_ride_h: int) -> datetime:
-    """When a ride that reached a limit is taken to have ended: never after its longest duration."""
-    return min(now, started_at + timedelta(hours=max_ride_h))
-
-
-RIDES = ("in_progress", "completed")
-"""The states of a rental that has become a ride."""
 
 
 def km(distance_m: int) -> float:

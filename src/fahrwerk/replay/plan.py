@@ -66,7 +66,7 @@ def plan(trips: Sequence[Trip], longest_s: int, riders: int = RIDERS) -> Plan:
     """Decide who rides when and what waits for what. ``longest_s``: the operator's limit."""
     findings: list[Finding] = []
     rides = _rides(trips, longest_s, findings)
-    rides, count = _with_riders(rides, riders)
+    rides, count = _with_riders(rides, min(riders, len(rides)))
     bikes: dict[str, Bike] = {}
     for ride in rides:
         bikes.setdefault(ride.trip.bike, Bike(ride.trip.bike, ride.trip.start))

@@ -64,7 +64,7 @@ async def replay(
     async with Client(wishes.url, wishes.hands, transport) as client:
         staff = await stage.staff_of(client, wishes)
         currency, longest_s = await stage.prices(client, staff, wishes)
-        made = plan(recorded.trips, longest_s)
+        made = plan(recorded.trips, longest_s, wishes.riders)
         say(f"{len(made.bikes)} bikes, {made.riders} riders")
         bikes = await stage.bikes_of(client, staff, made.bikes)
         riders = await stage.riders_of(client, staff, wishes, made.riders)
@@ -214,24 +214,23 @@ async def _listed(
     client: Client, staff: Person, names: dict[str, str], currency: str
 ) -> list[Ridden]:
     """All completed rides of the tenant, as the platform has them."""
-    rides: dict[str, Ridden] = {}
-    offset, more = 0, True
-    while more:
-        params = {"status": "completed", "limit": 100, "offset": offset}
-        page = await client.must(staff, "GET", "/api/v1/rentals", params=params)
-        for each in page["rentals"]:
-            rides[each["id"]] = Ridden(
-                id=each["id"],
-                vehicle=names.get(each["vehicle"]["id"], each["vehicle"]["id"]),
-                started_at=_time(each["start_time"]),
-                ended_at=_time(each["end_time"]),
-                start=_address(each["start_location"]),
-                end=_address(each["end_location"]),
-                billed_minutes=each["duration_minutes"],
-                total_minor=_minor(each["total_cost"], currency),
-            )
-        offset, more = offset + 100, page["pagination"]["has_more"]
+    listed = stage.every(client, staff, "/api/v1/rentals", "rentals", status="completed")
+    rides = {each["id"]: _ridden(each, names, currency) async for each in listed}
     return list(rides.values())
+
+
+def _ridden(listed: dict[str, Any], names: dict[str, str], currency: str) -> Ridden:
+    vehicle = listed["vehicle"]["id"]
+    return Ridden(
+        id=listed["id"],
+        vehicle=names.get(vehicle, vehicle),
+        started_at=_time(listed["start_time"]),
+        ended_at=_time(listed["end_time"]),
+        start=_address(listed["start_location"]),
+        end=_address(listed["end_location"]),
+        billed_minutes=listed["duration_minutes"],
+        total_minor=_minor(listed["total_cost"], currency),
+    )
 
 
 def _address(location: dict[str, Any] | None) -> str:
@@ -246,7 +245,7 @@ async def _settled(client: Client, riders: Sequence[Person], currency: str) -> d
 
     async def ask(rider: Person) -> None:
         is_open = False
-        async for each in _payments(client, rider):
+        async for each in stage.every(client, rider, "/api/v1/payments", "payments"):
             captured = _minor(each["amount_captured"], currency)
             paid[each["booking_id"]] = Paid(captured, each["status"] in _OPEN)
             is_open = is_open or each["status"] in _OPEN
@@ -257,13 +256,3 @@ async def _settled(client: Client, riders: Sequence[Person], currency: str) -> d
         await stage.all_of(partial(ask, rider) for rider in list(waiting))
         await asyncio.sleep(0.5 if waiting else 0)
     return paid
-
-
-async def _payments(client: Client, rider: Person) -> Any:
-    offset, more = 0, True
-    while more:
-        params = {"limit": 100, "offset": offset}
-        page = await client.must(rider, "GET", "/api/v1/payments", params=params)
-        for each in page["payments"]:
-            yield each
-        offset, more = offset + 100, page["pagination"]["has_more"]

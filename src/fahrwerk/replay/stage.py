@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fahrwerk.replay.client import Person, Stuck
+from fahrwerk.replay.plan import RIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -54,7 +55,9 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = "EUR"
     tariff: tuple[str, str, str] | None = None
     """Base fee, price per minute, daily maximum, such as 1.50; None = the operator's default."""
-    hands: int = 24
+    riders: int = RIDERS
+    """At least so many, unless there are fewer rides."""
+    hands: int = 48
     """Requests under way at a time."""
 
 
@@ -142,7 +145,8 @@ async def bikes_of(client: Client, staff: Person, bikes: Sequence[Bike]) -> dict
 
     They have no device (``is_connected`` false): bikes of a dock are opened by the dock.
     """
-    there = {each["identifier"]: each["id"] async for each in vehicles(client, staff)}
+    listed = every(client, staff, "/api/v1/vehicles", "vehicles")
+    there = {each["identifier"]: each["id"] async for each in listed}
 
     async def make(bike: Bike) -> None:
         body = MAKER | {
@@ -167,13 +171,13 @@ def place(station: Station) -> dict[str, Any]:
     }
 
 
-async def vehicles(client: Client, staff: Person) -> Any:
-    """All vehicles of the tenant."""
+async def every(client: Client, person: Person, path: str, name: str, **query: str) -> Any:
+    """All ``name`` of a list endpoint, page by page."""
     offset, more = 0, True
     while more:
-        params = {"limit": 100, "offset": offset}
-        page = await client.must(staff, "GET", "/api/v1/vehicles", params=params)
-        for each in page["vehicles"]:
+        params = query | {"limit": 100, "offset": offset}
+        page = await client.must(person, "GET", path, params=params)
+        for each in page[name]:
             yield each
         offset, more = offset + 100, page["pagination"]["has_more"]
 
@@ -184,9 +188,10 @@ async def riders_of(client: Client, staff: Person, wishes: Wishes, count: int) -
     They are customers who may move the clock of their own requests as well.
     """
     riders = [_account(wishes, f"rider-{number:03}") for number in range(1, count + 1)]
+    there = {u["email"] async for u in every(client, staff, "/api/v1/users", "users", q="rider-")}
 
     async def make(rider: Person, number: int) -> None:
-        if not (await client.log_in(rider)).ok:
+        if rider.email not in there:
             body = {
                 "email": rider.email,
                 "password": rider.password,
@@ -194,11 +199,13 @@ async def riders_of(client: Client, staff: Person, wishes: Wishes, count: int) -
                 "first_name": "Rider",
                 "last_name": f"{number}",
             }
-            await client.must(staff, "POST", "/api/v1/users", json=body)
-        methods = await client.must(rider, "GET", "/api/v1/payment-methods")
-        if not methods["payment_methods"]:
+            answer = await client.ask(staff, "POST", "/api/v1/users", json=body)
+            # A request repeated after a lost answer finds what it made itself.
+            if not answer.ok and answer.code != "ALREADY_REGISTERED":
+                raise Stuck(f"{rider.email} cannot be made: {answer}")
+        path = "/api/v1/payment-methods"
+        if not (await client.must(rider, "GET", path))["payment_methods"]:
             card = {"gateway_token": CARD, "make_default": True}
-            path = "/api/v1/payment-methods"
             await client.must(rider, "POST", path, json=card, key="replay:card")
 
     await all_of(partial(make, rider, number) for number, rider in enumerate(riders, 1))

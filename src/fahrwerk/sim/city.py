@@ -11,18 +11,17 @@ The same seed gives the same people with the same intentions; what they meet is 
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import random
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.sim import demand, memory, streets
 from fahrwerk.sim.api import Api, Away, Session
+from fahrwerk.sim.pairing import fleet_of, pair
 from fahrwerk.sim.phone import Phone
 from fahrwerk.sim.rider import RANGE_M, SPEED_KMH, Rider, intend
 from fahrwerk.sim.vehicle import Faults, SimVehicle
@@ -30,6 +29,7 @@ from fahrwerk.sim.vehicle import Faults, SimVehicle
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fahrwerk.sim.pairing import Listed
     from fahrwerk.sim.streets import Place
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ PEOPLE_PER_RIDER = 1.25
 """More people than ever ride at once, because they rest in between."""
 IDLE_REPORT_S, RIDING_REPORT_S = 30.0, 2.0
 CONNECT_PER_S, ARRIVE_PER_S = 50, 2.5
-LIST_AT_ONCE, PAIR_AT_ONCE = 100, 200
 REST_S = (15.0, 90.0)
 AWAY_PAUSES_S = (5.0, 10.0, 20.0, 30.0)
 FAULTS = Faults(
@@ -82,16 +81,6 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     most_riders: int = 40
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """A vehicle as the platform lists it."""
-
-    id: str
-    type: str
-    latitude: float | None
-    longitude: float | None
-    battery: float
-
-
 class City:
     """Vehicles, riders, a crew, and the weather of faults."""
 
@@ -131,8 +120,9 @@ class City:
     async def live(self) -> None:
         """Until cancelled. Raises ``Away`` only when the platform was never there."""
         try:
-            listed = await self._listed()
-            await self._pair(listed)
+            listed = await fleet_of(self._staff)
+            if await pair(self._staff, listed, self.book):
+                self._write_book()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._populate(listed))
                 group.create_task(self._gather_people(group))
@@ -151,33 +141,6 @@ class City:
 
     # --- vehicles
 
-    async def _listed(self) -> list[Listed]:
-        """The operator's fleet, page by page. Raises ``Away`` when it is not shown."""
-        found: list[Listed] = []
-        while True:
-            answer = await self._staff.ask(
-                "GET", "/api/v1/vehicles", limit=LIST_AT_ONCE, offset=len(found)
-            )
-            if not answer.ok:
-                raise Away(f"the fleet is not shown: {answer.code or answer.status}")
-            page = [_read(each) for each in answer.find("vehicles")]
-            found += page
-            if not page or not answer.find("pagination", "has_more"):
-                return found
-
-    async def _pair(self, listed: list[Listed]) -> None:
-        """Get keys for the vehicles that have none yet (FLT-16)."""
-        missing = [each.id for each in listed if each.id not in self.book.vehicles]
-        for start in range(0, len(missing), PAIR_AT_ONCE):
-            body = {"ids": missing[start : start + PAIR_AT_ONCE], "kind": "EdDSA"}
-            answer = await self._staff.ask("POST", "/api/v1/vehicles/pair", body)
-            if not answer.ok:
-                raise Away(f"the vehicles were not paired: {answer.code or answer.status}")
-            for each in answer.find("keys"):
-                self.book.vehicles[each["vehicle_id"]] = _kept(each)
-        if missing:
-            self._write_book()
-
     async def _populate(self, listed: list[Listed]) -> None:
         for each in listed:
             if (kept := self.book.vehicles.get(each.id)) is not None:
@@ -195,7 +158,7 @@ class City:
             place = streets.load_streets().random_place(self._rng)
             kept.latitude = place.lat if listed.latitude is None else listed.latitude
             kept.longitude = place.lon if listed.longitude is None else listed.longitude
-            kept.battery_level = listed.battery
+            kept.battery_level = listed.battery_level
         vehicle = SimVehicle(
             listed.id,
             kept.key,
@@ -379,27 +342,6 @@ class City:
             parts.append(f"{online} of {len(self.vehicles)} vehicles online")
             so_far = [f"{what} {count}" for what, count in sorted(self.outcomes.items())]
             print("; ".join([", ".join(parts), ", ".join(so_far) or "no trips yet"]), flush=True)
-
-
-def _read(shown: dict[str, Any]) -> Listed:
-    location = shown.get("location") or {}
-    return Listed(
-        id=shown["id"],
-        type=shown["vehicle_type"],
-        latitude=location.get("latitude"),
-        longitude=location.get("longitude"),
-        battery=shown["battery"]["level"] or 100.0,
-    )
-
-
-def _kept(key: dict[str, str]) -> memory.Kept:
-    """A vehicle's half of a key as the platform shows it, once: base64url without padding."""
-
-    def raw(text: str) -> bytes:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-    kind = msgspec.convert(key["kind"], wire.Algorithm)
-    return memory.Kept(kind, raw(key["signs_with"]), raw(key["checks_with"]))
 
 
 def _now() -> datetime:

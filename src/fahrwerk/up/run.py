@@ -34,8 +34,9 @@ LASTING_S = 60.0
 """Who lived this long before it ended is started again with the first pause."""
 READY_WITHIN_S = 40.0
 STOP_WITHIN_S, DATABASE_STOP_WITHIN_S = 6.0, 9.0
-LOG_BYTES = 4 << 20
+LOG_BYTES, LOGS_EVERY_S = 4 << 20, 20.0
 FEWEST_RIDERS, MOST_RIDERS = 4, 40
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STATUS_EVERY_S, STATUS_LINE_EVERY_S = 5.0, 30.0
 
 
@@ -164,18 +165,20 @@ class House:
     async def watch(self) -> None:
         """Start again what ended, keep the logs small, say how things are; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._heal())
+            for tended in self.tended:  # one task each: a slow start holds up nobody else's
+                group.create_task(self._keep_alive(tended))
+            group.create_task(self._keep_logs_short())
             group.create_task(self._report())
 
-    async def _heal(self) -> None:
-        looked_at_logs = 0.0
+    async def _keep_alive(self, tended: Tended) -> None:
         while True:
-            for tended in self.tended:
-                await self._look_after(tended)
-            if time.monotonic() - looked_at_logs > 20:
-                looked_at_logs = time.monotonic()
-                await asyncio.to_thread(self._shorten_logs)
+            await self._look_after(tended)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _keep_logs_short(self) -> None:
+        while True:
+            await asyncio.to_thread(self._shorten_logs)
+            await asyncio.sleep(LOGS_EVERY_S)
 
     async def _look_after(self, tended: Tended) -> None:
         name, now = tended.name, time.monotonic()
@@ -270,6 +273,8 @@ def _welcome(house: House) -> list[str]:
         lines.append(f"  {login.who:<14}{login.email:<27} {login.password}{tenant}")
     data = house.settings.data
     ride = ".venv/bin/fahrwerk ride" + (f" --data {data}" if data != Settings().data else "")
+    if house.settings.http_host not in LOOPBACK:
+        lines.append("  CAUTION: other machines can reach this, and log in with these passwords.")
     lines += ["", f"Try a ride    {ride}"] if city else []
     return [*lines, f"Logs          {house.logs}/", "Stop          Ctrl-C"]
 

@@ -347,6 +347,7 @@ INSERT INTO payments.sandbox_account (webhook_secret) VALUES ($1)
 ON CONFLICT (tenant_id) DO UPDATE SET webhook_secret = sandbox_account.webhook_secret
 RETURNING webhook_secret
 """
+_SECRET = "SELECT webhook_secret FROM payments.sandbox_account WHERE tenant_id = kernel.tenant()"
 _ANNOUNCE = """
 INSERT INTO payments.sandbox_event (id, kind, key, at)
 VALUES ($1, $2, $3, kernel.now() + make_interval(secs => $4)) ON CONFLICT DO NOTHING
@@ -370,10 +371,16 @@ class Webhook(NamedTuple):
     headers: dict[str, str]
 
 
-async def webhook_secret(call: Call) -> str:
-    """What this account's webhooks are signed with; made on first use."""
+async def open_account(call: Call) -> str:
+    """What this account's webhooks are signed with; the account is made on first use."""
     rows = await db.run("payments", call, _ACCOUNT, crypto.new_secret())
     return str(rows[0]["webhook_secret"])
+
+
+async def webhook_secret(call: Call) -> str | None:
+    """The same for who verifies; None when there is no such account."""
+    row = await db.one("payments", call, _SECRET)
+    return None if row is None else str(row["webhook_secret"])
 
 
 def signature(secret: str, at: int, body: bytes) -> str:
@@ -395,7 +402,7 @@ async def due_webhooks(limit: int) -> list[Webhook]:
         call = system(row["tenant_id"], "payments")
         body = webhook_body(row["tenant_id"], row["id"], row["kind"], row["key"])
         at = int(clock.now().timestamp())
-        headers = {"sandbox-signature": signature(await webhook_secret(call), at, body)}
+        headers = {"sandbox-signature": signature(await open_account(call), at, body)}
         found.append(Webhook(row["tenant_id"], row["id"], body, headers))
     return found
 

@@ -181,7 +181,8 @@ async def _write(
 
     Raises ``TooManyRentals``; ``VehicleTaken`` when a live rental has this vehicle after all.
     """
-    vehicle, start = held.vehicle, wish.start or Point(None, None)  # type: ignore[arg-type]
+    vehicle, start = held.vehicle, wish.start
+    place = (start.latitude, start.longitude, start.address) if start else (None, None, None)
     # Of a recorded ride only domain time is moved; tests move the leases with it.
     is_recorded = clock.is_moved() and clock.lease_time() is None
     fact = RentalReserved(
@@ -194,7 +195,7 @@ async def _write(
             quote.terms, quote.minutes, quote.estimated_minor, quote.hold_minor, payment_id,
             held.token, operator.unlock_window_s, operator.max_ride_h, operator.max_ride_km,
             wish.planned_start_at, clock.now(), held.expires_at,
-            start.latitude, start.longitude, start.address, wish.is_business, is_recorded,
+            *place, wish.is_business, is_recorded,
         )  # fmt: skip
         if row is None or row["seat"] is None:
             raise TooManyRentals(limit=operator.max_active_rentals)

@@ -1,0 +1,34 @@
+"""A process that does one thing with a payment, to be killed while doing it (F1).
+
+    python -m tests.payments.killed <dsn> <tenant> <rider> <payment> authorize|work
+
+``FAHRWERK_CRASH_AT`` says where it dies. Ends with 0 when nothing killed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from uuid import UUID
+
+from fahrwerk import app
+from fahrwerk.kernel import db
+from fahrwerk.kernel.call import Call, system
+from fahrwerk.payments import contract
+from fahrwerk.payments.actions._work import drive
+
+
+async def main(dsn: str, tenant: UUID, rider: UUID, payment: UUID, what: str) -> None:
+    app.load_rooms()
+    await db.open_database(dsn, 4)
+    if what == "authorize":
+        call = Call(tenant=tenant, user=rider, roles=frozenset({"customer"}))
+        await contract.authorize(call, payment, None)
+    else:
+        await drive(system(tenant, "payments"), payment)
+    await db.close_database()
+
+
+if __name__ == "__main__":
+    _, dsn, tenant, rider, payment, what = sys.argv
+    asyncio.run(main(dsn, UUID(tenant), UUID(rider), UUID(payment), what))
