@@ -52,6 +52,7 @@ def server(
 
 async def _make_template(found: postgres.EmbeddedPostgres) -> None:
     raw = await asyncpg.connect(found.dsn("postgres", "postgres"))
+    await raw.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")  # of a try that failed
     await raw.execute(f"CREATE DATABASE {TEMPLATE}")
     await raw.close()
     await migrate(found.dsn(TEMPLATE, "postgres"))

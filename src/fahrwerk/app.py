@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from litestar import MediaType, Response, get
-from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from fahrwerk.kernel import crypto, db, doors, jobs, live, observe, postgres, web
 from fahrwerk.kernel.call import Call, system
+from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.migrate import APP_LOGIN, create_database, migrate
 from fahrwerk.kernel.pump import Pump
 from fahrwerk.kernel.settings import ROOMS, Settings, installation_secret
@@ -169,10 +170,29 @@ _START = """SwaggerUIBundle({url: "/api/openapi.json", dom_id: "#ui", deepLinkin
 persistAuthorization: true, displayRequestDuration: true});"""
 
 
+_PAGE_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+}
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
+
+
 @get("/api/docs", permission=None, public=True, include_in_schema=False, media_type=MediaType.HTML)
-async def api_page() -> str:
+async def api_page() -> Response[str]:
     """The OpenAPI document as a page; its parts come from this origin only."""
-    return _PAGE
+    return Response(_PAGE, headers=_PAGE_HEADERS, media_type=MediaType.HTML)
+
+
+@functools.cache
+def _page_parts() -> dict[str, Path]:
+    """The installed page's files by name: what is asked for is looked up, never made a path of."""
+    package = importlib.util.find_spec("swagger_ui_bundle")
+    folders = (package.submodule_search_locations if package else None) or []
+    found = sorted(path for folder in folders for path in Path(folder).glob("vendor/*/*"))
+    return {path.name: path for path in found if path.suffix in _KINDS}
 
 
 @get("/api/docs/{name:str}", permission=None, public=True, include_in_schema=False)
@@ -180,17 +200,11 @@ async def api_page_part(name: FromPath[str]) -> Response[bytes]:
     """One file of the page, from the installed package."""
     if name == "start.js":
         return Response(_START.encode(), media_type="text/javascript")
-    kinds = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
-    package = importlib.util.find_spec("swagger_ui_bundle")
-    if package is None or not package.submodule_search_locations:
-        raise NotFoundException
-    folder = Path(package.submodule_search_locations[0]) / "vendor"
-    found = next((p for p in folder.glob(f"*/{Path(name).name}") if p.suffix in kinds), None)
-    if found is None:
-        raise NotFoundException
+    if (path := _page_parts().get(name)) is None:
+        raise NotFound
     return Response(
-        found.read_bytes(),
-        media_type=kinds[found.suffix],
+        path.read_bytes(),
+        media_type=_KINDS[path.suffix],
         headers={"cache-control": "public, max-age=86400"},
     )
 

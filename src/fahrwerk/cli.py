@@ -58,20 +58,19 @@ def _up(args: argparse.Namespace, settings: Settings) -> int:
     if own_broker:
         changes["mqtt_url"] = f"mqtt://127.0.0.1:{args.mqtt_port}"
     try:
-        return run_up(
-            Plan(
-                settings=msgspec.structs.replace(settings, **changes),
-                own_broker=own_broker,
-                city=not args.no_city,
-                scale=args.vehicles,
-            )
+        plan = Plan(
+            settings=msgspec.structs.replace(settings, **changes),
+            own_broker=own_broker,
+            city=not args.no_city,
+            scale=args.vehicles,
         )
+        return run_up(plan, sys.stdout)
     except Failed as error:
         raise Refused(str(error)) from None
 
 
 def _serve(args: argparse.Namespace, settings: Settings) -> int:
-    import uvicorn
+    from fahrwerk.kernel import server
 
     async def knock() -> None:
         from fahrwerk.app import database_urls
@@ -82,16 +81,8 @@ def _serve(args: argparse.Namespace, settings: Settings) -> int:
 
     with _database(settings):
         _run(knock())  # what is wrong is said here in a sentence, and by the server in a traceback
-        uvicorn.run(
-            "fahrwerk.app:serve_app",
-            factory=True,
-            host=args.host or settings.http_host,
-            port=args.port or settings.http_port,
-            workers=args.workers,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=3,
+        server.serve(
+            "fahrwerk.app:serve_app", settings, host=args.host, port=args.port, workers=args.workers
         )
     return 0
 
@@ -231,7 +222,9 @@ def _doctor(args: argparse.Namespace, settings: Settings) -> int:
 
     for finding in doctor.about_machine(settings):
         tell(finding)
-    if settings.database_url or (settings.data / "secret").exists():
+    # As root the database may stand elsewhere (kernel.postgres); the secret is always here.
+    traces = (settings.data / "postgres", settings.data / "secret")
+    if settings.database_url or any(trace.exists() for trace in traces):
         try:
             with _database(settings):
                 _run(about_database())

@@ -14,7 +14,7 @@ from fahrwerk.kernel.call import system
 from fahrwerk.payments import contract
 from fahrwerk.payments.contract import GatewayFault
 from fahrwerk.payments.gateways import Forged, UnknownGateway
-from fahrwerk.payments.gateways import _sandbox_server as server
+from fahrwerk.payments.gateways import _sandbox_webhooks as server
 from fahrwerk.payments.gateways.sandbox import SIGNATURE
 from tests.payments.till import HOLD, Till, open_till
 from tests.world import make_world

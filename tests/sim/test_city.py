@@ -209,16 +209,37 @@ def _tell(platform: Line, desk: Garage, operation: str, counter: int) -> None:
 
 
 async def test_a_rider_of_the_city_steers_alone(tmp_path: Path) -> None:
+    """Also after getting off, until the platform has locked the vehicle."""
     desk = Garage("sco_1")
     async with living(city_at(desk, wishes(tmp_path / "keys.json"))) as city:
         await until(lambda: city.vehicles)
+        vehicle = city.vehicles["sco_1"]
         city.mount("sco_1")
-        city.vehicles["sco_1"].is_locked = False
-        await asyncio.sleep(1.2)
-        assert city.vehicles["sco_1"].odometer_m == 0
+        vehicle.is_locked = False
+        await asyncio.sleep(0.6)
         assert city.taken_near(_anywhere()) == "sco_1"
         city.dismount("sco_1")
         assert city.taken_near(_anywhere()) is None
+        await asyncio.sleep(0.6)
+        assert vehicle.odometer_m == 0
+        vehicle.is_locked = True
+        await asyncio.sleep(0.6)
+        vehicle.is_locked = False  # and now it is somebody else
+        await until(lambda: vehicle.odometer_m > 0)
+
+
+async def test_a_vehicle_left_unlocked_by_an_earlier_life_stays_where_it_is(tmp_path: Path) -> None:
+    desk, keep = Garage("sco_1"), tmp_path / "keys.json"
+    for _ in range(2):
+        async with living(city_at(desk, wishes(keep))) as city:
+            await until(lambda: city.vehicles)
+            city.mount("sco_1")
+            city.vehicles["sco_1"].is_locked = False
+    async with living(city_at(desk, wishes(keep))) as city:
+        await until(lambda: city.vehicles)
+        assert not city.vehicles["sco_1"].is_locked
+        await asyncio.sleep(0.7)
+        assert city.vehicles["sco_1"].odometer_m == 0
 
 
 def _anywhere() -> Place:

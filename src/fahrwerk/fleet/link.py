@@ -25,7 +25,7 @@ from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.errors import NotFound
-from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.live import hub, rung
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,8 +112,7 @@ class Link:
     # --- out
 
     async def _send(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._due.wait(), LOOK_S)
+        await rung(self._due, LOOK_S)
         self._due.clear()
         # A command is claimed only when it can be sent: while the broker is away it stays queued.
         while self._line.is_open and (batch := await dispatch.claim_commands()):

@@ -10,8 +10,11 @@ from fahrwerk.fleet import rules
 from fahrwerk.fleet.contract import (
     PREFIX,
     Command,
+    FleetType,
     Nearby,
     Place,
+    PublicVehicle,
+    Standing,
     Track,
     TrackPoint,
     UnknownVehicle,
@@ -196,6 +199,39 @@ async def vehicles(
         band = rules.latitude_band(near.latitude, radius_m)
         rows = await db.run("fleet", call, _AROUND_BAND, *here, *band)
     return VehiclePage([shown(row) for row in rows if row["id"]], rows[0]["total"])
+
+
+_PUBLIC = """
+SELECT id, vehicle_type, status, latitude, longitude, battery_level,
+       floor(full_range_km * 10 * battery_level)::int, date_trunc('second', last_seen_at), trips
+FROM fleet.vehicle
+WHERE tenant_id = kernel.tenant() AND status IN ('available', 'offline', 'maintenance')
+  AND held_by IS NULL AND latitude IS NOT NULL
+"""
+
+
+async def public_vehicles(call: Call) -> list[PublicVehicle]:
+    return db.shaped(PublicVehicle, await db.run("fleet", call, _PUBLIC))
+
+
+_TYPES = """
+SELECT vehicle_type, count(*), floor(max(full_range_km) * 1000)::int
+FROM fleet.vehicle WHERE tenant_id = kernel.tenant() GROUP BY vehicle_type ORDER BY vehicle_type
+"""
+
+
+async def vehicle_types(call: Call) -> list[FleetType]:
+    return db.shaped(FleetType, await db.run("fleet", call, _TYPES))
+
+
+_STANDINGS = """
+SELECT id, status, latitude IS NOT NULL, trips FROM fleet.vehicle
+WHERE tenant_id = kernel.tenant()
+"""
+
+
+async def standings(call: Call) -> list[Standing]:
+    return db.shaped(Standing, await db.run("fleet", call, _STANDINGS))
 
 
 _USAGE = """

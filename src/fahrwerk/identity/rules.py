@@ -39,7 +39,7 @@ _ADMIN = frozenset(
 PERMISSIONS: dict[str, frozenset[str]] = {
     "customer": _RIDER,
     "business_user": _RIDER,  # TEN-10: companies' riders and private ones within one operator
-    "provider": frozenset({"fleet.*", "pricing.*", "identity.self"}),
+    "provider": frozenset({"feeds.*", "fleet.*", "pricing.*", "identity.self"}),
     "support": frozenset(
         {
             *("fleet.vehicle.read", "fleet.command.read", "identity.person.read", "identity.self"),

@@ -45,13 +45,15 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 _key: OctKey | None = None
+_root = b""
 _remembered: dict[bytes, Claims] = {}
 
 
 def set_signing_secret(secret: str) -> None:
     """Use ``secret`` for all tokens of this process; forgets tokens verified with another."""
-    global _key
+    global _key, _root
     _key = OctKey.import_key(hashlib.sha256(f"jwt:{secret}".encode()).digest())
+    _root = hashlib.sha256(f"root:{secret}".encode()).digest()
     _remembered.clear()
 
 
@@ -59,6 +61,13 @@ def _signing_key() -> OctKey:
     if _key is None:
         raise RuntimeError("set_signing_secret() was not called in this process")
     return _key
+
+
+def key_for(purpose: str) -> bytes:
+    """32 bytes for one purpose, the same in all processes of this installation, told to nobody."""
+    if not _root:
+        raise RuntimeError("set_signing_secret() was not called in this process")
+    return hmac.digest(_root, purpose.encode(), "sha256")
 
 
 def issue_token(user: UUID, tenant: UUID, roles: Iterable[str], session: UUID) -> str:

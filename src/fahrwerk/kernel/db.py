@@ -26,7 +26,7 @@ import msgspec
 from asyncpg import exceptions as pg
 
 from fahrwerk.kernel import clock
-from fahrwerk.kernel.errors import Unavailable
+from fahrwerk.kernel.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -41,6 +41,7 @@ STATEMENT_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_MS = 10_000
 LOCK_TIMEOUT_MS = 3_000
 CONNECT_TIMEOUT_S = 5.0
+POOL_WAIT_S = 10.0
 BREAKER_FAILURES = 3  # C-44, RNT-29
 BREAKER_OPEN_S = 30.0
 
@@ -55,6 +56,8 @@ _LOST = (
     pg.TooManyConnectionsError,
 )
 _AGAIN = (pg.DeadlockDetectedError, pg.SerializationError)
+_TOO_SLOW = (pg.QueryCanceledError, pg.LockNotAvailableError)
+_NOT_TEXT = (pg.CharacterNotInRepertoireError, pg.UntranslatableCharacterError)
 _SET = (
     "SELECT set_config('role', $1, false), set_config('fahrwerk.tenant', $2, false), "
     "set_config('fahrwerk.now', $3, false)"
@@ -69,6 +72,12 @@ class DatabaseDown(Unavailable):
     """PostgreSQL cannot be reached; whether a COMMIT under way took effect is unknown (RNT-28)."""
 
     code = "DATABASE_UNAVAILABLE"
+
+
+class DatabaseBusy(Unavailable):
+    """A statement, a row or a connection took too long; nothing took effect (F21)."""
+
+    code = "DATABASE_BUSY"
 
 
 class Fit(NamedTuple):
@@ -142,7 +151,7 @@ class Database:
         return raw
 
     async def _take(self, fit: Fit) -> _Sticky:
-        await self._free.acquire()
+        await self._wait_for_one()
         found: _Sticky | None = None
         try:
             for sticky in reversed(self._idle):
@@ -167,6 +176,17 @@ class Database:
             self._free.release()
             raise
         return found
+
+    async def _wait_for_one(self) -> None:
+        if not self._free.locked():
+            await self._free.acquire()
+            return
+        try:
+            async with asyncio.timeout(POOL_WAIT_S):
+                await self._free.acquire()
+        except TimeoutError:
+            # Whoever asked has given up by now; better told than kept in an ever longer queue.
+            raise DatabaseBusy(retry_after=1) from None
 
     def _opened(self) -> int:
         return len(self._idle) + self.size - self._free._value
@@ -194,6 +214,11 @@ class Database:
             self._drop_idle()
             sticky.raw.terminate()
             raise DatabaseDown from error
+        except _TOO_SLOW as error:
+            raise DatabaseBusy(retry_after=1) from error
+        except _NOT_TEXT:
+            # PostgreSQL has no NUL, and people send it only to see what happens.
+            raise Invalid(field="body", issue="must not contain NUL characters") from None
         except asyncio.CancelledError:
             sticky.raw.terminate()  # its protocol state is unknown: never lend it again
             raise

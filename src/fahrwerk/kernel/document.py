@@ -35,6 +35,19 @@ The open platform shared mobility runs on.
 """
 
 
+class Argument(msgspec.Struct, frozen=True, kw_only=True):
+    """One value in the path, the query or a header."""
+
+    name: str
+    place: str
+    """path | query | header"""
+    kind: Any
+    """Its type, with the bounds on it."""
+    about: str | None
+    is_required: bool
+    default: Any = None
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What an endpoint declares, one for each of its paths and methods."""
 
@@ -49,7 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     limit: str | None
     is_keyed: bool
     is_conditional: bool
-    parameters: list[dict[str, Any]]
+    parameters: list[Argument]
     body: Any = None
     """The type of its JSON body; None when it takes none."""
     is_body_required: bool = True
@@ -271,14 +284,14 @@ def operation_id(endpoint: Endpoint) -> str:
     return f"{name}_{rest[1]}" if first == "api" else f"{name}_short"
 
 
-_IDS_ONLY = re.compile(r"\s*\((?:[A-Z]{1,3}-\d+(?:\.\.\d+)?(?:, )?)+\)")
+_NUMBERS = re.compile(r"\s*\([A-Z]{1,3}-\d[^)]*\)")
 
 
 def _words(endpoint: Endpoint) -> tuple[str, str]:
     """Summary and description from the docstring; without requirement numbers in the summary."""
     about = endpoint.doc.replace("``", "`")
     first = " ".join(about.split("\n\n")[0].split())
-    sentence = re.split(r"(?<=[.!?]) ", _IDS_ONLY.sub("", first))[0]
+    sentence = re.split(r"(?<=[.!?]) ", _NUMBERS.sub("", first))[0]
     if endpoint.path != (main := _main_path(endpoint)):
         about += f"\n\nThe same as `{endpoint.method} {main}`."
     return sentence.rstrip("."), about
@@ -287,42 +300,29 @@ def _words(endpoint: Endpoint) -> tuple[str, str]:
 def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
     if endpoint.permission:
         return [{"bearer": []}]
-    has_own = any(p["name"].lower() == "authorization" for p in endpoint.parameters)
+    has_own = any(each.name.lower() == "authorization" for each in endpoint.parameters)
     return [{"refresh_token": []}] if has_own else []
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     # Headers are documented once for all; what remains is the endpoint's own.
-    own = [_parameter(each) for each in endpoint.parameters if each["in"] != "header"]
+    own = [_parameter(each) for each in endpoint.parameters if each.place != "header"]
     names = ["Tenant"] if endpoint.limit else []
     names += ["IdempotencyKey"] if endpoint.is_keyed else []
     return own + [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
-def _parameter(given: dict[str, Any]) -> dict[str, Any]:
-    """A parameter as the framework describes it, without what says nothing.
-
-    Parameters are text and are there or not: they cannot be null, so their types do not say so.
-    """
-    schema = dict(given["schema"])
-    about = given.get("description") or schema.pop("description", None)
-    schema.pop("description", None)
-    for union in ("oneOf", "anyOf"):
-        kinds = [kind for kind in schema.pop(union, []) if kind != {"type": "null"}]
-        schema = (kinds[0] | schema) if len(kinds) == 1 else schema
-        if len(kinds) > 1:
-            schema[union] = kinds
-    if isinstance(schema.get("type"), list):
-        schema["type"] = next(kind for kind in schema["type"] if kind != "null")
-    if "enum" in schema:
-        schema["enum"] = [each for each in schema["enum"] if each is not None]
-    if schema.get("default", ...) is None:
-        del schema["default"]
-    for bound in ("minimum", "maximum"):
-        if isinstance(value := schema.get(bound), float) and value.is_integer():
-            schema[bound] = int(value)
-    shown = {"name": given["name"], "in": given["in"], "required": bool(given.get("required"))}
-    return shown | ({"description": about} if about else {}) | {"schema": schema}
+def _parameter(argument: Argument) -> dict[str, Any]:
+    schema = _tidy(msgspec.json.schema(argument.kind), {})
+    if argument.default is not None:
+        schema["default"] = argument.default
+    return {
+        "name": argument.name,
+        "in": argument.place,
+        "required": argument.is_required,
+        **({"description": argument.about} if argument.about else {}),
+        "schema": schema,
+    }
 
 
 def _responses(endpoint: Endpoint, shown: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -349,16 +349,19 @@ def _responses(endpoint: Endpoint, shown: dict[Any, dict[str, Any]]) -> dict[str
     return responses
 
 
+_STATUS = re.compile(r"\b(?:4\d\d|503)\b")
+
+
 def _errors_of(endpoint: Endpoint) -> list[str]:
-    names = ["Invalid", "Bug", "Unavailable"]
-    names += ["Unauthenticated", "Forbidden"] if endpoint.permission else []
-    names += ["NotFound", "Busy"] if endpoint.limit else []
-    names += ["Conflict", "Refused"] if endpoint.method in WRITES else []
-    names += ["TooLarge", "NotThisMedia"] if endpoint.body or endpoint.raw_body else []
-    if _security(endpoint) and "Unauthenticated" not in names:
-        names.append("Unauthenticated")
-    if not endpoint.permission and endpoint.method in WRITES:
-        names.append("Forbidden")  # a blocked account, say
+    """Which errors an endpoint can answer with: by what it declares and what its docstring says."""
+    names = {"Invalid", "Bug", "Unavailable"}
+    names |= {"Unauthenticated", "Forbidden"} if endpoint.permission else set()
+    names |= {"Unauthenticated"} if _security(endpoint) else set()
+    names |= {"NotFound", "Busy"} if endpoint.limit else set()
+    names |= {"Conflict", "Refused"} if endpoint.method in WRITES else set()
+    names |= {"TooLarge", "NotThisMedia"} if endpoint.body or endpoint.raw_body else set()
+    told = set(_STATUS.findall(endpoint.doc))
+    names |= {name for name, about in _ERRORS.items() if str(about[0]) in told}
     return sorted(names, key=lambda name: _ERRORS[name][0])
 
 
@@ -400,6 +403,8 @@ def _tidy(schema: Any, renamed: dict[str, str]) -> Any:
     }
     if isinstance(about := tidy.get("description"), str):
         tidy["description"] = about.replace("``", "`")
+    if all(isinstance(each, str) for each in schema.get("enum", [None])):
+        tidy["type"] = "string"
     if schema.get("format") == "decimal":
         text = {"type": "string", "pattern": r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$"}
         kept = {k: v for k, v in tidy.items() if k not in ("type", "format", "default")}

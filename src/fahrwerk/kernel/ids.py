@@ -61,9 +61,11 @@ def parse(text: str, *prefixes: str) -> UUID:
             return UUID(int=number)
     elif not prefix and len(text) == 36:
         try:
-            return UUID(text)
+            found = UUID(text)
         except ValueError:
-            pass
+            raise NotFound from None
+        if str(found) == text.lower():  # UUID() takes hyphens anywhere, and underscores for nothing
+            return found
     raise NotFound
 
 

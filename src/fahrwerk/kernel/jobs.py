@@ -18,7 +18,7 @@ import procrastinate
 import structlog
 
 from fahrwerk.kernel import db, observe
-from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.live import hub, rung
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -188,9 +188,8 @@ class Runner:
                 await asyncio.sleep(min(5.0, nudge.seconds))
             if again:
                 continue  # a full batch: there is more
-            with contextlib.suppress(TimeoutError):
-                # Spread, so that workers started together do not knock together.
-                await asyncio.wait_for(bell.wait(), nudge.seconds * random.uniform(0.8, 1.2))
+            # Spread, so that workers started together do not knock together.
+            await rung(bell, nudge.seconds * random.uniform(0.8, 1.2))
 
     async def stop(self) -> None:
         """Stop; rows claimed by a job under way become free again with its transaction."""

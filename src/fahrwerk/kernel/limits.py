@@ -16,7 +16,11 @@ _WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
 _SHORT = {1: "1s", 60: "1m", 3600: "1h"}
 _MOST_CALLERS = 200_000
 DEFAULTS = (
-    "general=1000/hour,auth=10/minute,rental=100/minute,booking=10/minute,analytics=1000/minute"
+    "general=1000/hour,auth=10/minute,rental=100/minute,booking=10/minute,analytics=1000/minute,"
+    # A gateway reports for all riders of all operators, from a few addresses.
+    "webhook=10000/minute,"
+    # A trip planner reads a dozen files of each operator from one address, every half minute.
+    "feeds=6000/minute"
 )
 
 
@@ -68,5 +72,7 @@ class Limiter:
 
     def _forget(self, now: float) -> None:
         self._arrivals = {k: v for k, v in self._arrivals.items() if v > now}
-        while len(self._arrivals) >= _MOST_CALLERS:  # all of them are active: the oldest go
+        # When all of them are active the oldest go; a tenth at once, so that this is not done again
+        # for every request of a flood.
+        while len(self._arrivals) > _MOST_CALLERS * 9 // 10:
             self._arrivals.pop(next(iter(self._arrivals)))

@@ -98,8 +98,7 @@ class Hub:
 
             await raw.add_listener(CHANNEL, heard)
             while not raw.is_closed():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.wait(), 5)
+                await rung(self._bell, 5)
                 self._bell.clear()
                 batch: list[str] = []
                 while self._pending and sum(map(len, batch)) < 6000:  # a payload holds 8,000 bytes
@@ -111,6 +110,20 @@ class Hub:
                     self._bell.set()
         finally:
             raw.terminate()
+
+
+async def rung(bell: asyncio.Event, seconds: float) -> bool:
+    """Wait for ``bell``, at most ``seconds``; True when it rang.
+
+    Not ``asyncio.wait_for``: before Python 3.12 that swallows a cancellation which arrives together
+    with the bell, and whoever cancelled waits for ever.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 hub = Hub()

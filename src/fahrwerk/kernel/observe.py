@@ -39,6 +39,12 @@ def _hide(_: Any, __: str, entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
+# Where it happened, but not with what: local variables are passwords, tokens and people's names.
+_traceback = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
 def set_up(settings: Settings, service: str) -> None:
     """Configure logs and traces for this process; ``service`` names it in both."""
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
@@ -50,9 +56,9 @@ def set_up(settings: Settings, service: str) -> None:
         _hide,
     ]
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if people
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [_traceback, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=shared + last,

@@ -37,7 +37,10 @@ class OutcomeUnknown(Unavailable):
 
 
 class Peer:
-    """One outside server. ``call`` is one request; safe ones are tried up to three times."""
+    """One outside server. ``call`` is one request; safe ones are tried up to three times.
+
+    ``timeout_s`` is for a whole answer, so that one that comes drop by drop ends too.
+    """
 
     def __init__(
         self,
@@ -49,10 +52,12 @@ class Peer:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.name = name
+        self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
             base_url=base_url,
             timeout=httpx.Timeout(timeout_s, connect=min(3.0, timeout_s)),
-            headers=dict(headers or {}),
+            # Not compressed: of a bomb one would see the size only when it has gone off.
+            headers={"accept-encoding": "identity", **(headers or {})},
             follow_redirects=False,
             transport=transport,
             limits=httpx.Limits(max_connections=50),
@@ -63,12 +68,15 @@ class Peer:
     async def call(
         self, method: str, path: str, *, safe: bool | None = None, **request: Any
     ) -> httpx.Response:
-        """One request. ``safe``: may be repeated (default: GET only, or pass True with a key).
+        """One request to a path below the peer's address (a whole address is a mistake, or worse).
 
-        Raises ``NotReached`` or ``OutcomeUnknown``; an answer of any status is returned.
+        ``safe``: may be repeated (default: GET only, or pass True with a key). Raises
+        ``NotReached`` or ``OutcomeUnknown``; an answer of any status is returned.
         """
         if db.in_transaction.get():
             raise RuntimeError(f"a call to {self.name} inside a transaction")
+        if not path.startswith("/") or path.startswith("//"):
+            raise ValueError(f"not a path of {self.name}: {path!r}")
         if time.monotonic() < self._open_until:
             raise NotReached(f"{self.name} is not answering.", peer=self.name)
         repeat = method == "GET" if safe is None else safe
@@ -77,12 +85,12 @@ class Peer:
                 await asyncio.sleep(random.uniform(0.05, 0.15) * 2**attempt)
             last = attempt == (2 if repeat else 0)
             try:
-                response = await self._client.request(method, path, **request)
+                response = await self._whole(method, path, request)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 self._failed("unreachable")
                 if last:
                     raise NotReached(f"{self.name} cannot be reached.", peer=self.name) from error
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, TimeoutError) as error:
                 self._failed("unknown")
                 if last:
                     raise OutcomeUnknown(f"{self.name} did not answer.", peer=self.name) from error
@@ -95,6 +103,25 @@ class Peer:
                 if last:
                     return response
         raise AssertionError("unreachable")
+
+    async def _whole(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
+        async with (
+            asyncio.timeout(self._timeout_s),
+            self._client.stream(method, path, **request) as response,
+        ):
+            body = bytearray()
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > RESPONSE_BYTES:
+                    raise httpx.RemoteProtocolError(f"more than {RESPONSE_BYTES} bytes")
+        headers = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            if name not in ("content-encoding", "content-length", "transfer-encoding")
+        ]
+        return httpx.Response(
+            response.status_code, headers=headers, content=bytes(body), request=response.request
+        )
 
     def _failed(self, outcome: str) -> None:
         observe.outside_calls.labels(self.name, outcome).inc()

@@ -22,6 +22,7 @@ import structlog
 from fahrwerk.kernel import clock, db, events, observe
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
+from fahrwerk.kernel.live import rung
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,9 @@ SELECT position, xid::text AS xid, id, tenant_id, stream, version, name, data, a
 FROM kernel.event e
 WHERE (xid, position) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY e.xid, e.position LIMIT $3  -- bare xid would be the text above: 1000 before 999
+"""
+_BEHIND = """
+SELECT EXISTS (SELECT 1 FROM kernel.event WHERE (xid, position) > ($1::text::xid8, $2)) AS behind
 """
 _MOVE = """
 UPDATE kernel.checkpoint SET xid = $4::text::xid8, position = $5, handled = handled + $6,
@@ -99,6 +103,11 @@ class Reader:
                 max(0.0, (clock.now() - row["at"]).total_seconds())
             )
         return len(rows)
+
+    async def is_behind(self) -> bool:
+        """True when there are events this group has not passed, readable yet or not."""
+        row = await db.one("pump", system(None, "pump"), _BEHIND, self.xid, self.position)
+        return row is not None and bool(row["behind"])
 
     async def _after_doubt(self) -> None:
         # The connection broke, perhaps at COMMIT: the checkpoint itself says whether it held.
@@ -200,16 +209,19 @@ class Pump:
                 await asyncio.sleep(1)
                 loaded = False
                 continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), IDLE_WAIT_S)
+            await rung(bell, IDLE_WAIT_S)
 
     async def drain(self, limit: int = 10_000) -> None:
         """Handle everything there is, then return: for tests and one-shot commands."""
         for reader in self.readers:
             await reader.load()
         for _ in range(limit):
-            if not sum([await reader.step() for reader in self.readers]):
+            if sum([await reader.step() for reader in self.readers]):
+                continue
+            if not any([await reader.is_behind() for reader in self.readers]):
                 return
+            # Committed, but an older transaction somewhere in the cluster still runs.
+            await asyncio.sleep(0.005)
         raise RuntimeError("the pump does not come to an end: a handler answers itself")
 
     async def stop(self) -> None:

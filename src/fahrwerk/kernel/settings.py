@@ -6,6 +6,7 @@ started or made by Fahrwerk itself below the data folder.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -21,8 +22,12 @@ ROOMS = (
     "payments",
     "rentals",
     "notifications",
+    "feeds",
 )
 """Rooms in this build, in the order of the stairs (lowest first)."""
+
+
+SHORTEST_SECRET = 32
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +41,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_pool: int = 16
     http_host: str = "127.0.0.1"
     http_port: int = 8080
+    trusted_proxies: str = ""
+    """Addresses or networks of proxies in front of us, e.g. ``10.0.0.0/8,192.0.2.7``: only what
+    they say in X-Forwarded-For is believed. Without, the caller is whoever connects."""
     public_url: str | None = None
     mqtt_url: str = "mqtt://127.0.0.1:1883"
     smtp_url: str | None = None
@@ -72,12 +80,27 @@ def load(environ: dict[str, str] | None = None) -> Settings:
                 )
             except msgspec.ValidationError as error:
                 raise SystemExit(f"{name}={text!r} does not fit: {error}") from None
-    return Settings(**values)  # type: ignore[arg-type]
+    settings = Settings(**values)  # type: ignore[arg-type]
+    _check_proxies(settings.trusted_proxies)
+    return settings
+
+
+def _check_proxies(text: str) -> None:
+    for part in filter(None, map(str.strip, text.split(","))):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as error:
+            raise SystemExit(f"FAHRWERK_TRUSTED_PROXIES={text!r} does not fit: {error}") from None
 
 
 def installation_secret(settings: Settings) -> str:
     """The signing secret: given, or made once and kept in the data folder (mode 0600)."""
     if settings.jwt_secret:
+        if not settings.dev and len(settings.jwt_secret) < SHORTEST_SECRET:
+            raise SystemExit(
+                f"FAHRWERK_JWT_SECRET has fewer than {SHORTEST_SECRET} characters: tokens signed "
+                "with it could be forged. Make one with: openssl rand -base64 48"
+            )
         return settings.jwt_secret
     path = settings.data / "secret"
     if not path.exists():

@@ -6,8 +6,6 @@ and every few seconds in case a signal was lost. Signals are hints; the database
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,7 +13,7 @@ import msgspec
 from litestar.response import Stream
 
 from fahrwerk.kernel.errors import Busy, Problem
-from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.live import hub, rung
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -84,7 +82,6 @@ async def _events(
                     yield b": still here\n\n"
                 if is_last(state):
                     return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), every_s)
+                await rung(bell, every_s)
     finally:
         _open -= 1

@@ -7,7 +7,7 @@ from fahrwerk.kernel.call import system
 from fahrwerk.kernel.jobs import cron, every
 
 
-@every(5)
+@every(2)
 async def chain_audit_log() -> bool:
     """Link what privileged people did since to the chain of their operator (I11)."""
     return await audit.chain() > 0

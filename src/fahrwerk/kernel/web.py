@@ -12,11 +12,12 @@ carry an ``Idempotency-Key``: see ``keyed``; ``unkeyed=True`` where the answer m
 
 from __future__ import annotations
 
+import inspect
 import re
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 import structlog
@@ -342,25 +343,60 @@ def _endpoint(path: str, method: str, handler: Any, raw: dict[str, Any]) -> docu
         answer = told.data_container
     limit = opt.get("limit", "general")
     is_write = method in document.WRITES
+    any_body = {"content": {"*/*": {"schema": {}}}, "required": True}
     return document.Endpoint(
         path=path,
         method=method,
         paths=tuple(sorted(re.sub(r":\w+}", "}", each) for each in handler.paths)),
         name=handler.fn.__name__,
-        doc=(handler.fn.__doc__ or "").replace("\n    ", "\n").strip(),
+        doc=inspect.getdoc(handler.fn) or "",
         tag=next(iter(handler.resolve_tags() or ()), "operations"),
         permission=opt.get("permission"),
         limit=limit,
         is_keyed=is_write and limit is not None and not opt.get("unkeyed"),
         is_conditional=bool(opt.get("conditional")),
-        parameters=raw.get("parameters", []),
+        parameters=_arguments(handler, raw),
         body=data.annotation if data is not None else None,
         is_body_required=data is None or not data.has_default,
-        raw_body=raw.get("requestBody") if data is None else None,
+        raw_body=raw.get("requestBody", any_body) if opt.get("takes") == "bytes" else None,
         answer=None if answer is type(None) else answer,
         media=str(getattr(handler.media_type, "value", handler.media_type) or "application/json"),
         status=handler.status_code,
     )
+
+
+_BOUNDS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length")
+
+
+def _arguments(handler: Any, raw: dict[str, Any]) -> list[document.Argument]:
+    """The parameters the framework sees, with their types as msgspec takes them."""
+    fields = {}
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        about = field.kwarg_definition
+        alias = [getattr(about, each, None) for each in ("name", "query", "header")]
+        fields[next(filter(None, alias), name)] = field
+    found = []
+    for given in raw.get("parameters", []):
+        field = fields[given["name"]]
+        about = field.kwarg_definition
+        bounds = {b: v for b in _BOUNDS if (v := getattr(about, b, None)) is not None}
+        found.append(
+            document.Argument(
+                name=given["name"],
+                place=given["in"],
+                kind=Annotated[_without_none(field.annotation), msgspec.Meta(**bounds)],
+                about=getattr(about, "description", None),
+                is_required=bool(given["required"]),
+                default=field.default if field.has_default else None,
+            )
+        )
+    return found
+
+
+def _without_none(kind: Any) -> Any:
+    """A parameter is there or not; as text it cannot be null."""
+    kinds = [each for each in get_args(kind) if each is not type(None)]
+    return Union[tuple(kinds)] if type(None) in get_args(kind) else kind  # noqa: UP007
 
 
 __all__ = [

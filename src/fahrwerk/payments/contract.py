@@ -253,7 +253,7 @@ async def payment_for(call: Call, reference: UUID) -> Payment | None:
 
 @query
 async def payment(call: Call, payment_id: UUID) -> Payment:
-    """One payment: the caller's own, or anybody's for staff who may ``payments.payment.read``.
+    """One payment: the caller's own, or anybody's with ``payments.payment.read_any``.
 
     Raises ``NotFound``.
     """

@@ -195,7 +195,7 @@ async def post_complete_3ds(call: web.Caller, payment_id: FromPath[str]) -> Paym
     permission=None,
     public=True,
     unkeyed=True,
-    limit=None,  # a gateway reports for all riders from a few addresses
+    limit="webhook",
     status_code=200,
     tags=["payments"],
 )

@@ -15,7 +15,7 @@ from fahrwerk.payments.actions._work import drive
 from fahrwerk.payments.actions.methods import forget_method
 from fahrwerk.payments.actions.webhook import take_webhook
 from fahrwerk.payments.gateways import Forged
-from fahrwerk.payments.gateways import _sandbox_server as sandbox
+from fahrwerk.payments.gateways import _sandbox_webhooks as sandbox
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -62,8 +62,7 @@ async def payment(call: Call, payment_id: UUID) -> Payment:
     if row is None:
         raise NotFound
     found = Payment(**row)
-    is_staff = call.is_staff and call.may("payments.payment.read")
-    if call.user not in (None, found.rider_id) and not is_staff:
+    if call.user not in (None, found.rider_id) and not call.may("payments.payment.read_any"):
         raise NotFound
     return found
 

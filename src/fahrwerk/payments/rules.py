@@ -5,6 +5,7 @@ answer of the gateway makes of the case, and which facts follow. Nothing here wa
 or talks to anybody, so every order of answers can be tried (tests/payments/test_rules.py).
 """
 
+# long: one state machine, to be read from top to bottom: next step, then each answer
 from __future__ import annotations
 
 from decimal import Decimal
@@ -468,7 +469,8 @@ def not_sent(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
 
 def to_minor(amount: Decimal, currency: str) -> int:
     """An amount as people write it, in minor units. Raises ``Invalid`` for a fraction of those."""
-    minor = amount.scaleb(money.decimals(currency)) if amount.is_finite() else Decimal(-1)
+    is_sane = amount.is_finite() and amount <= MOST_MINOR  # what is huge cannot be multiplied
+    minor = amount.scaleb(money.decimals(currency)) if is_sane else Decimal(-1)
     if not 0 < minor <= MOST_MINOR or minor != minor.to_integral_value():
         raise Invalid(
             field="amount",

@@ -158,21 +158,24 @@ def check_tariff(
 
 def to_minor(amount: Decimal, currency: str, field: str) -> int:
     """An amount as people write it, in minor units. Raises ``Invalid`` for a fraction of those."""
-    return _whole(amount * _one(currency), field, f"at most {money.decimals(currency)} decimals")
+    return _whole(amount, _one(currency), field, f"at most {money.decimals(currency)} decimals")
 
 
 def to_e4(price: Decimal, field: str) -> int:
     """A price as people write it, in ten-thousandths. Raises ``Invalid`` for a finer one."""
-    return _whole(price * money.E4, field, "at most 4 decimals")
+    return _whole(price, money.E4, field, "at most 4 decimals")
 
 
 def to_basis_points(percent: Decimal, field: str) -> int:
     """A percentage as people write it, in basis points. Raises ``Invalid`` for a finer one."""
-    return _whole(percent * 100, field, "at most 2 decimals")
+    return _whole(percent, 100, field, "at most 2 decimals")
 
 
-def _whole(value: Decimal, field: str, issue: str) -> int:
-    if not value.is_finite() or not 0 <= value <= MOST_E4:
+def _whole(amount: Decimal, factor: int, field: str, issue: str) -> int:
+    # Looked at before it is multiplied: what is huge, or no number at all, cannot be.
+    is_sane = amount.is_finite() and 0 <= amount <= MOST_E4
+    value = amount * factor if is_sane else amount
+    if not is_sane or value > MOST_E4:
         raise Invalid(field=field, issue="must be a number, not negative, not huge")
     if value != value.to_integral_value():
         raise Invalid(field=field, issue=f"must have {issue}")

@@ -18,7 +18,7 @@ from fahrwerk.fleet import contract as fleet
 from fahrwerk.kernel import clock, crypto, db, geo, ids, money
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Invalid, NotFound
-from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.live import hub, rung
 from fahrwerk.payments import contract as payments
 from fahrwerk.pricing import contract as pricing
 from fahrwerk.rentals import rules
@@ -183,15 +183,7 @@ async def _payment(call: Call, rental_id: UUID, wait_s: float) -> Payment | None
             is_open = payment is not None and rules.paid_word(payment.state) == "processing"
             if not is_open or left <= 0:
                 return payment
-            await pause(bell, min(left, 0.25))
-
-
-async def pause(bell: asyncio.Event, seconds: float) -> None:
-    """Wait for a signal, or ``seconds``: a signal is a hint, and may be lost."""
-    try:
-        await asyncio.wait_for(bell.wait(), seconds)
-    except TimeoutError:
-        return
+            await rung(bell, min(left, 0.25))
 
 
 async def receipt(call: Call, rental_id: UUID, key: str | None) -> Details:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AT_A_TIME = 8
 TARIFF_S = 30.0
 """A new operator's tariffs are laid out by a worker; so long we wait for it."""
-MAKER = {"model": "Bay Area bike", "brand": "recorded", "vehicle_type": "ebike"}
+KIND = {"model": "bike", "brand": "Recorded", "vehicle_type": "ebike"}
 CARD = "tok_visa"
 
 
@@ -149,7 +149,7 @@ async def bikes_of(client: Client, staff: Person, bikes: Sequence[Bike]) -> dict
     there = {each["identifier"]: each["id"] async for each in listed}
 
     async def make(bike: Bike) -> None:
-        body = MAKER | {
+        body = KIND | {
             "identifier": bike.name,
             "is_connected": False,
             "location": place(bike.station),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fahrwerk.kernel import geo
 from fahrwerk.sim import demand, memory, streets
 from fahrwerk.sim.api import Api, Away, Session
 from fahrwerk.sim.pairing import fleet_of, pair
@@ -92,6 +93,7 @@ class City:
         self.riders: list[Rider] = []
         self.outcomes: Counter[str] = Counter()
         self._mounted: set[str] = set()
+        self._left: set[str] = set()
         self._out = 0
         self._rng = random.Random(f"{wishes.seed} city")
         self._api = api or Api(wishes.url, wishes.tenant)
@@ -105,15 +107,19 @@ class City:
 
     def mount(self, vehicle_id: str) -> None:
         """It is a rider of ours who moves the vehicle from now on."""
+        self._left.discard(vehicle_id)
         self._mounted.add(vehicle_id)
 
     def dismount(self, vehicle_id: str) -> None:
-        """No longer."""
-        self._mounted.discard(vehicle_id)
+        """No longer; until it has locked it is nobody else's all the same."""
+        self._left.add(vehicle_id)
 
     def taken_near(self, place: Place) -> str | None:
-        """A vehicle that somebody else is riding or walking to."""
-        return self._rng.choice(sorted(self._mounted)) if self._mounted else None
+        """The nearest vehicle that somebody else is riding or about to ride."""
+        taken = [self.vehicles[each] for each in self._mounted - self._left]
+        here = (place.lat, place.lon)
+        taken.sort(key=lambda v: (geo.distance_m(*here, v.latitude, v.longitude), v.id))
+        return taken[0].id if taken else None
 
     # --- its life
 
@@ -176,6 +182,9 @@ class City:
             range_m=RANGE_M[listed.type],
         )
         vehicle.odometer_m = kept.odometer_m
+        if not kept.is_locked:  # ridden when we were stopped: the platform is going to lock it
+            self.mount(listed.id)
+            self.dismount(listed.id)
         self.vehicles[listed.id] = vehicle
         self.types[listed.id] = listed.type
         vehicle.start()
@@ -192,6 +201,9 @@ class City:
 
         while True:
             for vehicle_id, vehicle in self.vehicles.items():
+                if vehicle.is_locked and vehicle_id in self._left:
+                    self._left.discard(vehicle_id)
+                    self._mounted.discard(vehicle_id)
                 is_free = vehicle.is_locked or vehicle_id in self._mounted
                 if not is_free and vehicle_id not in steered:
                     steered.add(vehicle_id)

@@ -78,7 +78,9 @@ class Pulse:
 
     async def _count(self, path: str, **query: str) -> int:
         answer = await self._support.ask("GET", path, limit=1, **query)
-        return int(answer.find("pagination", "total") or 0)
+        if not answer.ok:
+            raise Away(f"{path} is answered with {answer.status} {answer.code}")
+        return int(answer.find("pagination", "total"))
 
 
 def _counts(page: str) -> Iterable[float]:

@@ -35,6 +35,7 @@ LONGEST_WALK_S = 60.0
 SPEED_KMH = {"scooter": 17.0, "ebike": 19.0, "car": 27.0, "van": 25.0}
 RANGE_M = {"scooter": 40_000.0, "ebike": 80_000.0, "car": 320_000.0, "van": 260_000.0}
 RADII_M = (600, 1_500, 3_000)
+BOOK_TRIES = 3
 LEAST_BATTERY = 12
 LOOK_AT_PHONE_S = 20.0
 SILENT_VEHICLE_PAUSES_S = (15.0, 45.0)
@@ -170,8 +171,8 @@ class Rider:
         self.city.mount(booking.vehicle_id)
         try:
             if not await self._unlock(booking):
-                await self._cancel(booking)
-                return "vehicle_silent"
+                given_back = await self._cancel(booking)
+                return "vehicle_silent" if given_back == "cancelled" else given_back
             self.doing = "riding"
             await self._ride(booking, intent)
             return await self._end(booking, intent)
@@ -190,8 +191,7 @@ class Rider:
 
     async def _book(self, vehicle_id: str, intent: Intent) -> Booking | None:
         """The vehicle, or one of those offered instead; None when none is to be had."""
-        for wanted in (vehicle_id, None, None):
-            vehicle_id = wanted or vehicle_id
+        for _ in range(BOOK_TRIES):
             answer = await self.phone.book(vehicle_id, intent)
             if answer.ok:
                 return Booking(str(answer.find("booking", "id")), vehicle_id)

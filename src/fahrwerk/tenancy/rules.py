@@ -59,10 +59,10 @@ def check(wanted: Operator) -> None:
         _refuse("slug", "must be 2 to 63 characters: small letters, digits, hyphens inside")
     if wanted.slug in RESERVED:
         _refuse("slug", "is kept for the platform itself")
-    if not 1 <= len(wanted.name.strip()) <= 200:
-        _refuse("name", "must have 1 to 200 characters")
-    if not 1 <= len(wanted.plan.strip()) <= 50:
-        _refuse("plan", "must have 1 to 50 characters")
+    for field, most in (("name", 200), ("plan", 50)):
+        text = getattr(wanted, field)
+        if not 1 <= len(text.strip()) <= most or not text.isprintable():
+            _refuse(field, f"must have 1 to {most} printable characters")
     if wanted.currency not in DECIMALS:
         _refuse("currency", f"must be one of {', '.join(sorted(DECIMALS))}")
     if not _is_time_zone(wanted.time_zone):

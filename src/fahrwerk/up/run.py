@@ -7,10 +7,9 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,6 +26,7 @@ from fahrwerk.up.screen import Screen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+    from typing import TextIO
 
 LOOK_EVERY_S = 0.25
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -49,12 +49,22 @@ class Plan(msgspec.Struct, frozen=True):
     scale: float = 1.0
     """Of the fleet: 1.0 is 400 vehicles."""
 
+    @property
+    def mqtt_port(self) -> int:
+        """The broker's."""
+        return urlsplit(self.settings.mqtt_url).port or 1883
+
+    @property
+    def riders(self) -> int:
+        """At most so many at a time: a smaller fleet has fewer."""
+        return max(FEWEST_RIDERS, min(MOST_RIDERS, round(MOST_RIDERS * self.scale)))
+
 
 class _Lapse(msgspec.Struct):
-    """One that ended, and when it is started again."""
+    """One that ended. ``due`` is when it is started again, None once it was."""
 
     pause_s: float
-    due: float
+    due: float | None
 
 
 class House:
@@ -72,7 +82,7 @@ class House:
             "FAHRWERK_MQTT_URL": self.settings.mqtt_url,
             "FAHRWERK_RATE_LIMITS": self.settings.rate_limits or demo.RATE_LIMITS,
         }
-        self.address = f"http://{_reachable(self.settings.http_host)}:{self.settings.http_port}"
+        self.address = address_of(self.settings)
         self.pulse = Pulse(self.address)
         self.tended: list[Tended] = []
         self._since: dict[str, float] = {}
@@ -90,9 +100,8 @@ class House:
         await self._start_database()
         if self.plan.own_broker:
             with self.screen.step("Broker") as found:
-                port = urlsplit(self.settings.mqtt_url).port or 1883
-                broker = self._child("broker", "--port", str(port))
-                await self._until(broker, lambda: _answers(port))
+                broker = self._child("broker", "--port", str(self.plan.mqtt_port))
+                await self._until(broker, lambda: _answers(self.plan.mqtt_port))
                 found.append(self.settings.mqtt_url)
         with self.screen.step("Demo data") as found:
             found.append(await self._once("seed", "--scale", str(self.plan.scale)))
@@ -104,8 +113,8 @@ class House:
         if self.plan.city:
             with self.screen.step("City") as found:
                 where = ("--url", self.address, "--mqtt", self.settings.mqtt_url)
-                riders = max(FEWEST_RIDERS, min(MOST_RIDERS, round(MOST_RIDERS * self.plan.scale)))
-                await self._until(self._child("sim", *where, "--riders", str(riders)), _at_once)
+                city = self._child("sim", *where, "--riders", str(self.plan.riders))
+                await self._until(city, _at_once)
                 found.append("vehicles come online, riders follow within a minute")
 
     async def _start_database(self) -> None:
@@ -187,12 +196,12 @@ class House:
             if lapse is not None and now - self._since[name] > LASTING_S:
                 del self._lapses[name]
             return
-        if lapse is None or lapse.due == 0:
+        if lapse is None or lapse.due is None:
             pause_s = min(2 * lapse.pause_s, LONGEST_PAUSE_S) if lapse else FIRST_PAUSE_S
             self._lapses[name] = _Lapse(pause_s, now + pause_s)
             self.screen.line(f"  {name} ended ({ended}); starting it again in {pause_s:.1f} s")
         elif now >= lapse.due:
-            self._since[name], lapse.due = now, 0
+            self._since[name], lapse.due = now, None
             try:
                 await asyncio.to_thread(tended.start)
             except (Failed, OSError) as error:
@@ -233,15 +242,19 @@ class House:
         for tended in reversed(self.tended):
             is_database = tended is self.database
             within_s = DATABASE_STOP_WITHIN_S if is_database else STOP_WITHIN_S
+            if tended.ended() is not None:  # nothing to say; a start under way is waited for
+                await tended.stop(began + within_s)
+                continue
             with self.screen.step(tended.name) as found:
                 await tended.stop(began + within_s)
                 found.append("stopped")
         await self.pulse.close()
 
 
-def _reachable(host: str) -> str:
-    """Where this machine reaches what listens on ``host``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+def address_of(settings: Settings) -> str:
+    """Where this machine reaches the platform, whatever it listens on."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.http_host, settings.http_host)  # noqa: S104
+    return f"http://{host}:{settings.http_port}"
 
 
 async def _at_once() -> bool:
@@ -305,27 +318,26 @@ async def _live(house: House, stop: asyncio.Event) -> int:
     return code
 
 
-async def _main(plan: Plan, screen: Screen) -> int:
+async def _main(house: House) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
             loop.add_signal_handler(number, stop.set)
-    found = plan.settings
+    return await _live(house, stop)
+
+
+def main(plan: Plan, out: TextIO) -> int:
+    """Run until stopped: the exit code. Raises ``Failed`` when something stands in the way."""
+    found, screen = plan.settings, Screen(out)
     screen.line(f"Fahrwerk {version('fahrwerk')}, data in {found.data.absolute()}")
-    address = f"http://{_reachable(found.http_host)}:{found.http_port}"
     reading, writing = os.pipe()
     try:
-        with locked(found.data, address, found.mqtt_url) as lock:
+        with locked(found.data, address_of(found), found.mqtt_url) as lock:
             free_port(found.http_host, found.http_port, "--port")
             if plan.own_broker:
-                free_port("127.0.0.1", urlsplit(found.mqtt_url).port or 1883, "--mqtt-port")
-            return await _live(House(plan, screen, lock, reading), stop)
+                free_port("127.0.0.1", plan.mqtt_port, "--mqtt-port")
+            return asyncio.run(_main(House(plan, screen, lock, reading)))
     finally:
         os.close(writing)
         os.close(reading)
-
-
-def main(plan: Plan, out: Any = None) -> int:
-    """Run until stopped: the exit code. Raises ``Failed`` when something stands in the way."""
-    return asyncio.run(_main(plan, Screen(out or sys.stdout)))

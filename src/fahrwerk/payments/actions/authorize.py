@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import NotFound
-from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.live import hub, rung
 from fahrwerk.payments import gateways, rules
 from fahrwerk.payments.actions._case import as_payment, load, signal_of
 from fahrwerk.payments.actions._work import begin, confirm, drive, resolve
@@ -75,9 +74,11 @@ async def complete_authentication(call: Call, payment_id: UUID) -> Payment:
 
 
 async def own_case(call: Call, payment_id: UUID) -> Case:
-    """A payment its rider, staff or the house itself may act on; else ``NotFound``."""
+    """A payment that its rider, who may act on any, or the house may act on; else ``NotFound``."""
     case = await load(call, payment_id)
-    if case is None or not (call.user in (None, case.rider_id) or call.is_staff):
+    if case is None or not (
+        call.user in (None, case.rider_id) or call.may("payments.payment.write_any")
+    ):
         raise NotFound
     return case
 
@@ -179,9 +180,5 @@ async def _until_free(call: Call, case: Case) -> Case:
             if not case.is_leased:
                 return case
             bell.clear()
-            try:
-                # Signals are hints: look now and then without one.
-                await asyncio.wait_for(bell.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+            await rung(bell, LOOK_EVERY_S)  # signals are hints: look now and then without one
     raise PaymentUnknown(retry_after=RETRY_AFTER_S)

@@ -8,21 +8,21 @@ account; nothing here knows payments, attempts or rentals.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from fahrwerk.kernel import clock, crypto, db, ids
-from fahrwerk.kernel.call import Call, system
+from fahrwerk.kernel import db
 from fahrwerk.kernel.outside import NotReached, OutcomeUnknown
 from fahrwerk.payments.gateways import Authorisation, Change, Kind, Outcome
+from fahrwerk.payments.gateways import _sandbox_webhooks as webhooks
 from fahrwerk.payments.gateways._sandbox_tokens import CARDS, Fault
+from fahrwerk.payments.gateways._sandbox_webhooks import short
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from fahrwerk.kernel.call import Call
     from fahrwerk.payments.gateways._sandbox_tokens import FaultKind, Operation
 
 SILENT_S = 3_600.0
@@ -107,7 +107,7 @@ WHERE tenant_id = kernel.tenant() AND ref = $1
 
 async def store_method(call: Call, key: str, token: str, customer: UUID) -> str:
     """Keep a card for later; its reference."""
-    ref = f"pm_{_short(call, 'method', key)}"
+    ref = f"pm_{short(call, 'method', key)}"
     await db.run("payments", call, _KEEP, ref, token, customer)
     return ref
 
@@ -146,7 +146,7 @@ async def authorise(
     """Make an intent and reserve its amount, unless this key has been here before."""
     outcome, code, state = _verdict_on(wanted, token, fault)
     late, delayed = _delays(fault)
-    intent = f"pi_{_short(call, wanted.key)}"
+    intent = f"pi_{short(call, wanted.key)}"
     made = await db.run(
         "payments", call, _AUTHORISE, wanted.key, intent, wanted.amount_minor, outcome, code,
         wanted.method_ref, wanted.currency, state, wanted.metadata, late, late + delayed,
@@ -154,7 +154,7 @@ async def authorise(
     if not made:
         return await repeated(call, "authorize", wanted.key, wanted.amount_minor)
     if late or delayed:
-        await announce(call, "payment_intent.updated", wanted.key, late + delayed)
+        await webhooks.announce(call, "payment_intent.updated", wanted.key, late + delayed)
         return Outcome(kind="unknown", ref=intent)
     return _as_outcome(outcome, intent, intent, wanted.amount_minor, code)
 
@@ -225,7 +225,7 @@ async def change(call: Call, kind: Kind, wanted: Change, fault: Fault | None) ->
                 await tx.run(_CHANGE, intent["ref"], *_effect(kind, intent, wanted.amount_minor))
             await tx.run(
                 _RECORD, wanted.key, kind, intent["ref"],
-                f"{_PREFIX[kind]}_{_short(call, wanted.key)}", wanted.amount_minor,
+                f"{_PREFIX[kind]}_{short(call, wanted.key)}", wanted.amount_minor,
                 "done" if code is None else "declined", code, late, late + delayed,
             )  # fmt: skip
     if intent is None:
@@ -233,7 +233,7 @@ async def change(call: Call, kind: Kind, wanted: Change, fault: Fault | None) ->
     if is_repeated:
         return await repeated(call, kind, wanted.key, wanted.amount_minor)
     if late or delayed:
-        await announce(call, f"{kind}.updated", wanted.key, late + delayed)
+        await webhooks.announce(call, f"{kind}.updated", wanted.key, late + delayed)
     seen = await look(call, wanted.key)
     return seen.outcome if seen is not None else Outcome(kind="unknown")
 
@@ -336,87 +336,8 @@ async def finish_challenge(call: Call, key: str, token: str | None) -> bool:
     )
     if not await db.run("payments", call, _CONFIRM, key, state, outcome, code):
         return False
-    await announce(call, "payment_intent.updated", key, 0.0)
+    await webhooks.announce(call, "payment_intent.updated", key, 0.0)
     return True
-
-
-# --- webhooks
-
-_ACCOUNT = """
-INSERT INTO payments.sandbox_account (webhook_secret) VALUES ($1)
-ON CONFLICT (tenant_id) DO UPDATE SET webhook_secret = sandbox_account.webhook_secret
-RETURNING webhook_secret
-"""
-_SECRET = "SELECT webhook_secret FROM payments.sandbox_account WHERE tenant_id = kernel.tenant()"
-_ANNOUNCE = """
-INSERT INTO payments.sandbox_event (id, kind, key, at)
-VALUES ($1, $2, $3, kernel.now() + make_interval(secs => $4)) ON CONFLICT DO NOTHING
-"""
-_DUE = """
-SELECT tenant_id, id, kind, key, at FROM payments.sandbox_event
-WHERE delivered_at IS NULL AND at <= kernel.now() ORDER BY at LIMIT $1
-"""
-_DELIVERED = """
-UPDATE payments.sandbox_event SET delivered_at = kernel.now()
-WHERE tenant_id = kernel.tenant() AND id = $1
-"""
-
-
-class Webhook(NamedTuple):
-    """One to be sent: the body, and headers with its signature."""
-
-    account: UUID
-    event_id: str
-    body: bytes
-    headers: dict[str, str]
-
-
-async def open_account(call: Call) -> str:
-    """What this account's webhooks are signed with; the account is made on first use."""
-    rows = await db.run("payments", call, _ACCOUNT, crypto.new_secret())
-    return str(rows[0]["webhook_secret"])
-
-
-async def webhook_secret(call: Call) -> str | None:
-    """The same for who verifies; None when there is no such account."""
-    row = await db.one("payments", call, _SECRET)
-    return None if row is None else str(row["webhook_secret"])
-
-
-def signature(secret: str, at: int, body: bytes) -> str:
-    """``t=<seconds>,v1=<HMAC-SHA256 of "seconds.body">``."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256)
-    return f"t={at},v1={digest.hexdigest()}"
-
-
-async def announce(call: Call, kind: str, key: str, in_s: float) -> None:
-    """Send a webhook in a while: the caller could not see this result at once."""
-    event_id = f"evt_{_short(call, kind, key, in_s)}"
-    await db.run("payments", call, _ANNOUNCE, event_id, kind, key, in_s)
-
-
-async def due_webhooks(limit: int) -> list[Webhook]:
-    """What is to be sent now, of all accounts; at least once each, like everybody's webhooks."""
-    found = []
-    for row in await db.run("payments", system(None, "payments"), _DUE, limit):
-        call = system(row["tenant_id"], "payments")
-        body = webhook_body(row["tenant_id"], row["id"], row["kind"], row["key"])
-        at = int(clock.now().timestamp())
-        headers = {"sandbox-signature": signature(await open_account(call), at, body)}
-        found.append(Webhook(row["tenant_id"], row["id"], body, headers))
-    return found
-
-
-def webhook_body(account: UUID | None, event_id: str, kind: str, key: str) -> bytes:
-    """What a webhook says: never the result itself, only where to look."""
-    return msgspec.json.encode(
-        {"id": event_id, "type": kind, "account": str(account), "data": {"key": key}}
-    )
-
-
-async def delivered(account: UUID, event_id: str) -> None:
-    """The receiver answered 200."""
-    await db.run("payments", system(account, "payments"), _DELIVERED, event_id)
 
 
 # --- the fault script
@@ -437,7 +358,3 @@ async def script(call: Call, operation: str, fault: Fault, times: int) -> None:
 async def clear_script(call: Call) -> None:
     """Behave again."""
     await db.run("payments", call, _CLEAR)
-
-
-def _short(call: Call, *parts: object) -> str:
-    return ids.derived(call.tenant, *parts).hex[:24]

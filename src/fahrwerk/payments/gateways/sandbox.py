@@ -24,6 +24,7 @@ from fahrwerk.payments.gateways import (
     UnknownToken,
 )
 from fahrwerk.payments.gateways import _sandbox_server as server
+from fahrwerk.payments.gateways import _sandbox_webhooks as webhooks
 from fahrwerk.payments.gateways._sandbox_tokens import CARDS, Fault
 
 if TYPE_CHECKING:
@@ -111,10 +112,10 @@ class Sandbox:
         seconds = at.removeprefix("t=")
         if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 12:
             raise Forged
-        secret = await server.webhook_secret(call)
+        secret = await webhooks.webhook_secret(call)
         if secret is None:
             raise Forged
-        if not crypto.same(server.signature(secret, int(seconds), body), f"{at},{given}"):
+        if not crypto.same(webhooks.signature(secret, int(seconds), body), f"{at},{given}"):
             raise Forged
         if abs(clock.now().timestamp() - int(seconds)) > TOLERANCE_S:
             raise Forged("This webhook is too old or from the future.")

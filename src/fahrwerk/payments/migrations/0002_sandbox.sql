@@ -1,5 +1,5 @@
--- The sandbox gateway's own books. They stand for a remote server's database: only
--- gateways/_sandbox_server.py touches them, in transactions of its own (docs/sandbox-gateway.md).
+-- The sandbox gateway's own books. They stand for a remote server's database: only gateways/_sandbox_*.py
+-- write them, in transactions of their own (docs/sandbox-gateway.md); the invariants compare them with ours.
 
 CREATE TABLE payments.sandbox_account (
     tenant_id      uuid NOT NULL DEFAULT kernel.tenant(),

@@ -16,10 +16,10 @@ from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.contract import VehicleSilent
 from fahrwerk.kernel import db, ids
 from fahrwerk.kernel.crash import point
-from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.live import hub, rung
 from fahrwerk.rentals import rules
 from fahrwerk.rentals.contract import WrongState
-from fahrwerk.rentals.queries import check_own, find, pause
+from fahrwerk.rentals.queries import check_own, find
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -84,7 +84,7 @@ async def _begun(call: Call, rental_id: UUID, command: Command) -> Rental:
             if command.state in _IN_VAIN or time.monotonic() >= until:
                 raise VehicleSilent(retry_after=_RETRY_AFTER_S)
             # Confirmed by the vehicle: the handler is about to begin the ride, and will say so.
-            await pause(begun if command.state in _DONE else bell, wait_s)
+            await rung(begun if command.state in _DONE else bell, wait_s)
             begun.clear()
             wait_s = min(wait_s * 1.5, _LOOK_AGAIN_S[1])
 
@@ -111,7 +111,7 @@ async def _command_during_ride(call: Call, rental: Rental, operation: str) -> Re
         while command.state not in _DONE:
             if command.state in _IN_VAIN or time.monotonic() >= until:
                 raise VehicleSilent(retry_after=_RETRY_AFTER_S)
-            await pause(bell, _LOOK_AGAIN_S[1])
+            await rung(bell, _LOOK_AGAIN_S[1])
             bell.clear()
             command = await fleet.command(call, command_id)
     return rental
