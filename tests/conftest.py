@@ -23,6 +23,8 @@ from tests.world import World, make_world
 TEMPLATE = "fahrwerk_template"
 # Tests measure behaviour, not the disk: what was not fsynced is lost only with the machine.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Several platforms of real processes run beside each other in tests/journeys.
+_WIDE = {"max_connections": "400"}
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +38,7 @@ def server(
     users = place / "users"
     with open(place / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = postgres.start(place / "postgres", options=_FAST)
+        found = postgres.start(place / "postgres", options=_FAST | _WIDE)
         if not users.exists():
             asyncio.run(_make_template(found))
         count = int(users.read_text()) if users.exists() else 0

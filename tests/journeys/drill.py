@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from fahrwerk.kernel import postgres
+from fahrwerk.kernel import ids, postgres
 from fahrwerk.sim.vehicle import Faults, SimVehicle
 from tests.journeys.invariants import at_rest, broken
 from tests.journeys.people import City, Persistent, found
@@ -51,7 +51,7 @@ class Impatient(Persistent):
     async def post(self, path: str, body: object = None, key: str | None = None) -> httpx.Response:
         try:
             return await self.client.post(
-                path, json=body or {}, headers={"Idempotency-Key": key or "once"}
+                path, json=body or {}, headers={"Idempotency-Key": key or ids.new().hex}
             )
         except httpx.TransportError:
             raise GivenUp from None

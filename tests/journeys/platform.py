@@ -121,6 +121,7 @@ class Platform:
             "FAHRWERK_DATA": str(self.data),
             "FAHRWERK_DATABASE_URL": self.dsn,
             "FAHRWERK_DATABASE_ADMIN_URL": self.owner_dsn,
+            "FAHRWERK_DATABASE_POOL": "8",
             "FAHRWERK_MQTT_URL": self.mqtt_url,
             "FAHRWERK_HTTP_PORT": str(self.port),
             "FAHRWERK_JWT_SECRET": "tests",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fahrwerk.kernel import db, ids
-from fahrwerk.kernel.errors import Conflict, Invalid, Unauthenticated, Unpaid
+from fahrwerk.kernel.errors import Conflict, Invalid, Unauthenticated, Unavailable, Unpaid
 from fahrwerk.payments import contract
 from fahrwerk.payments.actions import methods as verbs
 from fahrwerk.payments.contract import GatewayFault
@@ -151,3 +151,13 @@ async def test_nobody_sees_or_touches_anothers(world: World) -> None:
 async def test_references_that_name_nothing(world: World, reference: str) -> None:
     with pytest.raises(contract.UnknownMethod):
         await contract.find_method(world.call("customer"), reference)
+
+
+async def test_outside_the_demo_play_money_pays_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PAY-27: with FAHRWERK_DEV off the sandbox takes no cards."""
+    monkeypatch.setenv("FAHRWERK_DEV", "false")
+    with pytest.raises(Unavailable) as refused:
+        await contract.add_method(world.call("customer"), "tok_visa", False)
+    assert refused.value.error_code == "NO_PAYMENT_GATEWAY"

@@ -16,6 +16,13 @@ from fahrwerk.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavail
 PREFIX = {"scooter": "sco", "ebike": "ebi", "car": "car", "van": "van"}
 """The four types of vehicle (FLT-01) and the prefixes of their public ids."""
 
+CAPABILITIES = (
+    "unlock", "lock", "sound", "lights", "speed_limit", "top_case", "battery_cover",
+)  # fmt: skip
+"""All that a vehicle may be able to be told; each one says in ``capabilities`` which."""
+PROTOCOLS = ("omni", "teltonika", "traccar")
+"""How devices are paired that do not speak our own protocol (docs/devices.md)."""
+
 STATUSES = ("available", "reserved", "in_use", "maintenance", "offline")  # FLT-02
 
 
@@ -65,6 +72,8 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
     last_service_at: datetime | None
     service_interval_days: int
     created_at: datetime
+    capabilities: list[str]
+    """What its device can be told; without a device nothing is sent."""
 
 
 class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +112,8 @@ class VehicleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     metadata: dict[str, str | int | float | bool | None] | UnsetType = UNSET
     last_service_at: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
     service_interval_days: Annotated[int, Meta(ge=1, le=3650)] | UnsetType = UNSET
+    capabilities: Annotated[list[str], Meta(max_length=20)] | UnsetType = UNSET
+    """Of ``CAPABILITIES``: what its device can really do, where that is less or more."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -152,6 +163,42 @@ class Pairing(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Pairing({self.identifier}, {self.kind}, ...)"  # keys must not end in a log
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A device that is paired by its IMEI, not by a key."""
+
+    imei: str
+    """What it calls itself: 15 digits; with Traccar any unique id."""
+    protocol: str
+    vehicle_id: UUID
+    takes_commands: bool
+    paired_at: datetime
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """One reading of a vehicle; every measurement may be missing. Units last; ``time`` UTC."""
+
+    vehicle_id: UUID
+    time: datetime
+    latitude: float | None = None
+    longitude: float | None = None
+    accuracy_m: float | None = None
+    speed_kmh: float | None = None
+    battery_level: int | None = None
+    voltage: float | None = None
+    temperature: float | None = None
+    signal_strength: int | None = None
+    is_locked: bool | None = None
+    odometer_m: int | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What became of a batch: ``stored`` readings, and how many came from ``unknown`` vehicles."""
+
+    stored: int
+    """Without those that were known already."""
+    unknown: int
 
 
 class VehiclePage(msgspec.Struct, frozen=True):
@@ -305,6 +352,20 @@ class VehicleInUse(Conflict):
 
     code = "VEHICLE_IN_USE"
     message = "This vehicle is reserved or in use."
+
+
+class DevicePaired(Conflict):
+    """The device is on a vehicle already, or the vehicle has a device that takes commands."""
+
+    code = "DEVICE_PAIRED"
+    message = "Already paired. Take the device off first."
+
+
+class UnknownDevice(NotFound):
+    """No such device on this vehicle."""
+
+    code = "UNKNOWN_DEVICE"
+    message = "This vehicle has no such device."
 
 
 class BadImport(Invalid):
@@ -465,6 +526,49 @@ async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[
     raise AssertionError
 
 
+@query
+async def devices_of(call: Call, vehicle_id: UUID) -> list[Device]:
+    """Devices of a vehicle that are paired by IMEI. Raises ``UnknownVehicle``."""
+    raise AssertionError
+
+
+@action
+async def add_device(call: Call, vehicle_id: UUID, protocol: str, imei: str) -> Device:
+    """Pair a device by its IMEI (permission ``fleet.vehicle.pair``; FLT-15, FLT-16).
+
+    ``protocol`` is one of ``PROTOCOLS``. Unless it is Traccar's, commands go to this device from
+    now on and the vehicle's capabilities are that protocol's. Repeating it is harmless. Raises
+    ``UnknownVehicle``, ``DevicePaired``, ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
+async def remove_device(call: Call, vehicle_id: UUID, imei: str) -> None:
+    """Take a device off (permission ``fleet.vehicle.pair``): its connection is closed at once.
+
+    The vehicle stays connected in our books, so it falls silent and out of search instead of
+    being rented without a lock. Raises ``UnknownDevice``.
+    """
+    raise AssertionError
+
+
+@action
+async def report_readings(call: Call, readings: list[Measured]) -> Recorded:
+    """Keep readings of this operator's vehicles, from a gateway (``fleet.telemetry.write``).
+
+    Up to 5,000, in any order; those of vehicles the operator does not have are counted as
+    unknown. A reading is known by (vehicle, time): repeating a batch is harmless.
+    """
+    raise AssertionError
+
+
+@action
+async def report_devices(call: Call, reports: list[tuple[str, Measured]]) -> Recorded:
+    """As ``report_readings``, by IMEI or whatever Traccar calls a device; ids are filled in."""
+    raise AssertionError
+
+
 @action
 async def hold_vehicle(
     call: Call, reference: str, holder: UUID, rider_id: UUID, seconds: int
@@ -493,13 +597,23 @@ async def release_hold(call: Call, vehicle_id: UUID, holder: UUID, reason: str) 
 
 @action
 async def send_command(
-    call: Call, vehicle_id: UUID, operation: str, rental_id: UUID | None, command_id: UUID
+    call: Call,
+    vehicle_id: UUID,
+    operation: str,
+    rental_id: UUID | None,
+    command_id: UUID,
+    args: dict[str, bool | int] | None = None,
 ) -> Command:
-    """Queue a command; the link sends it signed over MQTT (FLT-21..23). Same id = same command.
+    """Queue a command; the link sends it to the vehicle's device (FLT-21..23). Same id = same
+    command. Over MQTT it is signed.
+
+    ``operation`` must be among the vehicle's ``capabilities``. ``args``: ``on`` (lights; true if
+    missing), ``kmh`` (speed_limit; 1 to 130).
 
     An ``unlock`` for a rental needs the vehicle to be held by or in use for it; when the vehicle
     confirms, it goes ``in_use`` and ``VehicleUnlocked`` is told (FLT-25). A vehicle that is not
-    connected is in use at once and the command ``verified``. Raises ``HoldLost``, ``NotSupported``.
+    connected is in use at once and the command ``verified``. Raises ``HoldLost``, ``NotSupported``,
+    ``Invalid`` (args).
     Every change of a command is signalled as ``fleet.command:<uuid>`` on the hub.
     """
     raise AssertionError

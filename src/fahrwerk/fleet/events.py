@@ -121,7 +121,17 @@ class VehicleMoved(msgspec.Struct, frozen=True):
 
 @event("vehicle.paired", topic="vehicle-lifecycle")
 class VehiclePaired(msgspec.Struct, frozen=True):
-    """A vehicle's device was given a new key (FLT-16)."""
+    """A vehicle's device was given a new key (FLT-16), or paired by its IMEI.
+
+    ``kind`` is that of the key, HS256 or EdDSA, or the protocol: omni, teltonika, traccar.
+    """
 
     vehicle_id: UUID
     kind: str
+
+
+@event("vehicle.unpaired", topic="vehicle-lifecycle")
+class VehicleUnpaired(msgspec.Struct, frozen=True):
+    """A device that was paired by its IMEI was taken off."""
+
+    vehicle_id: UUID

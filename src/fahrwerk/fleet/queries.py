@@ -40,7 +40,7 @@ qr_code, status, latitude, longitude, address, accuracy_m, battery_level, voltag
 floor(full_range_km * battery_level / 100) AS range_km, discharged_pct / 100 AS charging_cycles,
 signal_strength, firmware_version, hardware_version, last_seen_at, {STALE} AS is_stale,
 is_connected, is_locked,
-odometer_m, trips, metadata, last_service_at, service_interval_days, created_at"""
+odometer_m, trips, metadata, last_service_at, service_interval_days, created_at, capabilities"""
 """A ``Vehicle``, by name."""
 
 _DISTANCE = """2 * 6371008.8 * asin(sqrt(least(1,
@@ -273,6 +273,18 @@ async def track(
         max(0, odometer[-1] - odometer[0]) if len(odometer) > 1 else rules.length_m(points),
         max(0, battery[0] - battery[-1]) if battery else 0,
     )
+
+
+DEVICE_COLUMNS = "imei, protocol, vehicle_id, takes_commands, paired_at"
+"""A ``Device``, by position."""
+_DEVICES = f"SELECT {DEVICE_COLUMNS} FROM fleet.device WHERE vehicle_id = $1 ORDER BY paired_at"
+
+
+async def devices_of(call: Call, vehicle_id: UUID) -> list[Device]:
+    found = await db.run("fleet", call, _DEVICES, vehicle_id)
+    if not found:
+        await vehicle(call, vehicle_id)
+    return db.shaped(Device, found)
 
 
 COMMAND_COLUMNS = """id, vehicle_id, operation, state, reason, rental_id, queued_at, sent_at,

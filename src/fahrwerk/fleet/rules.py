@@ -12,14 +12,19 @@ not taken away because of a tunnel. It goes offline when it is given back and st
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+from msgspec import UNSET
 
 from fahrwerk.fleet.contract import (
+    CAPABILITIES,
     PREFIX,
+    PROTOCOLS,
     HoldLost,
+    Measured,
     NewVehicle,
     NotSupported,
     Place,
@@ -31,7 +36,7 @@ from fahrwerk.kernel import geo
 from fahrwerk.kernel.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -41,7 +46,8 @@ SILENT_S = 300
 """Silent for longer: offline (FLT-19)."""
 COMMAND_S = 15
 """A command older than this must not be carried out, and is given up (F9)."""
-OPERATIONS = ("unlock", "lock", "sound", "lights")
+OWN_CAPABILITIES = ("unlock", "lock", "sound", "lights")
+"""What our own protocol promises (docs/protocol.md)."""
 LOCKING = ("unlock", "lock")
 """What a vehicle without a device supports: a person opens it with a key."""
 FULL_RANGE_KM = {"scooter": 30.0, "ebike": 60.0, "car": 300.0, "van": 250.0}
@@ -54,6 +60,7 @@ LONGEST = {
     "address": 200,
 }  # fmt: skip
 """Characters; as in the table's checks."""
+MOST_KMH = 130
 _JITTER_M = 10.0
 
 
@@ -76,6 +83,9 @@ def flaws(wanted: NewVehicle | VehicleChange) -> list[tuple[str, str]]:
         if wanted.battery_level is not None and not 0 <= wanted.battery_level <= 100:
             found.append(("battery_level", "must be 0 to 100"))
         found += _place_flaws(wanted.latitude, wanted.longitude)
+    elif wanted.capabilities is not UNSET:
+        unknown = sorted(set(wanted.capabilities) - set(CAPABILITIES))
+        found += [("capabilities", f"must be of {', '.join(CAPABILITIES)}")] if unknown else []
     if isinstance(wanted.metadata, dict):
         found += _metadata_flaws(wanted.metadata)
     return found
@@ -171,16 +181,41 @@ def may_send(
     is_connected: bool,
     held_by: UUID | None,
     holds: bool,
+    capabilities: Collection[str] = OWN_CAPABILITIES,
 ) -> None:
     """Raise unless this command may go to the vehicle now.
 
     ``holds``: the vehicle is in use, or its hold has not run out. Raises ``HoldLost`` for a rental
     that does not hold the vehicle, ``NotSupported`` for what it cannot do.
     """
-    if operation not in (OPERATIONS if is_connected else LOCKING):
-        raise NotSupported(operation=operation)
+    if operation not in (capabilities if is_connected else LOCKING):
+        raise NotSupported(f"This vehicle cannot do {operation!r}.", operation=operation)
     if rental_id is not None and (held_by != rental_id or not holds):
         raise HoldLost
+
+
+def check_args(operation: str, args: Mapping[str, object]) -> None:
+    """Raise ``Invalid`` unless these details belong to the command."""
+    if operation == "speed_limit":
+        kmh = args.get("kmh")
+        if not isinstance(kmh, int) or isinstance(kmh, bool) or not 1 <= kmh <= MOST_KMH:
+            raise Invalid(field="args.kmh", issue=f"must be 1 to {MOST_KMH}")
+    if operation == "lights" and not isinstance(args.get("on", True), bool):
+        raise Invalid(field="args.on", issue="must be true or false")
+    known = {"speed_limit": {"kmh"}, "lights": {"on"}}.get(operation, set())
+    for name in sorted(set(args) - known):
+        raise Invalid(field=f"args.{name}", issue=f"does not belong to {operation!r}"[:100])
+
+
+def check_device(protocol: str, imei: str) -> None:
+    """Raise ``Invalid`` unless a device of this protocol can be called so."""
+    if protocol not in PROTOCOLS:
+        raise Invalid(field="protocol", issue=f"must be one of {', '.join(PROTOCOLS)}")
+    if protocol == "traccar":
+        if not re.fullmatch(r"[0-9A-Za-z._:-]{1,64}", imei):
+            raise Invalid(field="imei", issue="must be 1 to 64 letters, digits and . _ : -")
+    elif not re.fullmatch(r"[0-9]{15}", imei):
+        raise Invalid(field="imei", issue="must have 15 digits")
 
 
 def after_unlock(
@@ -201,23 +236,6 @@ def after_unlock(
 
 
 # --- readings
-
-
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """One reading of a vehicle; every measurement may be missing. Units last; ``time`` UTC."""
-
-    vehicle_id: UUID
-    time: datetime
-    latitude: float | None = None
-    longitude: float | None = None
-    accuracy_m: float | None = None
-    speed_kmh: float | None = None
-    battery_level: int | None = None
-    voltage: float | None = None
-    temperature: float | None = None
-    signal_strength: int | None = None
-    is_locked: bool | None = None
-    odometer_m: int | None = None
 
 
 _MEASUREMENTS = Measured.__struct_fields__[2:]

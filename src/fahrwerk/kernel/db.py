@@ -163,7 +163,13 @@ class Database:
             elif self._idle and self._opened() >= self.size:
                 found = self._idle.popleft()
             else:
-                found = _Sticky(await self.connect())
+                try:
+                    found = _Sticky(await self.connect())
+                except DatabaseDown:
+                    # The server may be full (F21): then an idle connection serves someone else.
+                    if not self._idle:
+                        raise
+                    found = self._idle.popleft()
             if found.raw.is_closed():
                 found = _Sticky(await self.connect())
             if found.fit != fit:

@@ -36,6 +36,7 @@ class _Held(msgspec.Struct, frozen=True):
     holds: bool
     """In use, or held by a hold that has not run out by the database's clock."""
     cell: int | None
+    capabilities: list[str]
 
 
 STANDS_OPEN = """
@@ -43,12 +44,15 @@ status = 'available' AND is_connected AND NOT is_locked
 AND last_seen_at > kernel.now() - interval '60 seconds'
 """
 _LOCK = """
-SELECT id, status, is_connected, held_by, status = 'in_use' OR hold_expires_at > kernel.now(), cell
+SELECT id, status, is_connected, held_by, status = 'in_use' OR hold_expires_at > kernel.now(), cell,
+       capabilities
 FROM fleet.vehicle WHERE id = $1 FOR UPDATE
 """
 _QUEUE = f"""
-INSERT INTO fleet.command (id, vehicle_id, operation, state, rental_id, user_id, expires_at)
-VALUES ($1, $2, $3, 'queued', $4, $5, kernel.now() + interval '{rules.COMMAND_S} seconds')
+INSERT INTO fleet.command (id, vehicle_id, operation, state, rental_id, user_id, expires_at,
+                           args)
+VALUES ($1, $2, $3, 'queued', $4, $5, kernel.now() + interval '{rules.COMMAND_S} seconds',
+        coalesce($6::jsonb, '{{}}'))
 ON CONFLICT (tenant_id, id) DO NOTHING
 RETURNING {COMMAND_COLUMNS}
 """
@@ -61,7 +65,12 @@ RETURNING {COMMAND_COLUMNS}
 
 
 async def send_command(
-    call: Call, vehicle_id: UUID, operation: str, rental_id: UUID | None, command_id: UUID
+    call: Call,
+    vehicle_id: UUID,
+    operation: str,
+    rental_id: UUID | None,
+    command_id: UUID,
+    args: dict[str, bool | int] | None = None,
 ) -> Command:
     """See the contract. Without a rental it is staff's: permission ``fleet.command.create``."""
     if rental_id is None:
@@ -75,11 +84,12 @@ async def send_command(
             return _same(Command(*known), vehicle_id, operation)
         rules.may_send(
             operation, rental_id, is_connected=vehicle.is_connected, held_by=vehicle.held_by,
-            holds=vehicle.holds,
+            holds=vehicle.holds, capabilities=vehicle.capabilities,
         )  # fmt: skip
+        rules.check_args(operation, args or {})
         wanted = (command_id, vehicle_id, operation, rental_id, call.user)
         if vehicle.is_connected:
-            [row] = await tx.run(_QUEUE, *wanted)
+            [row] = await tx.run(_QUEUE, *wanted, args)
             tx.signal("fleet.command")
         else:
             [row] = await tx.run(_DONE_BY_HAND, *wanted)
@@ -101,7 +111,7 @@ async def _locked(tx: db.Tx, vehicle_id: UUID) -> _Held | None:
 
 async def queue_lock(tx: db.Tx, vehicle_id: UUID, rental_id: UUID | None, reason: object) -> None:
     """Have a vehicle locked at once. ``reason`` makes the command's id: the same reason, once."""
-    await tx.run(_QUEUE, ids.derived("lock", reason), vehicle_id, "lock", rental_id, None)
+    await tx.run(_QUEUE, ids.derived("lock", reason), vehicle_id, "lock", rental_id, None, None)
     tx.signal("fleet.command")
 
 
@@ -169,7 +179,10 @@ UPDATE fleet.vehicle SET version = version + 1 WHERE id = $1 RETURNING version
 async def command_acknowledged(
     call: Call, vehicle_id: UUID, command_id: UUID, result: str, reason: str | None, at: datetime
 ) -> None:
-    """Take in a vehicle's signed answer: ``done``, ``refused`` or ``failed``, heard ``at``.
+    """Take in a vehicle's answer: ``done``, ``refused`` or ``failed``, heard ``at``.
+
+    The caller vouches for it: over MQTT by its signature, over TCP by the connection on which the
+    command went out (docs/devices.md says what that is worth).
 
     May come any number of times, in any order, for any command: what is unknown or already
     answered is passed over. A ride begins only by an unlock that is done while its rental holds

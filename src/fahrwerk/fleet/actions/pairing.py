@@ -1,13 +1,16 @@
-"""Giving vehicles their keys (FLT-16, FLT-23)."""
+"""Giving vehicles their keys, and other makers' devices their vehicles (FLT-15, FLT-16, FLT-23)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fahrwerk.fleet.actions.edges import tell_caches, title
-from fahrwerk.fleet.contract import Pairing, UnknownVehicle
-from fahrwerk.fleet.events import VehiclePaired
+from fahrwerk.fleet import rules
+from fahrwerk.fleet.actions.edges import refused_by, tell_caches, title
+from fahrwerk.fleet.contract import Device, DevicePaired, Pairing, UnknownDevice, UnknownVehicle
+from fahrwerk.fleet.events import VehiclePaired, VehicleUnpaired
+from fahrwerk.fleet.protocols import omni, teltonika
 from fahrwerk.fleet.protocols.fahrwerk_mqtt import Algorithm, new_keys
+from fahrwerk.fleet.queries import DEVICE_COLUMNS
 from fahrwerk.kernel import db, events
 from fahrwerk.kernel.errors import Invalid
 
@@ -37,6 +40,7 @@ ON CONFLICT (tenant_id, vehicle_id) DO UPDATE
 SET kind = excluded.kind, signs_with = excluded.signs_with, checks_with = excluded.checks_with,
     paired_at = kernel.now()
 """
+_HAVE_DEVICES = "SELECT 1 FROM fleet.device WHERE vehicle_id = ANY($1) AND takes_commands LIMIT 1"
 
 
 async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[Pairing]:
@@ -49,6 +53,8 @@ async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[
         raise Invalid(field="kind", issue=f"must be one of {', '.join(KINDS)}")
     keys = {each: new_keys(cast("Algorithm", kind)) for each in wanted}
     async with db.tx("fleet", call) as tx:
+        if await tx.run(_HAVE_DEVICES, wanted):
+            raise DevicePaired
         rows = await tx.run(_PAIR, wanted, *title(VehiclePaired), kind, call.actor, call.trace)
         found = {row["id"]: row for row in rows}
         if missing := [each for each in wanted if each not in found]:
@@ -66,3 +72,71 @@ async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[
         )
         for each in wanted
     ]  # fmt: skip
+
+
+COMMANDED = {
+    "omni": omni.Conversation.capabilities,
+    "teltonika": teltonika.Conversation.capabilities,
+}
+"""Protocols over which commands go, and what can be said in each."""
+
+_FIND = """
+SELECT v.id, v.cell, d.imei IS NOT NULL AS is_paired
+FROM fleet.vehicle v
+LEFT JOIN fleet.device d ON d.vehicle_id = v.id AND d.imei = $2 AND d.protocol = $3
+WHERE v.id = $1 FOR UPDATE OF v
+"""
+_ADD_DEVICE = f"""
+INSERT INTO fleet.device (imei, protocol, vehicle_id, takes_commands) VALUES ($1, $2, $3, $4)
+RETURNING {DEVICE_COLUMNS}
+"""
+_KNOWN_DEVICE = f"SELECT {DEVICE_COLUMNS} FROM fleet.device WHERE imei = $1 AND vehicle_id = $2"
+_CONNECT = """
+UPDATE fleet.vehicle
+SET is_connected = true, capabilities = coalesce($2, capabilities),
+    version = version + 1, updated_at = kernel.now()
+WHERE id = $1 RETURNING version
+"""
+
+
+async def add_device(call: Call, vehicle_id: UUID, protocol: str, imei: str) -> Device:
+    """See the contract. Two operators that claim the same device: the first one has it."""
+    call.require("fleet.vehicle.pair")
+    rules.check_device(protocol, imei)
+    said = COMMANDED.get(protocol)
+    taken = dict.fromkeys(("device_pkey", "device_line", "device_commanded"), DevicePaired)
+    with refused_by(**taken):
+        async with db.tx("fleet", call) as tx:
+            found = await tx.one(_FIND, vehicle_id, imei, protocol)
+            if found is None:
+                raise UnknownVehicle
+            if found["is_paired"]:
+                return Device(*(await tx.run(_KNOWN_DEVICE, imei, vehicle_id))[0])
+            [device] = await tx.run(_ADD_DEVICE, imei, protocol, vehicle_id, said is not None)
+            [row] = await tx.run(_CONNECT, vehicle_id, sorted(said) if said else None)
+            news = VehiclePaired(vehicle_id, protocol)
+            await events.emit(tx, call, f"vehicle:{vehicle_id}", row["version"], news)
+            tx.signal(f"fleet.device:{imei}")
+            tell_caches(tx, call, found["cell"])
+            return Device(*device)
+
+
+_REMOVE = """
+DELETE FROM fleet.device WHERE imei = $1 AND vehicle_id = $2 RETURNING takes_commands
+"""
+_LOCK = "SELECT id FROM fleet.vehicle WHERE id = $1 FOR UPDATE"
+
+
+async def remove_device(call: Call, vehicle_id: UUID, imei: str) -> None:
+    """See the contract. What our own protocol promises holds again, should there be a key."""
+    call.require("fleet.vehicle.pair")
+    async with db.tx("fleet", call) as tx:
+        await tx.run(_LOCK, vehicle_id)
+        gone = await tx.one(_REMOVE, imei, vehicle_id)
+        if gone is None:
+            raise UnknownDevice
+        own = list(rules.OWN_CAPABILITIES) if gone["takes_commands"] else None
+        [row] = await tx.run(_CONNECT, vehicle_id, own)
+        news = VehicleUnpaired(vehicle_id)
+        await events.emit(tx, call, f"vehicle:{vehicle_id}", row["version"], news)
+        tx.signal(f"fleet.device:{imei}")

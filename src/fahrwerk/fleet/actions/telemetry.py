@@ -16,22 +16,17 @@ from fahrwerk.fleet import rules
 from fahrwerk.fleet.actions.commands import verify_commands
 from fahrwerk.fleet.actions.dispatch import tenants_of
 from fahrwerk.fleet.actions.edges import tell_caches, title
+from fahrwerk.fleet.contract import Measured, Recorded
 from fahrwerk.fleet.events import VehicleOnline
 from fahrwerk.kernel import clock, db, events, geo
 from fahrwerk.kernel.call import Call, system
+from fahrwerk.kernel.errors import Invalid
 from fahrwerk.kernel.live import hub
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
     from uuid import UUID
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """What became of a batch: ``stored`` readings, and how many came from ``unknown`` vehicles."""
-
-    stored: int
-    unknown: int
 
 
 _NEWER = "heard.time > coalesce(v.measured_at, '-infinity')"
@@ -79,7 +74,7 @@ _STORED = (
 )  # fmt: skip
 
 
-async def record_readings(readings: Sequence[rules.Measured]) -> Recorded:
+async def record_readings(readings: Sequence[Measured]) -> Recorded:
     """Keep readings of any vehicles of any operators; those of unpaired vehicles are only counted.
 
     A reading is known by (vehicle, time): one that comes again is not stored twice. Each operator's
@@ -87,7 +82,7 @@ async def record_readings(readings: Sequence[rules.Measured]) -> Recorded:
     was offline is back at once.
     """
     owners = await tenants_of({reading.vehicle_id for reading in readings})
-    parts: dict[UUID, list[rules.Measured]] = defaultdict(list)
+    parts: dict[UUID, list[Measured]] = defaultdict(list)
     for reading in readings:
         if (tenant := owners.get(reading.vehicle_id)) is not None:
             parts[tenant].append(_as_received(reading))
@@ -98,7 +93,46 @@ async def record_readings(readings: Sequence[rules.Measured]) -> Recorded:
     return Recorded(stored, len(readings) - sum(map(len, parts.values())))
 
 
-async def _record(call: Call, readings: list[rules.Measured]) -> int:
+MOST_REPORTED = 5_000
+_OURS = "SELECT id FROM fleet.vehicle WHERE id = ANY($1)"
+
+
+async def report_readings(call: Call, readings: list[Measured]) -> Recorded:
+    """See the contract. Not by ``tenants_of``: a caller writes within its own operator only."""
+    call.require("fleet.telemetry.write")
+    if not 1 <= len(readings) <= MOST_REPORTED:
+        raise Invalid(field="readings", issue=f"must be 1 to {MOST_REPORTED}")
+    rows = await db.run("fleet", call, _OURS, list({each.vehicle_id for each in readings}))
+    known = {row["id"] for row in rows}
+    ours = [_as_received(each) for each in readings if each.vehicle_id in known]
+    if not ours:
+        return Recorded(0, len(readings))
+    await _open_days({each.time.astimezone(UTC).date() for each in ours})
+    stored = await _record(system(call.tenant, "fleet"), ours)
+    return Recorded(stored, len(readings) - len(ours))
+
+
+_BY_IMEI = "SELECT imei, vehicle_id FROM fleet.device WHERE imei = ANY($1)"
+
+
+async def report_devices(call: Call, reports: list[tuple[str, Measured]]) -> Recorded:
+    """See the contract."""
+    call.require("fleet.telemetry.write")
+    rows = await db.run("fleet", call, _BY_IMEI, list({imei for imei, _ in reports}))
+    vehicles = {row["imei"]: row["vehicle_id"] for row in rows}
+    readings = [
+        msgspec.structs.replace(reading, vehicle_id=vehicles[imei])
+        for imei, reading in reports
+        if imei in vehicles
+    ]
+    unknown = len(reports) - len(readings)
+    if not readings:
+        return Recorded(0, unknown)
+    recorded = await report_readings(call, readings)
+    return Recorded(recorded.stored, recorded.unknown + unknown)
+
+
+async def _record(call: Call, readings: list[Measured]) -> int:
     live = rules.latest(readings)
     [row] = await db.run(
         "fleet", call, _RECORD, *_columns(readings, _STORED),
@@ -112,14 +146,14 @@ async def _record(call: Call, readings: list[rules.Measured]) -> int:
     return int(row["stored"])
 
 
-def _columns(readings: list[rules.Measured], names: tuple[str, ...]) -> list[list[Any]]:
+def _columns(readings: list[Measured], names: tuple[str, ...]) -> list[list[Any]]:
     return [
         [_cell(r) for r in readings] if name == "cell" else [getattr(r, name) for r in readings]
         for name in names
     ]
 
 
-def _cell(reading: rules.Measured) -> int | None:
+def _cell(reading: Measured) -> int | None:
     if reading.latitude is None or reading.longitude is None:
         return None
     return geo.cell(reading.latitude, reading.longitude)
@@ -176,7 +210,7 @@ async def vehicle_heard(call: Call, vehicle_id: UUID, is_locked: bool | None = N
         await _back_online(call, [vehicle_id])
 
 
-def _as_received(reading: rules.Measured) -> rules.Measured:
+def _as_received(reading: Measured) -> Measured:
     """A reading as just heard: its time believed within reason (F14)."""
     at = rules.plausible_time(reading.time, clock.now())
     return reading if at is reading.time else msgspec.structs.replace(reading, time=at)

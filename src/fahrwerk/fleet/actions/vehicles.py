@@ -129,12 +129,14 @@ UPDATE fleet.vehicle
 SET status = $2, model = $3, brand = $4, category = $5, external_id = $6, license_plate = $7,
     qr_code = $8, hardware_version = $9, firmware_version = $10, metadata = $11,
     full_range_km = $12, last_service_at = $13, service_interval_days = $14,
+    capabilities = $15,
     version = version + 1, updated_at = kernel.now()
 WHERE id = $1 RETURNING {COLUMNS}, version
 """
 _CHANGEABLE = (
     "model", "brand", "category", "external_id", "license_plate", "qr_code", "hardware_version",
     "firmware_version", "metadata", "last_service_at", "service_interval_days",
+    "capabilities",
 )  # fmt: skip
 
 
@@ -161,7 +163,7 @@ async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) ->
                 after.external_id, after.license_plate, after.qr_code, after.hardware_version,
                 after.firmware_version, after.metadata,
                 rules.full_range_km(after.vehicle_type, after.metadata), after.last_service_at,
-                after.service_interval_days,
+                after.service_interval_days, after.capabilities,
             )  # fmt: skip
             news = VehicleChanged(vehicle_id, status)
             await events.emit(tx, call, f"vehicle:{vehicle_id}", changed["version"], news)

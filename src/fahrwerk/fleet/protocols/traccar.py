@@ -9,7 +9,7 @@ out of range is left out rather than believed.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,6 @@ from fahrwerk.fleet.protocols import Malformed, Reading
 MOST_BYTES: Final = 1_000_000
 MOST_POSITIONS: Final = 1_000
 KMH_PER_KNOT: Final = 1.852
-CAPABILITIES: Final[frozenset[str]] = frozenset()
 
 
 class Device(Struct, frozen=True, rename="camel"):
@@ -126,9 +125,3 @@ def _number(value: object, low: float, high: float) -> float | None:
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else round(value)
-
-
-class Conversation:
-    """Not spoken: Traccar posts over HTTP. Here so that nobody opens a port for it by mistake."""
-
-    capabilities: ClassVar[frozenset[str]] = CAPABILITIES

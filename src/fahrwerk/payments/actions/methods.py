@@ -54,7 +54,7 @@ async def add_method(call: Call, gateway_token: str, make_default: bool) -> Meth
 
 
 async def _set_up(call: Call, key: str, token: str, rider_id: UUID) -> Card:
-    gateway = gateways.find(gateways.DEFAULT)
+    gateway = gateways.for_new_methods()
     try:
         async with asyncio.timeout(gateways.TIMEOUT_S):
             return await gateway.set_up(call, key, token, rider_id)

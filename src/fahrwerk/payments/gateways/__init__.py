@@ -18,7 +18,8 @@ from uuid import UUID
 
 import msgspec
 
-from fahrwerk.kernel.errors import Invalid, NotFound, Unpaid
+from fahrwerk.kernel import settings
+from fahrwerk.kernel.errors import Invalid, NotFound, Unavailable, Unpaid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,6 +167,20 @@ class UnknownGateway(NotFound):
 
     code = "UNKNOWN_GATEWAY"
     message = "There is no such payment gateway."
+
+
+class NoGateway(Unavailable):
+    """The sandbox takes play money: outside the demo it is no way to pay."""
+
+    code = "NO_PAYMENT_GATEWAY"
+    message = "No payment gateway is set up here yet."
+
+
+def for_new_methods() -> Gateway:
+    """Where riders' new payment methods are set up. Raises ``NoGateway``."""
+    if DEFAULT == "sandbox" and not settings.load().dev:
+        raise NoGateway
+    return find(DEFAULT)
 
 
 @functools.cache

@@ -1,0 +1,203 @@
+"""The API against machine-made requests, over real sockets (API-02, API-11, GDP-25).
+
+Schemathesis reads the document that the running platform serves, makes requests that fit it and
+requests that do not, and sends them as a rider, as staff and as an administrator. Whatever comes:
+no 500, one error format, and answers as documented.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.transport import Response
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from fahrwerk.kernel.settings import ROOMS
+from tests.journeys.people import City
+from tests.journeys.test_ride import eventually
+
+pytestmark = pytest.mark.process
+SEED = 20261120
+EXAMPLES = 14
+"""Of each operation, fitting and not fitting."""
+TAGS = (*ROOMS, "operations")
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+
+class Stage:
+    """An operator in the middle of its day, and who calls."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self.ids: dict[str, list[str]] = {}
+        """Good values for the parameters in paths, by name."""
+        self.callers: dict[str, httpx.AsyncClient] = {}
+
+    async def set_up(self) -> None:
+        """Vehicles without a device, so that everything goes at once; a ride, a booking."""
+        city = self.city
+        rider = await city.rider()
+        self.callers = {"rider": rider, "provider": city.client("provider"), "admin": city.admin}
+        vehicles = [await self._vehicle(f"SC{n:03}") for n in range(30)]
+        ride = await self._posted(rider, "/api/v1/rentals", {"vehicle_id": vehicles[0]})
+        await self._posted(rider, f"/api/v1/rentals/{ride['id']}/end", {"rating": 5})
+        under_way = await self._posted(rider, "/api/v1/rentals", {"vehicle_id": vehicles[1]})
+        booking = (await self._posted(rider, "/bookings", {"vehicle_id": vehicles[2]}))["booking"]
+        command = await self._posted(
+            city.admin, f"/api/v1/vehicles/{vehicles[3]}/commands", {"command": "unlock"}
+        )
+        methods = (await rider.get("/api/v1/payment-methods")).json()["payment_methods"]
+        paid = await eventually(
+            lambda: _json(rider, "/api/v1/payments"), lambda p: len(p["payments"]) == 3
+        )
+        somebody = (await city.rider(None)).headers["authorization"]
+        me = await httpx.AsyncClient(
+            base_url=city.platform.url, headers={"authorization": somebody}
+        ).get("/api/v1/users/me")
+        rentals = [ride["id"], under_way["id"], booking["id"]]
+        self.ids = {
+            "vehicle_id": vehicles,
+            "rental_id": rentals,
+            "booking_id": rentals,
+            "payment_id": [each["id"] for each in paid["payments"]],
+            "method_id": [each["id"] for each in methods],
+            "command_id": [command["id"]],
+            "user": [me.json()["id"]],
+            "vehicle_type": ["scooter", "ebike", "car", "van"],
+            "gateway": ["sandbox"],
+        }
+
+    async def _vehicle(self, identifier: str) -> str:
+        body = {
+            "identifier": identifier,
+            "model": "Ninebot ES4",
+            "brand": "Segway",
+            "location": {"latitude": 52.52, "longitude": 13.405},
+            "is_connected": False,
+        }
+        return str((await self._posted(self.city.admin, "/api/v1/scooters", body))["id"])
+
+    async def _posted(self, client: httpx.AsyncClient, path: str, body: Any) -> Any:
+        answer = await client.post(path, json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def session(self, caller: str) -> requests.Session:
+        """The caller's headers, for Schemathesis."""
+        made = requests.Session()
+        made.headers.update({"X-Tenant-ID": self.city.slug})
+        if caller in self.callers:
+            made.headers["Authorization"] = self.callers[caller].headers["authorization"]
+        return made
+
+
+async def _json(client: httpx.AsyncClient, path: str) -> Any:
+    return (await client.get(path)).json()
+
+
+@pytest.fixture
+async def stage(city: City) -> AsyncIterator[Stage]:
+    made = Stage(city)
+    await made.set_up()
+    yield made
+
+
+def _operations(url: str, room: str) -> Iterator[APIOperation[Any, Any, Any]]:
+    document = httpx.get(f"{url}/api/openapi.json").json()
+    assert {tag["name"] for tag in document["tags"]} <= {*TAGS}, "add the new tag to TAGS"
+    for found in schemathesis.openapi.from_dict(document).get_all_operations():
+        operation = found.ok()
+        if operation.definition.raw["tags"] == [room]:
+            yield operation
+
+
+def _wrong_with(answer: Response) -> Iterator[str]:
+    """What our own contract says of every answer."""
+    if not answer.headers.get("x-request-id"):
+        yield "no X-Request-ID"
+    if answer.status_code >= 400:
+        if answer.headers["content-type"] != ["application/json"]:
+            yield f"an error as {answer.headers['content-type']}"
+        else:
+            body = answer.json()
+            if set(body) != {"error"} or set(body["error"]) != {
+                *("code", "message", "details", "request_id")
+            }:
+                yield f"another error format: {body}"
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("room", TAGS)
+def test_whatever_is_sent_is_answered_as_documented(stage: Stage, room: str) -> None:
+    """TST, API-02, API-11: positive and negative data as rider, provider and administrator."""
+    found: dict[str, str] = {}
+    sessions = {caller: stage.session(caller) for caller in (*stage.callers, "nobody")}
+
+    def tried(operation: APIOperation[Any, Any, Any], mode: GenerationMode) -> None:
+        path_parameters = list(operation.path_parameters)
+
+        @seed(SEED)
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(data=st.data())
+        def send(data: st.DataObject) -> None:
+            case = data.draw(operation.as_strategy(generation_mode=mode))
+            caller = data.draw(st.sampled_from([*stage.callers, *stage.callers, "nobody"]))
+            if path_parameters and data.draw(st.integers(0, 3)):
+                good = {
+                    each.name: data.draw(st.sampled_from(stage.ids[each.name]))
+                    for each in path_parameters
+                }
+                case.path_parameters = good
+            # Who calls for whom is not left to chance: almost all would be refused at the door.
+            for name in ("X-Tenant-ID", "Authorization"):
+                case.headers.pop(name, None)
+            answer = case.call(stage.city.platform.url, session=sessions[caller], timeout=30)
+            wrong = list(_wrong_with(answer))
+            try:
+                case.validate_response(answer, checks=CHECKS)
+            except FailureGroup as group:
+                wrong += [f"{type(each).__name__}: {each}" for each in group.exceptions]
+            except Failure as failure:
+                wrong.append(str(failure))
+            for each in wrong:
+                key = f"{operation.label} {answer.status_code} {each[:60]}"
+                found.setdefault(key, f"{mode.value} as {caller}: {each}\n{case.as_curl_command()}")
+
+        send()
+
+    for operation in _operations(stage.city.platform.url, room):
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            with contextlib.suppress(schemathesis.errors.InvalidSchema):
+                tried(operation, mode)
+    assert not found, "\n\n".join(f"{k}\n{v}" for k, v in list(found.items())[:15])
