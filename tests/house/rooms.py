@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FURNITURE = frozenset(
     ("__init__", "contract", "events", "rules", "queries", "actions", "http", "handlers", "jobs")
 ) | {"link"}  # a line that stays open to things outside, such as vehicles
-FOLDERS = frozenset(("actions", "http", "migrations", "templates", *ADAPTERS))
+FOLDERS = frozenset(("actions", "http", "link", "migrations", "templates", *ADAPTERS))
 
 VAGUE = frozenset(
     (
@@ -42,6 +42,7 @@ IMPURE_MODULES = (
         "src/fahrwerk/fleet/http.py": "",
         "src/fahrwerk/fleet/actions/hold_vehicle.py": "",
         "src/fahrwerk/fleet/protocols/sandbox.py": "",
+        "src/fahrwerk/fleet/link/tcp.py": "",
         "src/fahrwerk/fleet/templates/map.html": "",
         "src/fahrwerk/fleet/migrations/0001_vehicle.sql": "",
         "src/fahrwerk/kernel/db.py": "",

@@ -8,7 +8,7 @@ no 500, one error format, and answers as documented.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,6 +17,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import Failure, FailureGroup
@@ -75,10 +76,8 @@ class Stage:
         paid = await eventually(
             lambda: _json(rider, "/api/v1/payments"), lambda p: len(p["payments"]) == 3
         )
-        somebody = (await city.rider(None)).headers["authorization"]
-        me = await httpx.AsyncClient(
-            base_url=city.platform.url, headers={"authorization": somebody}
-        ).get("/api/v1/users/me")
+        somebody = await city.rider(None)
+        me = await _json(somebody, "/api/v1/users/me")
         rentals = [ride["id"], under_way["id"], booking["id"]]
         self.ids = {
             "vehicle_id": vehicles,
@@ -87,7 +86,7 @@ class Stage:
             "payment_id": [each["id"] for each in paid["payments"]],
             "method_id": [each["id"] for each in methods],
             "command_id": [command["id"]],
-            "user": [me.json()["id"]],
+            "user": [me["id"]],
             "vehicle_type": ["scooter", "ebike", "car", "van"],
             "gateway": ["sandbox"],
         }
@@ -121,15 +120,22 @@ async def _json(client: httpx.AsyncClient, path: str) -> Any:
 
 
 @pytest.fixture
-async def stage(city: City) -> AsyncIterator[Stage]:
+async def stage(city: City) -> Stage:
     made = Stage(city)
     await made.set_up()
-    yield made
+    return made
 
 
 def _operations(url: str, room: str) -> Iterator[APIOperation[Any, Any, Any]]:
     document = httpx.get(f"{url}/api/openapi.json").json()
     assert {tag["name"] for tag in document["tags"]} <= {*TAGS}, "add the new tag to TAGS"
+    for item in document["paths"].values():
+        for operation in item.values():
+            # Who calls, and for whom, is ours to say: with anything else all would end at the door.
+            del operation["security"]
+            operation["parameters"] = [
+                each for each in operation["parameters"] if not each.get("$ref", "").endswith("nant")
+            ]
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
         operation = found.ok()
         if operation.definition.raw["tags"] == [room]:
@@ -156,48 +162,60 @@ def _wrong_with(answer: Response) -> Iterator[str]:
 def test_whatever_is_sent_is_answered_as_documented(stage: Stage, room: str) -> None:
     """TST, API-02, API-11: positive and negative data as rider, provider and administrator."""
     found: dict[str, str] = {}
-    sessions = {caller: stage.session(caller) for caller in (*stage.callers, "nobody")}
-
-    def tried(operation: APIOperation[Any, Any, Any], mode: GenerationMode) -> None:
-        path_parameters = list(operation.path_parameters)
-
-        @seed(SEED)
-        @settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(data=st.data())
-        def send(data: st.DataObject) -> None:
-            case = data.draw(operation.as_strategy(generation_mode=mode))
-            caller = data.draw(st.sampled_from([*stage.callers, *stage.callers, "nobody"]))
-            if path_parameters and data.draw(st.integers(0, 3)):
-                good = {
-                    each.name: data.draw(st.sampled_from(stage.ids[each.name]))
-                    for each in path_parameters
-                }
-                case.path_parameters = good
-            # Who calls for whom is not left to chance: almost all would be refused at the door.
-            for name in ("X-Tenant-ID", "Authorization"):
-                case.headers.pop(name, None)
-            answer = case.call(stage.city.platform.url, session=sessions[caller], timeout=30)
-            wrong = list(_wrong_with(answer))
-            try:
-                case.validate_response(answer, checks=CHECKS)
-            except FailureGroup as group:
-                wrong += [f"{type(each).__name__}: {each}" for each in group.exceptions]
-            except Failure as failure:
-                wrong.append(str(failure))
-            for each in wrong:
-                key = f"{operation.label} {answer.status_code} {each[:60]}"
-                found.setdefault(key, f"{mode.value} as {caller}: {each}\n{case.as_curl_command()}")
-
-        send()
-
-    for operation in _operations(stage.city.platform.url, room):
-        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            with contextlib.suppress(schemathesis.errors.InvalidSchema):
-                tried(operation, mode)
+    with contextlib.ExitStack() as open_until_here:
+        sessions = {
+            caller: open_until_here.enter_context(stage.session(caller))
+            for caller in (*stage.callers, "nobody")
+        }
+        for operation in _operations(stage.city.platform.url, room):
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                found |= _tried(stage, sessions, operation, mode)
     assert not found, "\n\n".join(f"{k}\n{v}" for k, v in list(found.items())[:15])
+
+
+def _tried(
+    stage: Stage,
+    sessions: dict[str, requests.Session],
+    operation: APIOperation[Any, Any, Any],
+    mode: GenerationMode,
+) -> dict[str, str]:
+    """What was wrong with the answers to many requests, and the request for each."""
+    found: dict[str, str] = {}
+    names = [each.name for each in operation.path_parameters]
+    is_known = stage.ids.keys() >= {*names}
+
+    @seed(SEED)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(data=st.data())
+    def send(data: st.DataObject) -> None:
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+        caller = data.draw(st.sampled_from([*stage.callers, *stage.callers, "nobody"]))
+        if names and is_known and data.draw(st.integers(0, 3)):
+            # Mostly something that is there, so that more is tried than looking it up.
+            good = {name: data.draw(st.sampled_from(stage.ids[name])) for name in names}
+            case.path_parameters = good
+        answer = case.call(stage.city.platform.url, session=sessions[caller], timeout=30)
+        for wrong in (*_wrong_with(answer), *_not_as_documented(case, answer)):
+            key = f"{operation.label} {answer.status_code} {wrong[:60]}"
+            found.setdefault(key, f"{mode.value} as {caller}: {wrong}\n{case.as_curl_command()}")
+
+    with contextlib.suppress(Unsatisfiable):  # nothing about it that could be wrong
+        send()
+    return found
+
+
+def _not_as_documented(case: Any, answer: Response) -> Iterator[str]:
+    # Any text at all may stand in a body that is only text; what it means is said in the answer.
+    checks = CHECKS if case.media_type != "text/csv" else CHECKS[:-1]
+    try:
+        case.validate_response(answer, checks=checks)
+    except FailureGroup as group:
+        yield from (f"{type(each).__name__}: {each}" for each in group.exceptions)
+    except Failure as failure:
+        yield f"{type(failure).__name__}: {failure}"

@@ -215,6 +215,7 @@ async def test_a_rider_of_the_city_steers_alone(tmp_path: Path) -> None:
         await until(lambda: city.vehicles)
         vehicle = city.vehicles["sco_1"]
         city.mount("sco_1")
+        city.mount("sco_elsewhere")  # on the platform, but not in this city
         vehicle.is_locked = False
         await asyncio.sleep(0.6)
         assert city.taken_near(_anywhere()) == "sco_1"

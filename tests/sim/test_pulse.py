@@ -42,7 +42,7 @@ async def test_the_pulse_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     pulse = Pulse("http://desk")
     now += 10
     assert str(await pulse.read()) == (
-        "3 riding, 120 rides so far; vehicles: 380 available, 2 offline; 4 requests/s"
+        "3 riding, 120 rides so far, 380 available, 2 offline, 4 requests/s"
     )
     desk.totals = {**desk.totals, "active": 4, "offline": 9}
     now += 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,7 +41,7 @@ class Kept(msgspec.Struct, frozen=True):
     body: bytes
     updated_at: datetime
     digest: bytes
-    """Of ``data`` alone: tells whether a new reading says anything new."""
+    """Of ``data`` alone: tells whether a new reading says anything new. Vehicles' always does."""
 
 
 _kept: dict[Key, Kept] = {}
@@ -90,10 +90,10 @@ async def _publisher(call: Call, slug: str) -> tuple[tenancy.Operator, Setting]:
     if operator is None:
         raise UnknownFeed
     known = _settings.get(operator.id)
-    if known is None or known[0] < time.monotonic():
+    if known is None or known[0] < monotonic():
         before = _changes
         found = await setting_of(system(operator.id, "feeds", slug=operator.slug))
-        known = (time.monotonic() + SETTING_KEPT_S, found)
+        known = (monotonic() + SETTING_KEPT_S, found)
         if before == _changes:  # else the row may have been read before the change
             if len(_settings) >= MOST_SETTINGS:
                 _settings.clear()
@@ -110,14 +110,14 @@ async def document(call: Call, slug: str, version: str, name: str) -> Document:
     operator, what = await _publisher(call, slug)
     key = (operator.id, version, name)
     kept = _kept.get(key)
-    if kept is None or kept.until <= time.monotonic():
+    if kept is None or kept.until <= monotonic():
         task = _under_way.get(key)
         if task is None:
             task = asyncio.create_task(_renew(key, operator, what))
             _under_way[key] = task
             task.add_done_callback(lambda done: _finished(key, done))
         kept = await asyncio.shield(task)  # who goes away does not take it from the others
-    return Document(kept.body, max(0, round(kept.until - time.monotonic())))
+    return Document(kept.body, max(0, round(kept.until - monotonic())))
 
 
 def _finished(key: Key, task: asyncio.Task[Kept]) -> None:
@@ -144,7 +144,7 @@ async def read(
     operator: tenancy.Operator, what: Setting, version: str, name: str, was: Kept | None = None
 ) -> Kept:
     """A feed as it is now. When nothing but vehicles' data is new, it keeps its old time."""
-    until, at = time.monotonic() + ttl_s(name), clock.now()
+    until, at = monotonic() + ttl_s(name), clock.now()
     rows = await _asked(system(operator.id, "feeds", slug=operator.slug), name)
     address = settings.load()
     publisher = rules.system(operator, what, address.mail_from, address.address)
@@ -152,8 +152,8 @@ async def read(
     def write() -> Kept:
         protocol = PROTOCOLS[version]
         data = msgspec.json.encode(protocol.FEEDS[name](_facts(operator, publisher, rows)))
-        digest = hashlib.blake2b(data, digest_size=16).digest()
-        is_old = was is not None and name not in LIVE and was.digest == digest
+        digest = b"" if name in LIVE else hashlib.blake2b(data, digest_size=16).digest()
+        is_old = digest and was is not None and was.digest == digest
         updated_at = was.updated_at if was is not None and is_old else at
         head = {
             "last_updated": protocol.moment(updated_at), "ttl": ttl_s(name),

@@ -7,10 +7,12 @@ that name: in the order of the table, a vehicle that came back would be known by
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import re
 from collections import Counter
 from fractions import Fraction
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -86,7 +88,7 @@ class Kind(msgspec.Struct, frozen=True):
     plan_id: str | None
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """A vehicle as everyone may see it."""
 
     id: str
@@ -123,9 +125,23 @@ def system(operator: Operator, setting: Setting, contact_email: str, address: st
 
 
 def rotating_id(key: bytes, vehicle_id: UUID, trips: int) -> str:
-    """What a vehicle is called until its next trip: 32 hexadecimal digits (GBFS ``vehicle_id``)."""
-    name = b"%b%d" % (vehicle_id.bytes, trips)
-    return hmac.digest(key, name, "sha256")[:16].hex()
+    """What a vehicle is called until its next trip: 32 hexadecimal digits (GBFS ``vehicle_id``).
+
+    A MAC: BLAKE2b's own keyed mode (RFC 7693), a third of the time of HMAC with SHA-256.
+    """
+    mac = _keyed(key).copy()
+    mac.update(b"%b%d" % (vehicle_id.bytes, trips))
+    return mac.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(key: bytes) -> hashlib.blake2b:
+    return hashlib.blake2b(key=key, digest_size=16)
+
+
+def _six_digits(degrees: float) -> float:
+    """About 10 cm: as exactly as the specification asks."""
+    return round(degrees * 1e6) / 1e6
 
 
 def shown(key: bytes, vehicles: Iterable[PublicVehicle]) -> list[Shown]:
@@ -134,8 +150,8 @@ def shown(key: bytes, vehicles: Iterable[PublicVehicle]) -> list[Shown]:
         Shown(
             rotating_id(key, v.id, v.trips),
             v.vehicle_type,
-            round(v.latitude, 6),
-            round(v.longitude, 6),
+            _six_digits(v.latitude),
+            _six_digits(v.longitude),
             v.status != "available",
             v.range_m or 0,
             None if v.battery_level is None else v.battery_level / 100,
@@ -143,7 +159,7 @@ def shown(key: bytes, vehicles: Iterable[PublicVehicle]) -> list[Shown]:
         )
         for v in vehicles
     ]
-    found.sort(key=lambda each: each.id)
+    found.sort(key=attrgetter("id"))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -10,6 +10,7 @@ from fahrwerk.fleet import rules
 from fahrwerk.fleet.contract import (
     PREFIX,
     Command,
+    Device,
     FleetType,
     Nearby,
     Place,
@@ -26,10 +27,13 @@ from fahrwerk.kernel import clock, db, geo, ids
 from fahrwerk.kernel.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from uuid import UUID
 
     from fahrwerk.kernel.call import Call
+
+T = TypeVar("T")
 
 STALE = (
     "(is_connected AND coalesce(last_seen_at, created_at)"
@@ -201,9 +205,17 @@ async def vehicles(
     return VehiclePage([shown(row) for row in rows if row["id"]], rows[0]["total"])
 
 
+def _from_columns(kind: Callable[..., T], rows: list[db.Row]) -> list[T]:
+    """Structs from one row of arrays. 50,000 rows of their own are as many records for the garbage
+    collector to walk through: 220 ms instead of 75."""
+    return [kind(*values) for values in zip(*(column or () for column in rows[0]), strict=True)]
+
+
 _PUBLIC = """
-SELECT id, vehicle_type, status, latitude, longitude, battery_level,
-       floor(full_range_km * 10 * battery_level)::int, date_trunc('second', last_seen_at), trips
+SELECT array_agg(id), array_agg(vehicle_type), array_agg(status), array_agg(latitude),
+       array_agg(longitude), array_agg(battery_level),
+       array_agg(floor(full_range_km * 10 * battery_level)::int),
+       array_agg(date_trunc('second', last_seen_at)), array_agg(trips)
 FROM fleet.vehicle
 WHERE tenant_id = kernel.tenant() AND status IN ('available', 'offline', 'maintenance')
   AND held_by IS NULL AND latitude IS NOT NULL
@@ -211,7 +223,7 @@ WHERE tenant_id = kernel.tenant() AND status IN ('available', 'offline', 'mainte
 
 
 async def public_vehicles(call: Call) -> list[PublicVehicle]:
-    return db.shaped(PublicVehicle, await db.run("fleet", call, _PUBLIC))
+    return _from_columns(PublicVehicle, await db.run("fleet", call, _PUBLIC))
 
 
 _TYPES = """
@@ -225,13 +237,13 @@ async def vehicle_types(call: Call) -> list[FleetType]:
 
 
 _STANDINGS = """
-SELECT id, status, latitude IS NOT NULL, trips FROM fleet.vehicle
-WHERE tenant_id = kernel.tenant()
+SELECT array_agg(id), array_agg(status), array_agg(latitude IS NOT NULL), array_agg(trips)
+FROM fleet.vehicle WHERE tenant_id = kernel.tenant()
 """
 
 
 async def standings(call: Call) -> list[Standing]:
-    return db.shaped(Standing, await db.run("fleet", call, _STANDINGS))
+    return _from_columns(Standing, await db.run("fleet", call, _STANDINGS))
 
 
 _USAGE = """

@@ -15,6 +15,7 @@ from fahrwerk.kernel.errors import NotFound
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUE = {c: i for i, c in enumerate(_ALPHABET)}
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]  # two digits a step: a list shows 50 ids
 
 
 def new() -> UUID:
@@ -38,11 +39,12 @@ def derived(*parts: object) -> UUID:
 
 def public(prefix: str, value: UUID) -> str:
     """The id as the world sees it: ``public("rent", uuid) == "rent_..."``."""
-    number, digits = value.int, []
-    for _ in range(22):
-        number, rest = divmod(number, 62)
-        digits.append(_ALPHABET[rest])
-    return f"{prefix}_{''.join(reversed(digits))}"
+    number, pairs = value.int, []
+    for _ in range(11):
+        number, rest = divmod(number, 3844)
+        pairs.append(_PAIRS[rest])
+    pairs.reverse()
+    return f"{prefix}_{''.join(pairs)}"
 
 
 def parse(text: str, *prefixes: str) -> UUID:

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fahrwerk.kernel import db
-from fahrwerk.kernel.errors import Conflict, Invalid, Refused
+from fahrwerk.kernel.errors import Conflict, Invalid, Refused, Unavailable
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -124,7 +124,7 @@ def _renewed(call: Call, caller: str) -> Iterator[None]:
     async def renew() -> None:
         while True:
             # Without the database the lease may run out; a repeat beside us is harmless then.
-            with contextlib.suppress(db.DatabaseDown):
+            with contextlib.suppress(Unavailable):
                 await db.run("kernel", call, _RENEW, caller, call.key)
             await asyncio.sleep(RENEW_S)
 

@@ -46,6 +46,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     they say in X-Forwarded-For is believed. Without, the caller is whoever connects."""
     public_url: str | None = None
     mqtt_url: str = "mqtt://127.0.0.1:1883"
+    omni_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+    """Where Omni devices connect (docs/devices.md); None = not at all."""
+    teltonika_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+    teltonika_codec: Annotated[int, msgspec.Meta(ge=12, le=14)] = 12
+    """Of commands: 12, or 14, which names the IMEI once more."""
+    device_host: str = "127.0.0.1"
+    """The address on which devices are listened for."""
+    device_networks: str = ""
+    """Who may connect as a device, e.g. ``10.64.0.0/16,fd00::/8``; empty = everybody."""
     smtp_url: str | None = None
     mail_from: str = "noreply@fahrwerk.example"
     jwt_secret: str | None = None

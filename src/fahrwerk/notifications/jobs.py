@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from fahrwerk.tenancy.contract import Operator
 
 BATCH = 10
-LEASE_S = 180
-"""Longer than the slowest letter takes; then somebody else may try."""
+LEASE_S = 75
+"""Longer than the slowest letter takes; then somebody else may try, within the 120 s of I8."""
 log = structlog.get_logger()
 
 

@@ -116,7 +116,8 @@ class City:
 
     def taken_near(self, place: Place) -> str | None:
         """The nearest vehicle that somebody else is riding or about to ride."""
-        taken = [self.vehicles[each] for each in self._mounted - self._left]
+        others = self._mounted - self._left
+        taken = [vehicle for each in others if (vehicle := self.vehicles.get(each))]
         here = (place.lat, place.lon)
         taken.sort(key=lambda v: (geo.distance_m(*here, v.latitude, v.longitude), v.id))
         return taken[0].id if taken else None

@@ -31,8 +31,8 @@ class Beat(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"{self.riding} riding, {self.rides} rides so far; vehicles: {self.available} "
-            f"available, {self.offline} offline; {self.requests_per_s:.0f} requests/s"
+            f"{self.riding} riding, {self.rides} rides so far, {self.available} available, "
+            f"{self.offline} offline, {self.requests_per_s:.0f} requests/s"
         )
 
 

@@ -279,11 +279,11 @@ def _welcome(house: House) -> list[str]:
         f"Metrics       {at}/metrics",
         f"Vehicles      {house.settings.mqtt_url}",
         "",
-        f"Log in with X-Tenant-ID: {demo.TENANT} (public passwords, this is a demo):",
+        "Log in as one of these. The passwords are public: this is a demo.",
+        f"  {'X-Tenant-ID':<13}{'who':<15}{'e-mail':<27}password",
     ]
     for login in demo.LOGINS:
-        tenant = "" if login.tenant == demo.TENANT else f"   tenant {login.tenant}"
-        lines.append(f"  {login.who:<14}{login.email:<27} {login.password}{tenant}")
+        lines.append(f"  {login.tenant:<13}{login.who:<15}{login.email:<27}{login.password}")
     data = house.settings.data
     ride = ".venv/bin/fahrwerk ride" + (f" --data {data}" if data != Settings().data else "")
     if house.settings.http_host not in LOOPBACK:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 VERSION = "2.3"
 
 
-class Bike(msgspec.Struct, frozen=True, omit_defaults=True):
+class Bike(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One of ``bikes``."""
 
     bike_id: str
@@ -33,7 +33,7 @@ class _Bikes(msgspec.Struct, frozen=True):
     bikes: list[_Seen]
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class _Seen(msgspec.Struct, frozen=True, gc=False):
     bike_id: str
     is_disabled: bool
 

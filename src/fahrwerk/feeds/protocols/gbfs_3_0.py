@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 VERSION = "3.0"
 
 
-class Vehicle(msgspec.Struct, frozen=True, omit_defaults=True):
+class Vehicle(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One of ``vehicles``."""
 
     vehicle_id: str
@@ -35,7 +35,7 @@ class _Vehicles(msgspec.Struct, frozen=True):
     vehicles: list[_Seen]
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class _Seen(msgspec.Struct, frozen=True, gc=False):
     vehicle_id: str
     is_disabled: bool
 

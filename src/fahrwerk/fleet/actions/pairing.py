@@ -91,10 +91,11 @@ INSERT INTO fleet.device (imei, protocol, vehicle_id, takes_commands) VALUES ($1
 RETURNING {DEVICE_COLUMNS}
 """
 _KNOWN_DEVICE = f"SELECT {DEVICE_COLUMNS} FROM fleet.device WHERE imei = $1 AND vehicle_id = $2"
+# A tracker alone does not make a vehicle one that is unlocked by command.
 _CONNECT = """
 UPDATE fleet.vehicle
-SET is_connected = true, capabilities = coalesce($2, capabilities),
-    version = version + 1, updated_at = kernel.now()
+SET is_connected = is_connected OR $2::text[] IS NOT NULL,
+    capabilities = coalesce($2, capabilities), version = version + 1, updated_at = kernel.now()
 WHERE id = $1 RETURNING version
 """
 

@@ -28,7 +28,7 @@ from msgspec import Struct
 from fahrwerk.fleet.protocols import Answer, Heard, Malformed, Order, Reading, Result, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MOST_BYTES: Final = 1_024
 """Longest frame: the longest of the document has about 120 bytes."""
@@ -221,7 +221,7 @@ def _settings(f: tuple[str, ...]) -> Settings:
     return Settings(tuple(_int(each) for each in f))
 
 
-_READ: Final = {
+_READ: Final[dict[str, Callable[[tuple[str, ...]], Meaning]]] = {
     "Q0": lambda f: SignIn(_int(f[0]) / 100, _int(f[1], high=100), _signal_dbm(f[2])),
     "H0": lambda f: Heartbeat(
         _int(f[0], high=1) == 1, _int(f[1]) / 100, _signal_dbm(f[2]), _int(f[3], high=100),

@@ -131,8 +131,8 @@ def encode_text(text: Text) -> bytes:
 class _Layout(NamedTuple):
     """Bytes of an element's number, of a count of elements, and what is between."""
 
-    number: int
-    count: int
+    of_number: int
+    of_count: int
     has_generation: bool = False
     has_variable: bool = False
 
@@ -170,16 +170,16 @@ def _record(reader: _Reader, layout: _Layout) -> Record:
     longitude, latitude = (reader.number(4, signed=True) / 1e7 for _ in range(2))
     altitude, angle = reader.number(2, signed=True), reader.number(2)
     satellites, speed = reader.number(1), reader.number(2)
-    event = reader.number(layout.number)
+    event = reader.number(layout.of_number)
     if layout.has_generation:
         reader.take(1)
-    total, found = reader.number(layout.count), 0
+    total, found = reader.number(layout.of_count), 0
     io: dict[int, int] = {}
     for size in (1, 2, 4, 8):
-        count = reader.number(layout.count)
+        count = reader.number(layout.of_count)
         found += count
         for _ in range(count):
-            element = reader.number(layout.number)
+            element = reader.number(layout.of_number)
             io[element] = reader.number(size)
     if layout.has_variable:
         count = reader.number(2)
@@ -229,7 +229,7 @@ ELEMENTS: Final = {
 }
 """The elements of the FMB, FMC and TFT families that say something about a vehicle; 66 is the
 supply, which is the vehicle's own battery."""
-GSM_BARS: Final, OUTPUT_1: Final = 21, 179
+GSM_BARS, OUTPUT_1 = 21, 179
 _DBM_OF_BARS: Final = (None, -107, -97, -87, -77, -67)
 
 

@@ -1,9 +1,4 @@
-"""The link to the vehicles: commands out, acknowledgements, status and telemetry in, over MQTT.
-
-Runs in the worker. Commands are claimed from their table, signed and published; what vehicles say
-is verified or decoded and written by ``actions``. Nothing here decides anything, and every message
-may come twice, late or forged: the table's states go forwards only.
-"""
+"""Vehicles that speak our own protocol: commands out, acknowledgements, status, telemetry in."""
 
 from __future__ import annotations
 
@@ -14,13 +9,13 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
 from fahrwerk.fleet.actions import commands, dispatch, telemetry
-from fahrwerk.fleet.contract import PREFIX
+from fahrwerk.fleet.contract import PREFIX, Measured
+from fahrwerk.fleet.link.steady import forever, heard, refused
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.fleet.protocols.line import Line
-from fahrwerk.fleet.rules import Measured
 from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
@@ -31,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
     from uuid import UUID
-
-    from fahrwerk.kernel.settings import Settings
 
 FROM_VEHICLES = "vehicles/+/+"
 """Acknowledgements, status and telemetry; commands have one level more."""
@@ -45,8 +38,6 @@ LISTENERS = 4
 DEVICES_KNOWN = 100_000
 log = structlog.get_logger()
 
-refused = Counter("fahrwerk_vehicle_messages_refused", "Messages not taken", ["channel", "reason"])
-heard = Counter("fahrwerk_vehicle_messages", "Messages taken", ["channel"])
 is_up = Gauge("fahrwerk_vehicle_link_up", "1 while connected to the broker")
 
 
@@ -70,7 +61,7 @@ class Link:
         """Begin in the background; a broker that is away is waited for."""
         hub.hear("fleet.command", lambda _: self._due.set())
         work = [self._keep_open, self._send, self._record, *[self._listen] * LISTENERS]
-        self._tasks = [asyncio.create_task(self._forever(each)) for each in work]
+        self._tasks = [asyncio.create_task(forever(each)) for each in work]
 
     async def stop(self) -> None:
         """Stop listening; what was heard and not yet written is written first."""
@@ -81,16 +72,6 @@ class Link:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _forever(self, work: Any) -> None:
-        while True:
-            try:
-                await work()
-            except db.DatabaseDown:
-                await asyncio.sleep(0.5)
-            except Exception as error:
-                log.error("link failed", part=work.__name__, exc_info=error)
-                await asyncio.sleep(1)
 
     async def _keep_open(self) -> None:
         pause_s = 0.2
@@ -135,6 +116,7 @@ class Link:
             user_id=ids.public("usr", out.user_id) if out.user_id else None,
             booking_id=rental_id,
             rental_id=rental_id,
+            args=dict(out.args),
         )
         self._line.publish(
             wire.command_topic(vehicle_id, out.operation),
@@ -240,6 +222,17 @@ class Link:
         return known
 
 
+@contextlib.asynccontextmanager
+async def running(url: str) -> AsyncIterator[None]:
+    """The link to the broker at ``url``, for the block."""
+    link = Link(url)
+    await link.start()
+    try:
+        yield
+    finally:
+        await link.stop()
+
+
 def _measured(vehicle_id: UUID, reading: wire.Reading) -> Measured:
     return Measured(
         vehicle_id=vehicle_id,
@@ -259,14 +252,3 @@ def _measured(vehicle_id: UUID, reading: wire.Reading) -> Measured:
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else round(value)
-
-
-@contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Link]:
-    """The link of a worker, for the block."""
-    link = Link(settings.mqtt_url)
-    await link.start()
-    try:
-        yield link
-    finally:
-        await link.stop()

@@ -1,8 +1,7 @@
-"""Endpoints for staff and their fleet. What riders see of vehicles, with prices, is in rentals."""
+"""Vehicles and commands, for staff. What riders see of vehicles, with prices, is in rentals."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -80,6 +79,8 @@ class MasterData(msgspec.Struct, frozen=True, kw_only=True):
     hardware_version: str | None
     firmware_version: str | None
     metadata: dict[str, Any]
+    capabilities: list[str]
+    """What its device can be told."""
     last_service: str | None
     service_interval_days: int
     created_at: str
@@ -105,6 +106,7 @@ def _master_data(vehicle: Vehicle) -> MasterData:
         hardware_version=vehicle.hardware_version,
         firmware_version=vehicle.firmware_version,
         metadata=vehicle.metadata,
+        capabilities=vehicle.capabilities,
         last_service=_stamp(vehicle.last_service_at),
         service_interval_days=vehicle.service_interval_days,
         created_at=clock.stamp(vehicle.created_at),
@@ -200,87 +202,18 @@ async def import_vehicles(
     return await fleet.import_vehicles(call, dry_run, bytes(body))
 
 
-# --- devices
-
-
-class PairBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which kind of key a device takes; EdDSA unless its controller is too small for it."""
-
-    kind: Literal["EdDSA", "HS256"] = "EdDSA"
-
-
-class PairManyBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Up to 500 vehicles to pair at once."""
-
-    ids: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=500)]
-    kind: Literal["EdDSA", "HS256"] = "EdDSA"
-
-
-class Key(msgspec.Struct, frozen=True):
-    """The device's half of a key, shown this once: base64url without padding (docs/protocol.md)."""
-
-    vehicle_id: str
-    """As in the MQTT topics."""
-    identifier: str
-    kind: str
-    signs_with: str
-    checks_with: str
-
-
-class Keys(msgspec.Struct, frozen=True):
-    """Keys in the order of the vehicles asked for."""
-
-    keys: list[Key]
-
-
-def _key(pairing: fleet.Pairing) -> Key:
-    def text(raw: bytes) -> str:
-        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-    public = ids.public(PREFIX[pairing.vehicle_type], pairing.vehicle_id)
-    return Key(
-        public, pairing.identifier, pairing.kind, text(pairing.signs_with),
-        text(pairing.checks_with),
-    )  # fmt: skip
-
-
-# Unkeyed: an answer kept for repeats would keep the secret. A repeat makes a new key.
-@post(
-    "/api/v1/vehicles/{vehicle_id:str}/pair",
-    permission="fleet.vehicle.pair",
-    status_code=200,
-    unkeyed=True,
-    tags=["fleet"],
-)
-async def pair_vehicle(
-    call: web.Caller, vehicle_id: FromPath[str], data: JSONBody[PairBody | None] = None
-) -> Key:
-    """Give a vehicle's device a new key (FLT-16); its old one is void at once."""
-    kind = (data or PairBody()).kind
-    [pairing] = await fleet.pair_vehicles(call, [await _id_of(call, vehicle_id)], kind)
-    return _key(pairing)
-
-
-@post(
-    "/api/v1/vehicles/pair",
-    permission="fleet.vehicle.pair",
-    status_code=200,
-    unkeyed=True,
-    tags=["fleet"],
-)
-async def pair_vehicles(call: web.Caller, data: JSONBody[PairManyBody]) -> Keys:
-    """Give up to 500 devices new keys: all of them, or none."""
-    wanted = [ids.parse(each, *PREFIX.values()) for each in data.ids]
-    return Keys([_key(each) for each in await fleet.pair_vehicles(call, wanted, data.kind)])
-
-
 # --- commands
 
 
 class CommandBody(msgspec.Struct, forbid_unknown_fields=True):
     """What staff tell a vehicle."""
 
-    command: Literal["sound", "lights", "lock", "unlock"]
+    command: Literal[
+        "sound", "lights", "lock", "unlock", "speed_limit", "top_case", "battery_cover"
+    ]
+    """422 ``COMMAND_NOT_SUPPORTED`` unless it is among the vehicle's capabilities."""
+    args: dict[str, bool | int] = {}
+    """``on`` for lights (true if missing), ``kmh`` for speed_limit (1 to 130)."""
 
 
 class CommandView(msgspec.Struct, frozen=True):
@@ -321,7 +254,7 @@ async def send_command(
         if call.key
         else ids.new()
     )
-    sent = await fleet.send_command(call, vehicle.id, data.command, None, command_id)
+    sent = await fleet.send_command(call, vehicle.id, data.command, None, command_id, data.args)
     return _command(sent, vehicle)
 
 
@@ -387,8 +320,6 @@ handlers = [
     change_vehicle,
     move_vehicle,
     import_vehicles,
-    pair_vehicle,
-    pair_vehicles,
     send_command,
     command,
     available,
