@@ -102,6 +102,7 @@ async def working(settings: Settings) -> AsyncIterator[None]:
             await runner.start()
             try:
                 async with contextlib.AsyncExitStack() as stack:
+                    stack.enter_context(observe.shown(settings))
                     await stack.enter_async_context(jobs.consuming(queue))
                     for module in furniture("link"):
                         await stack.enter_async_context(module.running(settings))

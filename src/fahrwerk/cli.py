@@ -295,8 +295,9 @@ def _audit(args: argparse.Namespace, settings: Settings) -> int:
 def _new(args: argparse.Namespace, _: Settings) -> int:
     from fahrwerk import new
 
+    make = new.new_room if args.what == "room" else new.new_protocol
     try:
-        print(new.new_room(args.name, Path.cwd()))
+        print(make(args.name, Path.cwd()))
     except new.NotPossible as error:
         raise Refused(str(error)) from None
     return 0
@@ -455,9 +456,9 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     audit = command("audit", _audit, "verify that the audit log was not altered")
     audit.add_argument("what", choices=["verify"])
     audit.add_argument("--tenant", help="one operator only")
-    new = command("new", _new, "make the furniture of a new room in this checkout")
-    new.add_argument("what", choices=["room"])
-    new.add_argument("name", help="a noun for what it is about, in small letters")
+    new = command("new", _new, "make a new room, or a new device protocol, in this checkout")
+    new.add_argument("what", choices=["room", "protocol"])
+    new.add_argument("name", help="in small letters: what it is about, or its maker")
     bench = command("bench", _bench, "measure this machine (in a checkout)")
     bench.add_argument("arguments", nargs=argparse.REMAINDER, help="for tests.bench")
     command("version", _version, "say which version this is")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PAGE = Path("docs/performance.md")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-_SMALL_US = 1.0
+_SMALL_US = 2.0
 
 
 def write(figures: Sequence[Figure], facts: dict[str, Any]) -> None:
@@ -47,21 +47,11 @@ def _facts(facts: dict[str, Any]) -> str:
 
 def _budgets(facts: dict[str, Any]) -> list[str]:
     parts = []
-    for name, budget in facts.get("budgets", {}).items():
-        whose = "worker" if "worker_us" in budget else "app"
-        layers = {k: us for k, us in budget[f"{whose}_us"].items() if us >= _SMALL_US}
-        cpu = ", ".join(f"{who} {us:.0f}" for who, us in budget["cpu_us"].items())
-        lines = [
-            f"**{name}**, CPU us each ({cpu}), one process; of those of {whose}:",
-            "",
-            "| layer | us |",
-            "|---|---|",
-            *(f"| {layer} | {us:.1f} |" for layer, us in layers.items()),
-        ]
-        parts.append("\n".join(lines))
+    if budgets := facts.get("budgets"):
+        parts.append(_layers(budgets))
     if statements := facts.get("booking_statements_us"):
         lines = [
-            "**the statements of a booking** as pgbench sends them, one client, commit included:",
+            "The statements of a booking as pgbench sends them, one client, commit included:",
             "",
             "| us | statement |",
             "|---|---|",
@@ -69,6 +59,37 @@ def _budgets(facts: dict[str, Any]) -> list[str]:
         ]
         parts.append("\n".join(lines))
     return parts
+
+
+def _layers(budgets: dict[str, Any]) -> str:
+    """One column a budget: who used how much CPU, then the layers of the process looked at."""
+    whose = ["worker" if "worker_us" in budget else "app" for budget in budgets.values()]
+    inside = [budget[f"{who}_us"] for budget, who in zip(budgets.values(), whose, strict=True)]
+    rows = {
+        who: [budget["cpu_us"].get(who) for budget in budgets.values()]
+        for who in ("postgres", "generator", "app", "worker")
+    }
+    lines = [
+        "CPU us of one request (worker: of one booking's two events) and, below, of the layers of "
+        "the process that was looked at (API; for the last column the worker):",
+        "",
+        f"| | {' | '.join(budgets)} |",
+        f"|---{'|---' * len(budgets)}|",
+        *(_row(f"**{who}**", cells) for who, cells in rows.items()),
+    ]
+    names = sorted({name for layers in inside for name in layers}, key=lambda n: -_most(inside, n))
+    for name in names:
+        if _most(inside, name) >= _SMALL_US:
+            lines.append(_row(name, [layers.get(name) for layers in inside]))
+    return "\n".join(lines)
+
+
+def _most(inside: list[dict[str, float]], name: str) -> float:
+    return max(layers.get(name, 0.0) for layers in inside)
+
+
+def _row(name: str, cells: list[float | None]) -> str:
+    return f"| {name} | " + " | ".join("" if us is None else f"{us:.1f}" for us in cells) + " |"
 
 
 def _short(sql: str) -> str:

@@ -15,6 +15,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 5
     run_s: float = 5.0
     warm_s: float = 2.0
+    warm_searches: int = 25_000
+    """Until the processes know the surroundings of most places, as after minutes of business."""
     bookings: int = 8_000
     """Of one round, by the platform and by pgbench alike."""
     rate_s: float = 30.0
@@ -29,6 +31,7 @@ QUICK = Plan(
     rounds=3,
     run_s=2.0,
     warm_s=1.0,
+    warm_searches=5_000,
     bookings=3_000,
     rate_s=8.0,
     unlocks=40,

@@ -47,10 +47,10 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
     seconds = plan.run_s * 2
     budgets = {}
     for name, requests in (("search, new places", new), ("search, repeated places", repeated)):
-        budgets[name] = await _of_api(stage, name, requests, 200, seconds)
+        budgets[name] = await _of_api(stage, name, requests, 200, seconds, plan.warm_searches)
     await booking.clear(stage)
     requests = bookings(city, 0, min(RIDERS, 2 * plan.bookings))
-    budgets["booking"] = await _of_api(stage, "booking", requests, 201, float("inf"))
+    budgets["booking"] = await _of_api(stage, "booking", requests, 201, float("inf"), 200)
     await booking.clear(stage)
     budgets["worker"] = await _of_worker(stage, city, seconds)
     script = await booking.recorded(stage, city)
@@ -69,13 +69,13 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
 
 
 async def _of_api(
-    stage: Stage, name: str, requests: Iterator[bytes], wanted: int, seconds: float
+    stage: Stage, name: str, requests: Iterator[bytes], wanted: int, seconds: float, warm: int
 ) -> dict[str, Any]:
     port = free_port()
     with _sampled(stage, *SERVE, str(port)) as (process, out):
         api = answering([process], [port], "/ready")
-        warm = itertools.islice(requests, 200)
-        await load.as_many_as_possible(api.targets, warm, wanted=wanted)
+        first = itertools.islice(requests, warm)
+        await load.as_many_as_possible(api.targets, first, wanted=wanted)
         await _written(process, out)  # what start and warm-up took is not of interest
         before = stage.cpu_s(api.processes)
         run = await load.as_many_as_possible(api.targets, requests, wanted=wanted, seconds=seconds)

@@ -60,8 +60,9 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
     some = list(itertools.islice(searches(city, places, RIDERS), PLACES))
     repeated = itertools.cycle(some)
     with stage.api(plan.processes) as api:
-        for requests, seconds in ((new, plan.warm_s), (repeated, plan.warm_s)):
-            warm = await load.as_many_as_possible(api.targets, requests, seconds=seconds)
+        known = itertools.islice(new, plan.warm_searches * plan.processes)
+        await load.as_many_as_possible(api.targets, known)
+        warm = await load.as_many_as_possible(api.targets, repeated, seconds=plan.warm_s)
         if not warm.answered:
             raise RuntimeError(f"search does not answer: {warm.errors} {warm.sample}")
         size = warm.mean_size

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fahrwerk.fleet import actions
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.fleet.rules import Measured
+from fahrwerk.fleet.contract import Measured
 from fahrwerk.kernel import clock, db, ids
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from tests.world import World
 
 BERLIN = (52.52, 13.405)
+_imeis = itertools.count(860_000_000_000_000)
+
+
+def new_imei() -> str:
+    """Of a device that nobody has paired yet."""
+    return str(next(_imeis))
 
 
 async def connected_vehicle(world: World, **fields: Any) -> Vehicle:

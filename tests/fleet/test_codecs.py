@@ -219,6 +219,13 @@ def test_omni_alarms_are_told_and_thanked_for() -> None:
     assert (fault.notices, fault.reply[-5:]) == (("fault_14",), b",E0#\n")
 
 
+def test_omni_frames_that_come_at_once_have_a_time_each() -> None:
+    """What is measured later must not look as old as what came before it in the same segment."""
+    twice = omni.Conversation().hear(scooters.SIGN_IN + scooters.EXAMPLES[0], NOW)
+    first, second = (heard.readings[0].time for heard in twice)
+    assert NOW <= first < second < NOW + timedelta(milliseconds=1)
+
+
 def test_omni_one_connection_is_one_device() -> None:
     words = _talk()
     with pytest.raises(Malformed, match="other_imei"):
@@ -347,7 +354,10 @@ def _says(text: str) -> bytes:
         ("DOUT1:1 Timeout:INFINITY", ("done", None)),
         ("DOUT1:ON Timeout:INFINITY DOUT2:IGNORED", ("done", None)),
         ("DOUT1:0 Timeout:INFINITY", ("failed", "unexpected_answer")),
-        ("DOUT1:1 Timeout:INFINITY Speed is above threshold, queued", ("failed", "unexpected_answer")),
+        (
+            "DOUT1:1 Timeout:INFINITY Speed is above threshold, queued",
+            ("failed", "unexpected_answer"),
+        ),
         ("DOUT1 Is disabled from CFG", ("failed", "unexpected_answer")),
     ],
 )

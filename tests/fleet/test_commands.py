@@ -103,7 +103,7 @@ async def test_a_refusal_is_told_and_the_hold_stays(
 
 
 async def test_a_silent_vehicle_fails_the_command(world: World) -> None:
-    """RNT-27: after 15 s, by the database's clock, told once; nothing has begun."""
+    """RNT-27: after nine seconds, by the database's clock, told once; nothing has begun."""
     held = await hold(world, await connected_vehicle(world))
     first, second = await unlock(world, held), await unlock(world, held)
     with clock.moved_to(clock.now() + timedelta(seconds=rules.COMMAND_S - 1)):
@@ -118,6 +118,19 @@ async def test_a_silent_vehicle_fails_the_command(world: World) -> None:
         assert (after.state, after.reason) == ("expired", "silent")
     assert (await news(world, held.vehicle.id))[-2:] == ["command.failed", "command.failed"]
     assert (await fleet.vehicle(world.system(), held.vehicle.id)).status == "reserved"
+
+
+async def test_an_answer_after_the_command_ran_out_unseen(world: World) -> None:
+    """F9: the clock decides, also when no worker has come round to giving the command up."""
+    held = await hold(world, await connected_vehicle(world))
+    command = await unlock(world, held)
+    with clock.moved_to(clock.now() + timedelta(seconds=rules.COMMAND_S + 0.5)):
+        await answer(world, command)
+    after = await fleet.command(world.system(), command.id)
+    assert (after.state, after.reason) == ("expired", "silent")
+    assert (await fleet.vehicle(world.system(), held.vehicle.id)).status == "reserved"
+    assert ("lock", "queued") in await _queued(world, held.vehicle.id)
+    assert (await news(world, held.vehicle.id)).count("command.failed") == 1
 
 
 async def test_an_answer_after_the_command_was_given_up(world: World) -> None:

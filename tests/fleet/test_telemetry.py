@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fahrwerk.fleet import actions, jobs, rules
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.fleet.rules import Measured
+from fahrwerk.fleet.contract import Measured
 from fahrwerk.kernel import clock, db, geo, ids
 from fahrwerk.kernel.call import system
 from tests.fleet.street import BERLIN, answer, connected_vehicle, hold, news, report, row, unlock

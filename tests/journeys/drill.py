@@ -21,7 +21,7 @@ import msgspec
 
 from fahrwerk.kernel import ids, postgres
 from fahrwerk.sim.vehicle import Faults, SimVehicle
-from tests.journeys.invariants import at_rest, broken
+from tests.journeys.invariants import END_WITHIN_S, at_rest, broken
 from tests.journeys.people import City, Persistent, found
 from tests.journeys.platform import Death, Platform, platform
 
@@ -227,8 +227,17 @@ async def check_outcomes(city: City, wanted: set[str]) -> None:
 class Drill:
     """One case on one platform."""
 
-    def __init__(self, running: Platform, point: str, plan: Plan, *, gives_up: bool) -> None:
+    def __init__(
+        self,
+        running: Platform,
+        point: str,
+        plan: Plan,
+        *,
+        gives_up: bool,
+        rest_s: float = END_WITHIN_S,
+    ) -> None:
         self.running, self.point, self.plan, self.gives_up = running, point, plan, gives_up
+        self.rest_s = rest_s
         self.seen = len(running.deaths)
         self.city: City | None = None
 
@@ -249,7 +258,7 @@ class Drill:
                     break
             else:
                 raise AssertionError(f"nobody passed {self.point}")
-            await at_rest(city)
+            await at_rest(city, self.rest_s)
             await check_outcomes(city, wanted)
             assert all(thing.is_locked for thing in city.vehicles)
             assert await broken(city) == []
@@ -368,4 +377,3 @@ class Lanes:
 def case_name(point: str, *, gives_up: bool) -> str:
     """A crash point's name, and whose ride it is if the rider gives up."""
     return f"{point}-given_up" if gives_up else point
-

@@ -33,7 +33,7 @@ ACROSS = {
         FROM payments.sandbox_intent WHERE tenant_id = $1 GROUP BY 1) g ON g.payment_id = p.id
     WHERE p.tenant_id = $1 AND g.taken <> p.captured_minor
     UNION ALL
-    SELECT format('payment %s: %s authorisations at the gateway for %s of ours', p.id, g.made, a.ours)
+    SELECT format('payment %s: %s authorisations at the gateway, %s here', p.id, g.made, a.ours)
     FROM payments.payment p JOIN (
         SELECT (i.metadata ->> 'payment_id')::uuid AS payment_id, count(*) AS made
         FROM payments.sandbox_operation o
@@ -61,6 +61,12 @@ ACROSS = {
     WHERE v.tenant_id = $1 AND v.held_by IS NOT NULL
       AND coalesce(r.state NOT IN ('pending', 'confirmed', 'in_progress'), true)""",
     "I4": """
+    WITH rides AS (
+        SELECT stream, data ->> 'vehicle_id' AS vehicle,
+               min(at) FILTER (WHERE name = 'rental.started') AS began,
+               max(at) FILTER (WHERE name = 'rental.ended') AS ended
+        FROM kernel.event WHERE tenant_id = $1 AND name IN ('rental.started', 'rental.ended')
+        GROUP BY 1, 2)
     SELECT format('rental %s: %s on vehicle %s, held by %s', r.id, r.state, v.id,
                   coalesce(v.held_by::text, 'nobody'))
     FROM rentals.rental r
@@ -69,17 +75,17 @@ ACROSS = {
       AND (v.held_by IS DISTINCT FROM r.id
            OR (r.state = 'in_progress') IS DISTINCT FROM (v.status = 'in_use'))
     UNION ALL
-    SELECT format('rentals %s and %s rode vehicle %s at the same time', a.id, b.id, a.vehicle_id)
-    FROM rentals.rental a JOIN rentals.rental b
-      ON b.tenant_id = a.tenant_id AND b.vehicle_id = a.vehicle_id AND b.id > a.id
-    WHERE a.tenant_id = $1 AND tstzrange(a.unlocked_at, a.ended_at) && tstzrange(b.unlocked_at, b.ended_at)
-      AND a.unlocked_at < b.ended_at AND b.unlocked_at < a.ended_at""",
+    SELECT format('%s and %s rode vehicle %s at the same time', a.stream, b.stream, a.vehicle)
+    FROM rides a JOIN rides b ON b.vehicle = a.vehicle AND b.stream > a.stream
+    WHERE a.began < b.ended AND b.began < a.ended""",
     "I6": """
     SELECT format('%s %s: %s notices', e.name, e.stream, count(n.id))
-    FROM kernel.event e LEFT JOIN notifications.notice n ON n.tenant_id = e.tenant_id
-     AND 'rental:' || n.reference = e.stream
-     AND n.template = CASE e.name WHEN 'rental.ended' THEN 'RideReceipt' ELSE 'BookingConfirmation' END
-    WHERE e.tenant_id = $1 AND e.name IN ('rental.ended', 'BookingConfirmed')
+    FROM kernel.event e
+    JOIN (VALUES ('rental.ended', 'RideReceipt'), ('BookingConfirmed', 'BookingConfirmation'))
+      AS wanted (name, template) ON wanted.name = e.name
+    LEFT JOIN notifications.notice n ON n.tenant_id = e.tenant_id
+     AND 'rental:' || n.reference = e.stream AND n.template = wanted.template
+    WHERE e.tenant_id = $1
     GROUP BY e.name, e.stream HAVING count(n.id) <> 1
     UNION ALL
     SELECT format('%s: its price is %s, payments was told %s', e.stream, e.data ->> 'total_minor',
@@ -136,7 +142,8 @@ UNION ALL
 SELECT 'payment ' || id || ' ' || state FROM payments.payment p
 WHERE tenant_id = $1 AND state NOT IN ('completed', 'voided', 'failed', 'refunded', 'due')
   -- Opened for a booking that was never made: no gateway has heard of it.
-  AND NOT (state = 'created' AND NOT EXISTS (SELECT FROM payments.attempt a WHERE a.payment_id = p.id)
+  AND NOT (state = 'created'
+           AND NOT EXISTS (SELECT FROM payments.attempt a WHERE a.payment_id = p.id)
            AND NOT EXISTS (SELECT FROM rentals.rental r WHERE r.payment_id = p.id))
 UNION ALL
 SELECT 'attempt ' || kind || ' ' || state FROM payments.attempt

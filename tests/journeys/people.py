@@ -178,7 +178,9 @@ def vehicle_key(paired: dict[str, Any]) -> protocol.VehicleKey:
     def raw(text: str) -> bytes:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
-    return protocol.VehicleKey(paired["kind"], raw(paired["signs_with"]), raw(paired["checks_with"]))
+    return protocol.VehicleKey(
+        paired["kind"], raw(paired["signs_with"]), raw(paired["checks_with"])
+    )
 
 
 async def found(running: Platform, **fields: Any) -> City:

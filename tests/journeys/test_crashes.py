@@ -40,7 +40,9 @@ PLANS = {
         for step in ("intent", "call", "result")
     },
     **{
-        f"payments.confirm.after_{step}": Plan("serve", "challenged", "challenge", "tok_threeDSecure")
+        f"payments.confirm.after_{step}": Plan(
+            "serve", "challenged", "challenge", "tok_threeDSecure"
+        )
         for step in ("intent", "call")
     },
     "rentals.unlock.after_command": Plan("serve", "whole", "unlock"),

@@ -6,11 +6,12 @@ what was going to be written never is. ``test_killed`` kills whole processes at 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fahrwerk.kernel import crash
+from fahrwerk.kernel import clock, crash
 from fahrwerk.payments import contract
 from tests.payments.till import HOLD, Till, open_till
 
@@ -180,5 +181,23 @@ async def test_challenge(world: World, killer: Killer, phase: str) -> None:
         assert payment.state == "action_required"
         await contract.complete_authentication(till.rider, till.id)
     assert (await till.payment()).state == "authorized"
+    assert await till.done("authorize") == 1
+    await till.at_rest()
+
+
+@pytest.mark.parametrize("phase", ["after_intent", "after_call"])
+async def test_the_rider_says_again_that_the_challenge_was_passed(
+    world: World, killer: Killer, phase: str
+) -> None:
+    """No worker has come round yet: the repeat itself finds out and goes on (PAY-05)."""
+    till: Till = await open_till(world, "tok_threeDSecure")
+    with pytest.raises(contract.AuthenticationRequired):
+        await till.authorize()
+    killer.at = f"payments.confirm.{phase}"
+    with pytest.raises(KilledError):
+        await contract.complete_authentication(till.rider, till.id)
+    with clock.moved_to(clock.now() + timedelta(seconds=LATER[0])):
+        payment = await contract.complete_authentication(till.rider, till.id)
+    assert payment.state == "authorized"
     assert await till.done("authorize") == 1
     await till.at_rest()

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -22,7 +22,8 @@ CAPABILITIES = (
     "unlock", "lock", "sound", "lights", "speed_limit", "top_case", "battery_cover",
 )  # fmt: skip
 """All that a vehicle may be able to be told; each one says in ``capabilities`` which."""
-PROTOCOLS = ("omni", "teltonika", "traccar")
+DeviceProtocol = Literal["omni", "teltonika", "traccar"]
+PROTOCOLS: tuple[str, ...] = get_args(DeviceProtocol)
 """How devices are paired that do not speak our own protocol (docs/devices.md)."""
 
 STATUSES = ("available", "reserved", "in_use", "maintenance", "offline")  # FLT-02

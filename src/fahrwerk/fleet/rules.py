@@ -44,8 +44,9 @@ STALE_S = 120
 """Silent for longer: bookable with a warning (C-18, FLT-20)."""
 SILENT_S = 300
 """Silent for longer: offline (FLT-19)."""
-COMMAND_S = 15
-"""A command older than this must not be carried out, and is given up (F9)."""
+COMMAND_S = 9
+"""A command older than this must not be carried out, and is given up (F9, at most 15 s). Shorter
+than a rider is kept waiting, so that nothing opens for who has been told that it failed."""
 OWN_CAPABILITIES = ("unlock", "lock", "sound", "lights")
 """What our own protocol promises (docs/protocol.md)."""
 LOCKING = ("unlock", "lock")

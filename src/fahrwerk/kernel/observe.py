@@ -6,14 +6,24 @@ data are never bound. Metrics are Prometheus'; traces go out by OTLP when an end
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fahrwerk.kernel.settings import Settings
 
 _TIMES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
@@ -88,3 +98,18 @@ def _trace(endpoint: str, service: str) -> None:
 def metrics() -> tuple[bytes, str]:
     """The page Prometheus reads, and its content type."""
     return generate_latest(), CONTENT_TYPE_LATEST
+
+
+@contextlib.contextmanager
+def shown(settings: Settings) -> Iterator[None]:
+    """A worker has no HTTP of its own: its metrics on a port of their own, for the block."""
+    if settings.work_metrics_port is None:
+        yield
+        return
+    server, thread = start_http_server(settings.work_metrics_port, addr=settings.http_host)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -5,6 +5,9 @@ One reader per handler group (a room). It reads below the oldest running transac
 trusts them loses events. The handlers of a batch, their rows and the checkpoint commit together;
 the checkpoint moves only from where this reader found it, so two readers cannot both succeed.
 
+Events a group has no handler for are passed over in memory, and the checkpoint is moved past them
+a little later: a crash in between reads them again, which changes nothing.
+
 A failing batch is repeated one event at a time; an event that keeps failing becomes a dead letter
 and can be replayed.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 BATCH = 200
 IDLE_WAIT_S = 1.0
+SAVE_EVERY_S = 0.05
+HELD_BACK_S = (0.002, 0.05)
+"""How soon to look again at events that an older transaction still holds back: first, at most."""
 ATTEMPTS = 5
 log = structlog.get_logger()
 
@@ -74,7 +81,11 @@ class Reader:
         for handler in handlers:
             self.by_name[handler.kind.event_name].append(handler)
         self.xid, self.position = "0", 0
-        self.failures: dict[int, int] = {}
+        """How far this reader has come."""
+        self._saved = (self.xid, self.position)
+        """How far the checkpoint says it has come."""
+        self._skipped = 0
+        self._saved_at = 0.0
 
     async def load(self) -> None:
         """Find out where this group stands."""
@@ -82,13 +93,20 @@ class Reader:
         await db.run("pump", call, _START, self.room)
         row = await db.one("pump", call, _WHERE, self.room)
         if row is not None:
-            self.xid, self.position = row["xid"], row["position"]
+            self._saved = self.xid, self.position = row["xid"], row["position"]
+            self._skipped = 0
 
     async def step(self) -> int:
         """Handle one batch; how many events were passed. Raises only when the database is down."""
         rows = await db.run("pump", system(None, "pump"), _READ, self.xid, self.position, BATCH)
         if not rows:
             return 0
+        if not any(row["name"] in self.by_name for row in rows):
+            self.xid, self.position = rows[-1]["xid"], rows[-1]["position"]
+            self._skipped += len(rows)
+            if time.monotonic() - self._saved_at > SAVE_EVERY_S:
+                await self.save()
+            return len(rows)
         try:
             await self._commit(rows)
         except Overtaken:
@@ -103,6 +121,22 @@ class Reader:
                 max(0.0, (clock.now() - row["at"]).total_seconds())
             )
         return len(rows)
+
+    async def save(self) -> None:
+        """Move the checkpoint past what was passed over."""
+        if self._skipped:
+            row = await db.one(
+                "pump", system(None, "pump"), _MOVE,
+                self.room, *self._saved, self.xid, self.position, self._skipped,
+            )  # fmt: skip
+            if row is None:
+                await self.load()  # another reader of this group was faster
+                return
+            self._has_saved()
+
+    def _has_saved(self) -> None:
+        self._saved, self._skipped = (self.xid, self.position), 0
+        self._saved_at = time.monotonic()
 
     async def is_behind(self) -> bool:
         """True when there are events this group has not passed, readable yet or not."""
@@ -130,11 +164,13 @@ class Reader:
             last = rows[-1]
             point(f"pump.{self.room}.before_commit")
             moved = await tx.run(
-                _MOVE, self.room, self.xid, self.position, last["xid"], last["position"], len(rows)
-            )
+                _MOVE, self.room, *self._saved, last["xid"], last["position"],
+                len(rows) + self._skipped,
+            )  # fmt: skip
             if not moved:
                 raise Overtaken
         self.xid, self.position = last["xid"], last["position"]
+        self._has_saved()
         point(f"pump.{self.room}.after_commit")
 
     async def _handle(self, tx: db.Tx, row: Any) -> None:
@@ -192,6 +228,7 @@ class Pump:
 
     async def _read(self, reader: Reader, bell: asyncio.Event) -> None:
         loaded = False
+        held_back_s = HELD_BACK_S[0]
         while True:
             bell.clear()
             try:
@@ -199,7 +236,13 @@ class Pump:
                     await reader.load()
                     loaded = True
                 if await reader.step():
-                    self.wake()  # handlers write events too
+                    held_back_s = HELD_BACK_S[0]
+                    continue
+                await reader.save()
+                if await reader.is_behind():
+                    # Committed, but an older transaction still runs: no bell will ring for them.
+                    await rung(bell, held_back_s)
+                    held_back_s = min(held_back_s * 2, HELD_BACK_S[1])
                     continue
             except db.DatabaseDown:
                 await asyncio.sleep(0.5)
@@ -219,6 +262,8 @@ class Pump:
             if sum([await reader.step() for reader in self.readers]):
                 continue
             if not any([await reader.is_behind() for reader in self.readers]):
+                for reader in self.readers:
+                    await reader.save()
                 return
             # Committed, but an older transaction somewhere in the cluster still runs.
             await asyncio.sleep(0.005)

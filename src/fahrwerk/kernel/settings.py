@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Overrides, e.g. ``general=5000/hour,booking=100/minute``; empty = the contract's values."""
     telemetry_days: Annotated[int, msgspec.Meta(ge=8)] = 90
     """How long readings are kept: positions of trips are personal data (GDPR Art. 5)."""
+    work_metrics_port: int | None = None
+    """Where a worker shows its metrics (/metrics on the HTTP host); None = nowhere."""
     otlp_endpoint: str | None = None
     log_level: str = "INFO"
     dev: bool = True

@@ -321,9 +321,11 @@ async def _live(house: House, stop: asyncio.Event) -> int:
 async def _main(house: House) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and means it
-            loop.add_signal_handler(number, stop.set)
+    # A shell script starts what runs behind it deaf to SIGINT; whoever sends one means it though.
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
     return await _live(house, stop)
 
 

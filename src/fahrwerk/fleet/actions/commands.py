@@ -156,7 +156,8 @@ async def _carried_out(
 
 
 _FOR_ACK = f"""
-SELECT {COMMAND_COLUMNS} FROM fleet.command
+SELECT {COMMAND_COLUMNS}, state IN ('queued', 'sent') AND expires_at <= kernel.now() AS is_over
+FROM fleet.command
 WHERE tenant_id = kernel.tenant() AND id = $1 AND vehicle_id = $2 FOR UPDATE
 """
 _RETRIED = """
@@ -186,17 +187,21 @@ async def command_acknowledged(
 
     May come any number of times, in any order, for any command: what is unknown or already
     answered is passed over. A ride begins only by an unlock that is done while its rental holds
-    the vehicle; a vehicle that opened for a rental without a hold is locked again at once.
+    the vehicle; a vehicle that opened for a rental without a hold is locked again at once. So is
+    one that answers after the command has run out: its rider has been told that it failed.
     """
     async with db.tx("fleet", call) as tx:
         vehicle = await _locked(tx, vehicle_id)
         row = await tx.one(_FOR_ACK, command_id, vehicle_id)
         if vehicle is None or row is None:
             return
-        command = Command(*row)
+        command = Command(*row[:-1])
         # One that we had given up may still open a vehicle: the first such answer counts.
         if command.acknowledged_at is not None or command.state in ("acknowledged", "verified"):
             return
+        if row["is_over"]:  # and nobody has had the time to say so
+            await _give_up(tx, call, command)
+            command = msgspec.structs.replace(command, state="expired", reason="silent")
         if result == "done":
             await tx.run(_ACKNOWLEDGE, command_id, "acknowledged", None)
             await _carried_out(tx, call, vehicle, command, command.state, at)
@@ -205,6 +210,17 @@ async def command_acknowledged(
             if command.state in ("queued", "sent"):
                 await _tell_failure(tx, call, command, reason or result)
         tx.signal(f"fleet.command:{command_id}")
+
+
+_OVER = """
+UPDATE fleet.command SET state = 'expired', reason = 'silent'
+WHERE tenant_id = kernel.tenant() AND id = $1
+"""
+
+
+async def _give_up(tx: db.Tx, call: Call, command: Command) -> None:
+    await tx.run(_OVER, command.id)
+    await _tell_failure(tx, call, command, "silent")
 
 
 async def _tell_failure(tx: db.Tx, call: Call, command: Command, reason: str) -> None:

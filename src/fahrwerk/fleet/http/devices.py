@@ -16,7 +16,7 @@ from litestar.params import FromPath, JSONBody, RawBody
 from msgspec import Meta
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.fleet.contract import PREFIX, Measured
+from fahrwerk.fleet.contract import PREFIX, DeviceProtocol, Measured
 from fahrwerk.fleet.protocols import Malformed, traccar
 from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.errors import Invalid, NotFound
@@ -106,7 +106,7 @@ async def pair_vehicles(call: web.Caller, data: JSONBody[PairManyBody]) -> Keys:
 class DeviceBody(msgspec.Struct, forbid_unknown_fields=True):
     """A device as its maker's protocol knows it."""
 
-    protocol: Literal["omni", "teltonika", "traccar"]
+    protocol: DeviceProtocol
     imei: Annotated[str, Meta(min_length=1, max_length=64)]
     """15 digits; with Traccar any unique id it has for the device."""
 

@@ -31,6 +31,7 @@ from fahrwerk.kernel.live import hub, rung
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
     from uuid import UUID
 
     from fahrwerk.fleet.protocols import Answer, Conversation, Heard
@@ -49,6 +50,8 @@ MOST_PROBLEMS = 20
 MOST_UNSENT = 65_536
 AT_ONCE = 4_096
 LOOK_S, CHECK_S = 1.0, 60.0
+PACE_S = 0.05
+"""Between two looks that found nothing to send, however much is being said meanwhile."""
 log = structlog.get_logger()
 
 connections = Gauge("fahrwerk_device_connections", "Devices connected by TCP", ["protocol"])
@@ -91,6 +94,10 @@ class _Line:
         self.words = port.talk()
         self.device: dispatch.Paired | None = None
         self.problems = 0
+        self.is_listening = False
+        """What it said is being recorded: no order cuts in before the reply."""
+        self.is_awaited = False
+        """Somebody may be waiting for this line to become free."""
         self.whole_at = time.monotonic()
         self._writer = writer
 
@@ -116,9 +123,10 @@ class _Line:
     def hang_up(self) -> None:
         self._writer.transport.abort()
 
-    @property
-    def is_open(self) -> bool:
-        return not self._writer.transport.is_closing()
+    def is_free(self, now: datetime) -> bool:
+        """May be given an order."""
+        is_open = self.device is not None and not self._writer.transport.is_closing()
+        return is_open and not self.is_listening and not self.words.is_busy(now)
 
 
 class Devices:
@@ -184,6 +192,8 @@ class Devices:
             refused.labels(port.protocol, reason).inc()
         except OSError as error:
             log.debug("device gone", protocol=port.protocol, reason=type(error).__name__)
+        except asyncio.CancelledError:
+            line.hang_up()  # only ``stop`` cancels, and asyncio would report it as a failure
         except Exception as error:
             log.error("device connection failed", protocol=port.protocol, exc_info=error)
         finally:
@@ -207,9 +217,14 @@ class Devices:
                 data = await reader.read(AT_ONCE)
             if not data:
                 return
+            line.is_listening = True
             for said in line.words.hear(data, clock.now()):
                 await self._take(line, said)
                 line.heard_whole()
+            line.is_listening = False
+            if line.is_awaited:
+                line.is_awaited = False
+                self._due.set()
             if not line.words.kept:
                 line.heard_whole()
 
@@ -228,7 +243,7 @@ class Devices:
             log.info("device notice", vehicle=str(device.vehicle_id), notice=notice)
         if said.answer is not None:
             await self._hand_on(device, said.answer)
-            self._due.set()
+            line.is_awaited = True
         if said.readings:
             await self._intake.keep(
                 [
@@ -249,9 +264,8 @@ class Devices:
         # A device that lost its network comes again before we notice that the old line is dead.
         if before := self._lines.get(device.vehicle_id):
             before.hang_up()
-        line.device = device
+        line.device, line.is_awaited = device, True
         self._lines[device.vehicle_id] = line
-        self._due.set()
 
     async def _hand_on(self, device: dispatch.Paired, answer: Answer) -> None:
         point("fleet.link.before_ack")
@@ -274,22 +288,23 @@ class Devices:
         """Claim for those that are connected here and not in the middle of something."""
         await rung(self._due, LOOK_S)
         self._due.clear()
-        now = clock.now()
-        free = {
-            vehicle_id: line.device.imei
-            for vehicle_id, line in self._lines.items()
-            if line.device and line.is_open and not line.words.is_busy(now)
-        }
+        now, free = clock.now(), {}
+        for vehicle_id, line in self._lines.items():
+            if line.device and line.is_free(now):
+                free[vehicle_id] = line.device.imei
+            line.is_awaited = line.is_awaited or line.is_listening
         waiting = await dispatch.claim_held(free)
-        if waiting:
-            point("fleet.link.after_claim")
+        if not waiting:
+            await asyncio.sleep(PACE_S)
+            return
+        point("fleet.link.after_claim")
         for command in waiting:
             await self._tell(command)
 
     async def _tell(self, command: dispatch.Waiting) -> None:
         line, now = self._lines.get(command.vehicle_id), clock.now()
-        if line is None or not line.is_open or line.words.is_busy(now):
-            reason = "disconnected"  # since it was claimed: nothing has been sent
+        if line is None or not line.is_free(now):
+            reason = "disconnected"  # since it was claimed, or replaced: nothing has been sent
         else:
             order = Order(
                 id=command.id, operation=command.operation, expires_at=command.expires_at,

@@ -272,6 +272,7 @@ class Conversation:
         self._imei: str | None = None
         self._under_way: _UnderWay | None = None
         self._number = 0
+        self._spoke_at = datetime.min.replace(tzinfo=UTC)
 
     @property
     def kept(self) -> int:
@@ -288,11 +289,16 @@ class Conversation:
             try:
                 frame = decode(line)
                 self._check_sender(frame)
-                yield self._understood(frame, meaning(frame), now)
+                yield self._understood(frame, meaning(frame), self._moment(now))
             except Malformed as error:
                 if error.reason in ("other_imei", "too_long"):
                     raise
                 yield Heard(problem=error.reason)
+
+    def _moment(self, now: datetime) -> datetime:
+        """Several frames may come at once, and none may hide another behind the same time."""
+        self._spoke_at = max(now, self._spoke_at + timedelta(microseconds=1))
+        return self._spoke_at
 
     def _lines(self, data: bytes) -> Iterator[bytes]:
         *whole, rest = (self._rest + data).split(b"#")

@@ -63,8 +63,18 @@ async def complete_authentication(call: Call, payment_id: UUID) -> Payment:
     for _ in range(MOST_TURNS):
         if case.is_leased:
             case = await _until_free(call, case)
+        if rules.is_off(case):
+            return as_payment(case)
+        asked = rules.open_attempt(case)
+        if asked is not None and asked.kind == "authorize":
+            # We once told the gateway and did not hear what became of it: ask, then go on.
+            moved = await resolve(call, case, asked)
+            if moved is not None and rules.open_attempt(moved) is not None:
+                raise PaymentUnknown(retry_after=RETRY_AFTER_S)
+            case = moved or await own_case(call, payment_id)
+            continue
         waiting = [a for a in case.attempts if a.state == "action_required"]
-        if not waiting or rules.is_off(case):
+        if not waiting:
             return as_payment(case)
         moved = await confirm(call, case, waiting[-1])
         if moved is not None:

@@ -55,7 +55,7 @@ def new_room(name: str, root: Path) -> str:
         filled = re.sub("ROOM|UPPER|Room", lambda match: words[match[0]], text.lstrip("\n"))
         target.write_text(filled, encoding="utf-8")
         written.append(str(target.relative_to(root)))
-    _put_in_format(root, [path for path in written if path.endswith(".py")])
+    put_in_format(root, [path for path in written if path.endswith(".py")])
     written = [f"  {path}" for path in written]
     return "\n".join([f"The room {name} is furnished:", *written, "", _by_hand(name, root)])
 
@@ -84,7 +84,7 @@ def _check(name: str, root: Path) -> None:
             raise NotPossible(f"{taken.relative_to(root)} is there already.")
 
 
-def _put_in_format(root: Path, files: list[str]) -> None:
+def put_in_format(root: Path, files: list[str]) -> None:
     """How imports are sorted and lines broken depends on the name, so the formatter has a look.
 
     It is among the tools of developers; without it `make check` says what it would change.

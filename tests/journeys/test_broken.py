@@ -1,0 +1,60 @@
+"""The drills can fail: a platform with a well-known mistake does not get through them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fahrwerk.kernel import postgres
+from tests.journeys.drill import Drill
+from tests.journeys.invariants import broken
+from tests.journeys.platform import platform
+from tests.journeys.test_crashes import PLANS
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+
+async def found_by_a_drill(
+    server: postgres.EmbeddedPostgres,
+    tmp_path_factory: pytest.TempPathFactory,
+    mistake: str,
+    point: str,
+    *,
+    gives_up: bool = False,
+) -> set[str]:
+    """The invariants that are broken after the same drill that the platform passes without it."""
+    program = ("-m", "tests.journeys.broken", mistake)
+    data = tmp_path_factory.mktemp(mistake)
+    async with platform(server, data, program=program) as running:
+        running.heal()
+        drill = Drill(running, point, PLANS[point], gives_up=gives_up, rest_s=15)
+        with pytest.raises(AssertionError):
+            await drill.run()
+        assert drill.has_died
+        assert drill.city is not None
+        return {invariant for invariant, _ in await broken(drill.city)}
+
+
+async def test_a_new_key_for_each_attempt_reserves_money_twice(
+    server: postgres.EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """I1, I10: the gateway's list is not ours."""
+    point = "payments.authorize.after_call"
+    found = await found_by_a_drill(server, tmp_path_factory, "fresh_keys", point)
+    assert {"I1", "I10"} <= found
+
+
+async def test_a_checkpoint_of_its_own_counts_a_ride_twice(
+    server: postgres.EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """I6: a handler applied an event twice."""
+    point = "pump.fleet.before_commit"
+    assert "I6" in await found_by_a_drill(server, tmp_path_factory, "two_commits", point)
+
+
+async def test_a_hold_without_an_end_keeps_the_vehicle_for_ever(
+    server: postgres.EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """I3: nobody will give it back."""
+    point = "rentals.book.after_hold"
+    found = await found_by_a_drill(server, tmp_path_factory, "endless_holds", point, gives_up=True)
+    assert "I3" in found
