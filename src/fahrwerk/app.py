@@ -190,7 +190,7 @@ async def api_page() -> Response[str]:
 @functools.cache
 def _page_parts() -> dict[str, Path]:
     """The installed page's files by name: what is asked for is looked up, never made a path of."""
-    package = importlib.util.find_spec("swagger_ui_bundle")
+    package = importlib.util.find_spec("swagger_ui")
     folders = (package.submodule_search_locations if package else None) or []
     found = sorted(path for folder in folders for path in Path(folder).glob("vendor/*/*"))
     return {path.name: path for path in found if path.suffix in _KINDS}

@@ -87,7 +87,7 @@ async def served() -> AsyncIterator[Served]:
     finally:
         listening.close()
         for line in list(state.connections):
-            line.transport.abort()  # type: ignore[union-attr]
+            line.transport.abort()
         await listening.wait_closed()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fahrwerk.fleet.actions import command_acknowledged, telemetry
-from fahrwerk.fleet.rules import Measured
+from fahrwerk.fleet.contract import Measured
 from fahrwerk.kernel import clock, db, ids
 from fahrwerk.rentals import contract
 

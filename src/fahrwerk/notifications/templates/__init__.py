@@ -24,6 +24,15 @@ letters = jinja2.Environment(
 )
 
 
+def make(vehicle: Any) -> str:
+    """Brand and model, the brand once: many operators write it into the model as well."""
+    brand, model = vehicle.brand, vehicle.model
+    return str(model) if model.casefold().startswith(brand.casefold()) else f"{brand} {model}"
+
+
+letters.filters["make"] = make
+
+
 class Written(msgspec.Struct, frozen=True):
     """A letter's three texts."""
 
