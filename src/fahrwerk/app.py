@@ -192,7 +192,7 @@ def _page_parts() -> dict[str, Path]:
     """The installed page's files by name: what is asked for is looked up, never made a path of."""
     package = importlib.util.find_spec("swagger_ui")
     folders = (package.submodule_search_locations if package else None) or []
-    found = sorted(path for folder in folders for path in Path(folder).glob("vendor/*/*"))
+    found = sorted(path for folder in folders for path in Path(folder).glob("static/*"))
     return {path.name: path for path in found if path.suffix in _KINDS}
 
 

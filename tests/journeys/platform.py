@@ -8,7 +8,9 @@ that killed it), as a supervisor would.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -25,14 +27,24 @@ import httpx
 from fahrwerk.kernel import db, ids, postgres
 from fahrwerk.kernel.migrate import APP_LOGIN
 from tests.conftest import new_database
+from tests.journeys.nursery import Child, Nursery
 from tests.servers import mosquitto_program
 
 GENEROUS = ",".join(
     f"{name}=1000000/minute" for name in ("general", "auth", "rental", "booking", "analytics")
 )
-FAHRWERK = ("-m", "fahrwerk.cli")
+FAHRWERK = ("fahrwerk.cli",)
 READY_WITHIN_S = 60.0
+STOP_WITHIN_S = 10.0
 _one_at_a_time = asyncio.Lock()
+
+
+@functools.cache
+def nursery() -> Nursery:
+    """Where this test process's platforms get their processes from."""
+    made = Nursery()
+    atexit.register(made.close)
+    return made
 
 
 def free_port() -> int:
@@ -108,7 +120,7 @@ class Platform:
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = data
         self.program: tuple[str, ...] = FAHRWERK
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Child] = {}
         self.deaths: list[Death] = []
         self._always: dict[str, dict[str, str]] = {}
         self._healing: asyncio.Task[None] | None = None
@@ -139,15 +151,9 @@ class Platform:
 
     def spawn(self, name: str, **extra: str) -> None:
         """Start a process; ``extra`` holds for this one life."""
-        command = name.partition("-")[0]
-        with open(self.data / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, *self.program, command],
-                env=self.environment(**(self._always.get(name, {}) | extra)),
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
+        arguments = [*self.program, name.partition("-")[0]]
+        environment = self.environment(**(self._always.get(name, {}) | extra))
+        self.processes[name] = nursery().fork(arguments, environment, self.data / f"{name}.log")
 
     def kill(self, name: str) -> None:
         """End a process as a power cut would; it is not healed."""
@@ -189,14 +195,13 @@ class Platform:
             self._healing.cancel()
             await asyncio.gather(self._healing, return_exceptions=True)
         for process in self.processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            try:
-                await asyncio.to_thread(process.wait, 10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + STOP_WITHIN_S
+        while any(process.poll() is None for process in self.processes.values()):
+            if time.monotonic() > end:
+                for process in self.processes.values():
+                    process.send_signal(signal.SIGKILL)
+            await asyncio.sleep(0.05)
         self.broker.kill()
         if self._database is not None:
             await self._database.close()

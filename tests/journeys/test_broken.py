@@ -22,7 +22,7 @@ async def found_by_a_drill(
     gives_up: bool = False,
 ) -> set[str]:
     """The invariants that are broken after the same drill that the platform passes without it."""
-    program = ("-m", "tests.journeys.broken", mistake)
+    program = ("tests.journeys.broken", mistake)
     data = tmp_path_factory.mktemp(mistake)
     async with platform(server, data, program=program) as running:
         running.heal()

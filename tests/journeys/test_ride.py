@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -46,6 +47,17 @@ async def _seen(city: City, vehicle_id: str, status: str = "available") -> None:
 async def _mails(city: City) -> list[dict[str, Any]]:
     mails: list[dict[str, Any]] = (await _json(city.admin, "/dev/mail.json"))["mails"]
     return mails
+
+
+async def _watch(rider: httpx.AsyncClient, rental_id: str) -> list[Any]:
+    """The ride as the live stream tells it, until the stream ends with it (RNT-46)."""
+    seen = []
+    async with rider.stream("GET", f"/api/v1/rentals/{rental_id}/live") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                seen.append(json.loads(line.removeprefix("data: ")))
+    return seen
 
 
 async def test_search_reserve_pay_confirm_unlock_ride_end(city: City) -> None:
@@ -98,6 +110,8 @@ async def test_search_reserve_pay_confirm_unlock_ride_end(city: City) -> None:
     await driving
     assert status["status"] == "active"
     assert status["current_cost"] >= 1.50
+    watching = asyncio.create_task(_watch(rider, booking["id"]))
+    await asyncio.sleep(0.5)
 
     answer = await rider.post(
         f"/api/v1/rentals/{booking['id']}/end",
@@ -114,6 +128,10 @@ async def test_search_reserve_pay_confirm_unlock_ride_end(city: City) -> None:
     assert ended["payment"]["status"] == "processed"
     assert ended["payment"]["payment_method"] == "Visa ending in 4242"
     assert ended["payment"]["transaction_id"].startswith("txn_")
+
+    seen = await asyncio.wait_for(watching, 10)
+    assert [ride["status"] for ride in seen] == ["active"] * (len(seen) - 1) + ["completed"]
+    assert len(seen) >= 2
 
     await eventually(lambda: asyncio.sleep(0, thing.is_locked), bool)
     await _seen(city, vehicle_id, "available")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -162,8 +163,6 @@ async def test_a_poisoned_event_is_buried_and_can_be_replayed(
 
 async def test_streams_are_gapless_by_constraint(database: db.Database) -> None:
     """I6: the same version of a stream cannot be written twice."""
-    import asyncpg
-
     call = system(ids.new(), "fleet")
     await _tell(call, "x", 1)
     with pytest.raises(asyncpg.UniqueViolationError):
@@ -179,3 +178,19 @@ async def test_an_event_and_its_rows_commit_together(database: db.Database) -> N
             await events.emit(tx, call, "y", 1, Happened(1))
             raise RuntimeError
     assert await db.run("fleet", call, "SELECT 1 FROM kernel.event WHERE stream = 'y'") == []
+
+
+async def test_transactions_are_read_in_order_of_their_number(database: db.Database) -> None:
+    """999 before 1000: a number, not a text. Sorted as text, half of an installation's first
+    thousand transactions would be passed over."""
+    tenant, stream = ids.new(), ids.new().hex
+    owner = await asyncpg.connect(database.dsn.replace("fahrwerk_app", "postgres"))
+    for version, xid in enumerate(("1000", "999", "998"), start=1):
+        await owner.execute(
+            "INSERT INTO kernel.event (tenant_id, xid, stream, version, name, topic, data, actor) "
+            "VALUES ($1, $2::text::xid8, $3, $4, 'test.order', 'tests', '{}', 'tests')",
+            *(tenant, xid, stream, version),
+        )
+    await owner.close()
+    rows = await db.run("pump", system(None, "pump"), pump._READ, "997", 0, 10_000)
+    assert [row["xid"] for row in rows if row["stream"] == stream] == ["998", "999", "1000"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,41 +11,47 @@ import pytest
 
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.contract import PREFIX
-from fahrwerk.kernel import db, ids
-from fahrwerk.kernel.live import hub
+from fahrwerk.kernel import db, geo, ids
 from fahrwerk.pricing import contract as pricing
-from fahrwerk.rentals import contract, queries
+from fahrwerk.rentals import contract
 from fahrwerk.rentals.contract import Found
+from fahrwerk.rentals.queries import around
+from fahrwerk.rentals.queries.answers import Answers
+from fahrwerk.rentals.queries.around import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fahrwerk.kernel.call import Call
     from tests.world import World
 
 HERE = (50.11, 8.68)
 
 
+# The function of this name hides the module it stands in.
+module = sys.modules["fahrwerk.rentals.queries.search"]
+
+
 @pytest.fixture(autouse=True)
-def empty_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[queries.Answers]:
-    """A cache of this test's own, heard by the hub in place of the process's."""
-    own = queries.Answers()
-    monkeypatch.setattr(queries, "answers", own)
-    hearers = hub._hearers["fleet.cell"]
-    hearers.append(own.changed)
-    yield own
-    hearers.remove(own.changed)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> tuple[Answers, Surroundings]:
+    """This test's own memory in place of the process's."""
+    own = Answers(), Surroundings()
+    monkeypatch.setattr(module, "answers", own[0])
+    monkeypatch.setattr(module, "surroundings", own[1])
+    return own
 
 
 async def look(call: Call, radius_m: int = 1000, **wishes: Any) -> Found:
     kind = wishes.pop("vehicle_type", "scooter")
     limit = wishes.pop("limit", 50)
     body = await contract.search(call, *HERE, kind, radius_m, limit, **wishes)
+    return json_of(body)
+
+
+def json_of(body: bytes) -> Found:
     return msgspec.json.decode(body, type=Found)
 
 
 def counted() -> dict[str, float]:
-    return {w: queries.searches.labels(w)._value.get() for w in ("hit", "miss")}
+    return {w: module.searches.labels(w)._value.get() for w in ("hit", "near", "miss")}
 
 
 async def test_search_answers_with_distance_price_and_range(world: World) -> None:
@@ -122,7 +129,7 @@ async def test_a_vehicle_silent_for_a_while_carries_a_warning(world: World) -> N
     near = await fleet.nearby_vehicles(call, *HERE, "scooter", 1000)
     stale = msgspec.structs.replace(near[0], is_stale=True)
     terms = (await pricing.tariffs(call))["scooter"]
-    assert queries._found(stale, terms).warning == (
+    assert module._found(stale, module._price(terms), 0).warning == (
         "This vehicle hasn't reported its status recently."
     )
     assert (await look(call)).vehicles[0].warning is None
@@ -186,82 +193,135 @@ async def test_a_vehicle_that_is_taken_is_gone_at_once(world: World, radius_m: i
     assert (await look(rider, radius_m)).count == 1
 
 
-async def test_a_change_elsewhere_leaves_the_answer(
-    world: World, empty_cache: queries.Answers
-) -> None:
+async def test_a_change_elsewhere_leaves_the_answer(world: World) -> None:
     await world.vehicle(latitude=HERE[0], longitude=HERE[1])
     far = await world.vehicle(latitude=50.2, longitude=8.8)
     rider = await world.rider()
     await look(rider)
-    assert len(empty_cache) == 1
+    before = counted()
     await fleet.hold_vehicle(rider, ids.public("sco", far.id), ids.new(), ids.new(), 60)
-    assert len(empty_cache) == 1
+    await look(rider)
+    assert counted()["hit"] - before["hit"] == 1
 
 
+async def test_a_new_place_next_to_a_known_one_asks_nobody(world: World) -> None:
+    """RNT-10: and says what the database would say, in the same words."""
+    for n in range(60):
+        place = HERE[0] + (n % 8 - 4) / 900, HERE[1] + (n // 8 - 4) / 700
+        await world.vehicle("ebike" if n % 3 else "scooter", *place, battery_level=n)
+    rider = await world.rider()
+    await look(rider, 1500, vehicle_type=None)
+    for kind, radius_m, limit in ((None, 600, 50), ("ebike", 700, 10), ("car", 500, 50)):
+        args = (HERE[0] + 0.0021, HERE[1] - 0.0013, kind, radius_m, limit)
+        before, seen = counted(), list[str]()
+        token = db.statements.set(seen)
+        try:
+            body = await contract.search(rider, *args)
+        finally:
+            db.statements.reset(token)
+        assert not seen
+        assert counted()["near"] - before["near"] == 1
+        assert body == await module._by_database(rider, *args, module._NO_WISHES)
+
+
+@pytest.mark.parametrize("radius_m", [1000, 20_000])
 async def test_what_was_read_before_a_change_is_not_kept_after_it(
-    world: World, monkeypatch: pytest.MonkeyPatch, empty_cache: queries.Answers
+    world: World, monkeypatch: pytest.MonkeyPatch, radius_m: int
 ) -> None:
     """The race: the vehicle is taken while the answer without that knowledge is worked out."""
     taken = await world.vehicle(latitude=HERE[0], longitude=HERE[1])
     rider = await world.rider()
-    nearby, read, go_on = fleet.nearby_vehicles, asyncio.Event(), asyncio.Event()
+    name = "available_in" if radius_m == 1000 else "nearby_vehicles"
+    asking, read, go_on = getattr(fleet, name), asyncio.Event(), asyncio.Event()
 
     async def slow(*args: Any) -> Any:
-        found = await nearby(*args)
+        found = await asking(*args)
         read.set()
         await go_on.wait()
         return found
 
-    monkeypatch.setattr(fleet, "nearby_vehicles", slow)
-    asked = asyncio.create_task(look(rider))
+    monkeypatch.setattr(fleet, name, slow)
+    asked = asyncio.create_task(look(rider, radius_m))
     await read.wait()
     await fleet.hold_vehicle(rider, ids.public("sco", taken.id), ids.new(), ids.new(), 60)
     go_on.set()
     assert (await asked).count == 1, "this answer was true when it was asked for"
-    assert len(empty_cache) == 0
-    assert (await look(rider)).count == 0
-    assert not empty_cache._covering.get("nobody")
+    assert (await look(rider, radius_m)).count == 0
 
 
+@pytest.mark.parametrize("radius_m", [1000, 20_000])
 async def test_an_answer_is_not_older_than_its_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, radius_m: int
 ) -> None:
-    """C-31: where a signal is lost, 30 s are the most."""
-    monkeypatch.setattr(queries, "TTL_S", 0.05)
+    """C-31: where a signal is lost, 30 s are the most, whatever the answer was made from."""
+    monkeypatch.setattr(around, "TTL_S", 0.05)
+    monkeypatch.setattr(module, "TTL_S", 0.05)
     rider = await world.rider()
-    await look(rider)
+    await look(rider, radius_m)
     before = counted()
-    await look(rider)
+    await look(rider, radius_m)
     await asyncio.sleep(0.06)
-    await look(rider)
+    await look(rider, radius_m)
     after = counted()
-    assert (after["hit"] - before["hit"], after["miss"] - before["miss"]) == (1, 1)
+    assert {w: after[w] - before[w] for w in after} == {"hit": 1, "near": 0, "miss": 1}
 
 
-async def test_the_cache_is_bounded_and_forgets_wholly(
-    monkeypatch: pytest.MonkeyPatch, empty_cache: queries.Answers
-) -> None:
-    """TST-38: eviction costs a look at the database, and leaves nothing behind."""
-    monkeypatch.setattr(queries, "MOST_ANSWERS", 10)
-    for n in range(50):
-        answer = empty_cache.reserve("t", (n,), [n, n + 1, 1000])
-        empty_cache.keep(answer, b"{}")
-    assert len(empty_cache) == 10
-    assert empty_cache.get((49,)) == b"{}"
-    assert empty_cache.get((39,)) is None
-    assert len(empty_cache._covering["t"][1000]) == 10
-    empty_cache.changed("fleet.cell:t:1000")
-    assert len(empty_cache) == 0
-    assert empty_cache._covering == {}
-
-
-async def test_a_search_that_fails_reserves_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, empty_cache: queries.Answers
+async def test_a_search_that_fails_leaves_nothing_that_counts_as_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def down(*_: Any) -> Any:
         raise db.DatabaseDown
 
-    monkeypatch.setattr(fleet, "nearby_vehicles", down)
-    with pytest.raises(db.DatabaseDown):
-        await look(await world.rider())
-    assert empty_cache._covering == {}
+    await world.vehicle(latitude=HERE[0], longitude=HERE[1])
+    rider = await world.rider()
+    with monkeypatch.context() as broken:
+        broken.setattr(fleet, "available_in", down)
+        with pytest.raises(db.DatabaseDown):
+            await look(rider)
+    assert (await look(rider)).count == 1
+
+
+async def test_a_vehicle_that_crossed_a_border_shows_once_where_it_is_now(
+    world: World, nothing_known: tuple[Answers, Surroundings]
+) -> None:
+    """It moved between the reading of two neighbourhoods; and once taken, it is gone from both."""
+    west, east = (50.11, 8.6800), (50.11, 8.6890)
+    assert geo.area(geo.cell(*west)) != geo.area(geo.cell(*east))
+    vehicle = await world.vehicle(latitude=west[0], longitude=west[1])
+    rider = await world.rider()
+    public = ids.public("sco", vehicle.id)
+    assert json_of(await contract.search(rider, *west, None, 50, 50)).count == 1
+    await db.run(
+        "fleet", rider, "UPDATE fleet.vehicle SET latitude=$2, longitude=$3, cell=$4 WHERE id=$1",
+        vehicle.id, *east, geo.cell(*east),
+    )  # fmt: skip
+    nothing_known[1]._forget((world.tenant.int, geo.area(geo.cell(*east))))
+    found = json_of(await contract.search(rider, 50.11, 8.6845, None, 1000, 50))
+    assert [(v.id, v.location.lon) for v in found.vehicles] == [(public, east[1])]
+
+
+async def test_the_front_door_answers_as_the_endpoint_does(world: World) -> None:
+    """RNT-10: the short way has the same limit, headers and refusals; what it cannot read plainly
+    it leaves to the framework."""
+    await world.vehicle(latitude=HERE[0], longitude=HERE[1])
+    path = f"/api/v1/vehicles/search?lat={HERE[0]}&lon={HERE[1]}"
+    async with world.client(await world.rider()) as client:
+        first = await client.get(path)
+        before = counted()
+        again = await client.get(path)
+        odd = await client.get(f"{path}&nobody=asked")
+        twice = await client.get(f"{path}&lat=1")
+        wrong = await client.get(f"{path}&limit=0")
+        nan = await client.get("/api/v1/vehicles/search?lat=nan&lon=8.6")
+    assert counted()["hit"] - before["hit"] >= 2
+    assert again.content == first.content == odd.content
+    same = [
+        {k: v for k, v in each.headers.items() if not k.startswith(("ratelimit-rem", "x-request"))}
+        for each in (first, again)
+    ]
+    assert same[0] == same[1]
+    assert "ratelimit-remaining" in again.headers
+    assert {each.status_code for each in (wrong, nan)} == {400}
+    assert twice.status_code in (200, 400)
+    async with world.client() as stranger:
+        assert (await stranger.get(path)).status_code == 401

@@ -227,6 +227,21 @@ class Nearby(msgspec.Struct, frozen=True):
     """Has not reported within the last minutes: bookable with a warning (C-18, FLT-20)."""
 
 
+class Available(msgspec.Struct, frozen=True, gc=False):
+    """An available vehicle as ``Nearby``, but with the area it is in (``geo.area``)."""
+
+    id: UUID
+    vehicle_type: str
+    identifier: str
+    model: str
+    battery_level: int | None
+    range_km: float | None
+    latitude: float
+    longitude: float
+    area: int
+    is_stale: bool
+
+
 class Held(msgspec.Struct, frozen=True):
     """A vehicle held for one rental until ``expires_at`` (database clock)."""
 
@@ -416,6 +431,17 @@ async def nearby_vehicles(
     """Available vehicles within ``radius_m`` (at most 50,000), nearest first (RNT-04, FLT-36).
 
     One statement, straight from the database; whoever asks often caches.
+    """
+    raise AssertionError
+
+
+@query
+async def available_in(call: Call, areas: list[int]) -> list[Available]:
+    """Every available vehicle in up to 200 areas (``geo.areas_around``), in no order.
+
+    One statement. Whoever keeps the answer hears ``fleet.cell`` (see this room's door plate): it
+    names the cell of every vehicle that becomes available or ceases to be, but no mere movement.
+    Raises ``Invalid``.
     """
     raise AssertionError
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from fahrwerk.fleet import rules
 from fahrwerk.fleet.contract import (
     PREFIX,
+    Available,
     Command,
     Device,
     FleetType,
@@ -144,6 +145,27 @@ async def nearby_vehicles(
         band = rules.latitude_band(latitude, radius_m)
         rows = await db.run("fleet", call, _NEARBY_BAND, *common, *band)
     return db.shaped(Nearby, rows)
+
+
+MOST_AREAS = 200
+_AVAILABLE_IN = f"""
+SELECT id, vehicle_type, identifier, model, battery_level,
+       floor(full_range_km * battery_level / 100), latitude, longitude, cell, {STALE}
+FROM fleet.vehicle WHERE status = 'available' AND cell = ANY($1)
+"""
+
+
+async def available_in(call: Call, areas: list[int]) -> list[Available]:
+    if len(areas) > MOST_AREAS:
+        raise Invalid(field="areas", issue=f"must be at most {MOST_AREAS}")
+    cells = [cell for area in areas for cell in geo.cells_of(area)]
+    rows = await db.run("fleet", call, _AVAILABLE_IN, cells)
+    return [_in_its_area(*row) for row in rows]
+
+
+def _in_its_area(*row: Any) -> Available:
+    *about, cell, is_stale = row
+    return Available(*[*about, geo.area(cell), is_stale])
 
 
 def _check_search(latitude: float, longitude: float, radius_m: int) -> None:

@@ -139,6 +139,16 @@ def problem_answer(problem: Problem, request_id: str) -> tuple[Headers, bytes]:
     return headers, body
 
 
+async def send_json(send: Send, body: bytes) -> None:
+    """Answer a request with JSON that is encoded already."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
 async def send_problem(send: Send, problem: Problem, request_id: str) -> None:
     """Answer a request with a problem."""
     headers, body = problem_answer(problem, request_id)

@@ -50,6 +50,7 @@ _LOST = (
     TimeoutError,
     pg.PostgresConnectionError,
     pg.InterfaceError,
+    pg.InternalClientError,
     pg.AdminShutdownError,
     pg.CrashShutdownError,
     pg.CannotConnectNowError,

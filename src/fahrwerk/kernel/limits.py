@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fahrwerk.kernel.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 _WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
 _SHORT = {1: "1s", 60: "1m", 3600: "1h"}
@@ -47,9 +51,9 @@ class Limiter:
 
     def __init__(self, limits: dict[str, Limit]) -> None:
         self.limits = limits
-        self._arrivals: dict[tuple[str, str], float] = {}
+        self._arrivals: dict[tuple[str, Hashable], float] = {}
 
-    def take(self, limit_class: str, caller: str) -> tuple[Limit, int]:
+    def take(self, limit_class: str, caller: Hashable) -> tuple[Limit, int]:
         """Count one request; the limit and what is left of it.
 
         Raises ``Busy`` with ``limit``, ``window`` and ``retry_after`` (API-05).

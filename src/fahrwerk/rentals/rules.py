@@ -42,6 +42,7 @@ TAKEN_HINT = "This vehicle is no longer available. Here are other nearby options
 STALE_WARNING = "This vehicle hasn't reported its status recently."
 
 MOST_AHEAD = timedelta(hours=12)
+_CLOCKS_DIFFER = timedelta(minutes=1)
 _TOP_SPEED_MS = {"scooter": 12.5, "ebike": 12.5, "car": 60.0, "van": 50.0}
 """Nobody of ours is faster, so a ride cannot pass its longest distance unseen."""
 _SOONEST_LOOK_S = 60.0
@@ -85,6 +86,16 @@ def check_minutes(minutes: int | None, max_ride_h: int) -> None:
 def duration_s(started_at: datetime, ended_at: datetime) -> int:
     """Whole seconds of a ride; never negative, whatever the clocks of two machines say."""
     return max(0, int((ended_at - started_at).total_seconds()))
+
+
+def ended_at(started_at: datetime, now: datetime, elapsed_s: float) -> datetime:
+    """When a ride has ended that ends now. ``elapsed_s``: since its unlock, by the database's clock.
+
+    Start and end may be told by two servers. Where their clocks differ by more than the news of the
+    unlock may take, the one clock of the database says how long it was (F14).
+    """
+    by_database = started_at + timedelta(seconds=elapsed_s)
+    return now if abs(now - by_database) <= _CLOCKS_DIFFER else by_database
 
 
 def speed_kmh(distance_m: int, seconds: int) -> float:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 FEEDBACK_LENGTH = 2_000
+_LASTED = """
+SELECT extract(epoch FROM kernel.now() - unlocked_at)::float8 AS seconds
+FROM rentals.rental WHERE id = $1 AND unlocked_at IS NOT NULL AND NOT is_recorded
+"""
 log = structlog.get_logger()
 
 
@@ -53,6 +57,9 @@ async def end(
     if feedback is not None and len(feedback) > FEEDBACK_LENGTH:
         raise Invalid(field="feedback", issue=f"must not be longer than {FEEDBACK_LENGTH}")
     image = await cleaned(photo) if photo is not None else None
+    lasted = await db.one("rentals", call, _LASTED, rental_id)
+    if lasted is not None and rental.started_at is not None:
+        ended_at = rules.ended_at(rental.started_at, ended_at, lasted["seconds"])
     return await finish(
         call, rental, ended_at, place=place, image=image, stars=stars, feedback=feedback
     )

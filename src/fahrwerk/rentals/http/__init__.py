@@ -22,6 +22,7 @@ handlers = [
     rides.list_rides,
     rides.one_ride,
     rides.status,
+    rides.live,
     rides.end,
     receipts.receipt,
     receipts.receipt_as_page,

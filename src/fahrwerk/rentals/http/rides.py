@@ -10,10 +10,12 @@ import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.response import Stream
 from msgspec import Meta
 
 from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.errors import Invalid
+from fahrwerk.kernel.stream import stream
 from fahrwerk.rentals import contract, rules
 from fahrwerk.rentals.contract import Details, Point, Rental
 from fahrwerk.rentals.http.shapes import (
@@ -234,6 +236,9 @@ class RideStatus(msgspec.Struct, frozen=True, kw_only=True):
     route: list[RoutePoint]
 
 
+_OVER = ("completed", "cancelled")
+
+
 @get(
     "/api/v1/rentals/{rental_id:str}/status",
     permission="rentals.rental.read",
@@ -245,7 +250,37 @@ async def status(call: web.Caller, rental_id: FromPath[str]) -> RideStatus:
 
     A promotion and the tax show at the end. ``route`` has at most 500 points.
     """
-    found = await contract.ride(call, rental_id_in(rental_id))
+    return _ride_status(await contract.ride(call, rental_id_in(rental_id)))
+
+
+@get(
+    "/api/v1/rentals/{rental_id:str}/live",
+    permission="rentals.rental.read",
+    limit="rental",
+    media_type="text/event-stream",
+    tags=["rentals"],
+)
+async def live(call: web.Caller, rental_id: FromPath[str]) -> Stream:
+    """The same as ``status``, as server-sent events ``ride`` whenever it changes (RNT-46).
+
+    Ends with the ride. Send it again after an hour, or poll ``status``.
+    """
+    wanted = rental_id_in(rental_id)
+    await contract.rental(call, wanted)  # somebody else's is 404, not a stream with an error
+    patient = msgspec.structs.replace(call, deadline=float("inf"))
+
+    async def look() -> RideStatus:
+        return _ride_status(await contract.ride(patient, wanted))
+
+    return stream(
+        look,
+        signal=f"rentals.rental:{wanted}",
+        name="ride",
+        is_last=lambda ride: ride.status in _OVER,
+    )
+
+
+def _ride_status(found: contract.Ride) -> RideStatus:
     rental, rating, track = found.rental, found.rating, found.track
     is_underway = rental.started_at is not None
     here = None

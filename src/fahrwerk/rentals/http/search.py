@@ -11,6 +11,7 @@ from litestar.params import FromQuery, QueryParameter
 from fahrwerk.kernel import web
 from fahrwerk.rentals import contract
 from fahrwerk.rentals.contract import Found
+from fahrwerk.rentals.queries.search import remembered
 
 VehicleType = Literal["scooter", "ebike", "car", "van"]
 
@@ -19,6 +20,7 @@ VehicleType = Literal["scooter", "ebike", "car", "van"]
     ["/api/v1/vehicles/search", "/vehicles/search"],
     permission="fleet.vehicle.read",
     limit="rental",
+    remembered=remembered,
     tags=["rentals"],
     responses={200: ResponseSpec(Found, generate_examples=False, description="Nearest first")},
 )

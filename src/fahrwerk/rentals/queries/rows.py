@@ -1,4 +1,4 @@
-"""Reads of rentals: rows, lists, a ride's live figures, its history, and the search with its cache.
+"""Reads of rentals: rows, lists, a ride's live figures, its history.
 
 ``find`` is for this room's own verbs: it asks nobody's permission. What other rooms and riders see
 goes through ``rental``: their own, unless they may see any; and not theirs looks like not there.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client import Counter
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.kernel import clock, crypto, db, geo, ids, money
+from fahrwerk.kernel import clock, crypto, db, ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Invalid, NotFound
 from fahrwerk.kernel.live import hub, rung
@@ -25,28 +23,22 @@ from fahrwerk.rentals import rules
 from fahrwerk.rentals.contract import (
     BookingNeeded,
     Details,
-    Found,
-    FoundVehicle,
     Happening,
     NoPhoto,
     Point,
     Rental,
     RentalPage,
     Ride,
-    Spot,
     UnknownRental,
     WrongState,
 )
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from uuid import UUID
 
-    from fahrwerk.fleet.contract import Nearby
     from fahrwerk.kernel.call import Call
     from fahrwerk.payments.contract import Payment
-    from fahrwerk.pricing.contract import Terms
 
 READ_ANY = "rentals.rental.read_any"
 END_ANY = "rentals.rental.end_any"
@@ -291,166 +283,3 @@ async def broken_invariants(call: Call) -> list[tuple[str, str]]:
     """
     rows = await db.run("rentals", call, _INVARIANTS)
     return [(row["invariant"], row["detail"]) for row in rows]
-
-
-TTL_S = 30.0
-"""How old an answer may get without a sign that it changed (C-31)."""
-MOST_ANSWERS = 2_000
-MOST_LOOKED_THROUGH = 500
-_WIDEST_BY_CELL_M = 2_000
-_EVERYWHERE = 0  # not an H3 cell; wider answers stand here and fall at any change of the operator
-searches = Counter("fahrwerk_search_cache", "Searches by how they were answered", ["outcome"])
-
-
-class _Answer:
-    """An encoded answer, or the place kept for it while it is worked out (``body`` None)."""
-
-    __slots__ = ("body", "cells", "key", "tenant", "until")
-
-    def __init__(self, tenant: str, key: tuple[object, ...], cells: Sequence[int]) -> None:
-        self.tenant, self.key, self.cells = tenant, key, cells
-        self.body: bytes | None = None
-        self.until = 0.0
-
-
-class Answers:
-    """Search answers of this process, least recently used out first, found by the cells they cover.
-
-    An answer takes its place before its question goes to the database. A change that comes while it
-    is worked out takes the place away, and what was read too early is not kept.
-    """
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[object, ...], _Answer] = OrderedDict()
-        self._covering: dict[str, dict[int, set[_Answer]]] = {}
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, key: tuple[object, ...]) -> bytes | None:
-        """The answer, unless it is too old."""
-        answer = self._kept.get(key)
-        if answer is None or answer.until < time.monotonic():
-            return None
-        self._kept.move_to_end(key)
-        return answer.body
-
-    def reserve(self, tenant: str, key: tuple[object, ...], cells: Sequence[int]) -> _Answer:
-        """A place for an answer about to be worked out; give it to ``keep`` or ``drop``."""
-        answer = _Answer(tenant, key, cells)
-        covering = self._covering.setdefault(tenant, {})
-        for cell in cells:
-            covering.setdefault(cell, set()).add(answer)
-        return answer
-
-    def keep(self, answer: _Answer, body: bytes) -> None:
-        """Store what was worked out, unless a change has come meanwhile."""
-        if answer not in self._covering.get(answer.tenant, {}).get(answer.cells[0], ()):
-            return
-        if (older := self._kept.pop(answer.key, None)) is not None:
-            self.drop(older)
-        answer.body, answer.until = body, time.monotonic() + TTL_S
-        self._kept[answer.key] = answer
-        if len(self._kept) > MOST_ANSWERS:
-            self.drop(next(iter(self._kept.values())))
-
-    def drop(self, answer: _Answer) -> None:
-        """Forget an answer; harmless when it is forgotten already."""
-        if self._kept.get(answer.key) is answer:
-            del self._kept[answer.key]
-        covering = self._covering.get(answer.tenant, {})
-        for cell in answer.cells:
-            if (there := covering.get(cell)) is not None:
-                there.discard(answer)
-                if not there:
-                    del covering[cell]
-        if not covering:
-            self._covering.pop(answer.tenant, None)
-
-    def changed(self, signal: str) -> None:
-        """Hear ``fleet.cell:<tenant>:<cell>``: what covers this cell is no longer true."""
-        _, tenant, cell = signal.split(":")
-        covering = self._covering.get(tenant, {})
-        for answer in (*covering.get(int(cell), ()), *covering.get(_EVERYWHERE, ())):
-            self.drop(answer)
-
-
-answers = Answers()
-hub.hear("fleet.cell", answers.changed)
-
-
-async def search(
-    call: Call,
-    latitude: float,
-    longitude: float,
-    vehicle_type: str | None,
-    radius_m: int,
-    limit: int,
-    min_battery: int | None = None,
-    model: str | None = None,
-    max_price_per_minute: float | None = None,
-) -> bytes:
-    # Four decimals are 11 m: riders who stand together share an answer, none is misled by it.
-    lat, lon = round(latitude, 4), round(longitude, 4)
-    wishes = (min_battery, model.casefold() if model else None, max_price_per_minute)
-    tenant = str(call.tenant)
-    key = (tenant, vehicle_type, lat, lon, radius_m, limit, *wishes)
-    if (body := answers.get(key)) is not None:
-        searches.labels("hit").inc()
-        return body
-    searches.labels("miss").inc()
-    is_wide = radius_m > _WIDEST_BY_CELL_M
-    cells = (_EVERYWHERE,) if is_wide else geo.cells_around(lat, lon, radius_m)
-    answer = answers.reserve(tenant, key, cells)
-    try:
-        look_through = limit if not any(wishes) else MOST_LOOKED_THROUGH
-        near, terms = await asyncio.gather(
-            fleet.nearby_vehicles(call, lat, lon, vehicle_type, radius_m, look_through),
-            pricing.tariffs(call),
-        )
-    except BaseException:
-        answers.drop(answer)
-        raise
-    found = [
-        _found(vehicle, terms[vehicle.vehicle_type])
-        for vehicle in near
-        # What has no price cannot be booked.
-        if vehicle.vehicle_type in terms and _fits(vehicle, terms[vehicle.vehicle_type], *wishes)
-    ][:limit]
-    body = msgspec.json.encode(Found(found, len(found), radius_m))
-    answers.keep(answer, body)
-    return body
-
-
-def _fits(
-    vehicle: Nearby,
-    terms: Terms,
-    min_battery: int | None,
-    model: str | None,
-    max_price_per_minute: float | None,
-) -> bool:
-    """RNT-01: filter by battery, model and price."""
-    price = money.price_to_major(terms.price_per_minute_e4)
-    return (
-        (min_battery is None or (vehicle.battery_level or 0) >= min_battery)
-        and (model is None or model in vehicle.model.casefold())
-        and (max_price_per_minute is None or price <= max_price_per_minute)
-    )
-
-
-def _found(vehicle: Nearby, terms: Terms) -> FoundVehicle:
-    return FoundVehicle(
-        id=ids.public(fleet.PREFIX[vehicle.vehicle_type], vehicle.id),
-        type=vehicle.vehicle_type,
-        identifier=vehicle.identifier,
-        model=vehicle.model,
-        battery=vehicle.battery_level,
-        location=Spot(vehicle.latitude, vehicle.longitude),
-        distance_meters=vehicle.distance_m,
-        price_per_hour=money.price_to_major(terms.price_per_hour_e4),
-        price_per_minute=money.price_to_major(terms.price_per_minute_e4),
-        base_fee=money.to_major(terms.base_fee_minor, terms.currency),
-        currency=terms.currency,
-        estimated_range_km=vehicle.range_km,
-        warning=rules.STALE_WARNING if vehicle.is_stale else None,
-    )

@@ -1,0 +1,47 @@
+"""What can be read of rentals; what the contract declares stands here under its name."""
+
+from __future__ import annotations
+
+from fahrwerk.rentals.queries.rows import (
+    COLUMNS,
+    END_ANY,
+    FIND,
+    READ_ANY,
+    broken_invariants,
+    check_may,
+    check_own,
+    details,
+    find,
+    history,
+    photo,
+    read,
+    receipt,
+    rental,
+    rental_of,
+    rental_page,
+    rentals,
+    ride,
+)
+from fahrwerk.rentals.queries.search import search
+
+__all__ = [
+    "COLUMNS",
+    "END_ANY",
+    "FIND",
+    "READ_ANY",
+    "broken_invariants",
+    "check_may",
+    "check_own",
+    "details",
+    "find",
+    "history",
+    "photo",
+    "read",
+    "receipt",
+    "rental",
+    "rental_of",
+    "rental_page",
+    "rentals",
+    "ride",
+    "search",
+]
