@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+import httpx
+
 from fahrwerk.kernel import web
 from tests.world import http_app
 
@@ -90,3 +92,18 @@ def smallest(schema: dict[str, Any]) -> Any:
             return schema.get("minimum", 1)
         case _:
             return False
+
+
+def checked(answer: httpx.Response, *statuses: int, about: str = "") -> dict[str, Any]:
+    """The inside of the one error format; with one of the statuses, or any below 500."""
+    said = f"{about}: {answer.status_code} {answer.text[:300]}"
+    assert answer.status_code < 500, said
+    assert not statuses or answer.status_code in statuses, said
+    assert answer.headers["x-request-id"], said
+    if answer.status_code < 400:
+        return {}
+    assert answer.headers["content-type"] == "application/json", said
+    error: dict[str, Any] = answer.json()["error"]
+    assert error.keys() == {"code", "message", "details", "request_id"}, said
+    assert error["request_id"] == answer.headers["x-request-id"], said
+    return error

@@ -1,4 +1,4 @@
-"""What the kernel does by itself in a worker: the audit log is chained, old answers are forgotten."""
+"""What the kernel does by itself in a worker: chain the audit log, forget old answers."""
 
 from __future__ import annotations
 
