@@ -21,6 +21,12 @@ class Operation(NamedTuple):
     def name(self) -> str:
         return str(self.said["operationId"])
 
+    @property
+    def is_endless(self) -> bool:
+        """A stream, once it is answered: to be asked only for what is not there."""
+        content = self.said["responses"].get("200", {}).get("content", {})
+        return "text/event-stream" in content
+
 
 @cache
 def document() -> dict[str, Any]:

@@ -13,16 +13,16 @@ from tests.openapi import checked
 from tests.world import World, make_world
 
 
-def _token(world: World, key: str = "tests", **changes: Any) -> str:
+def _token(world: World, *, key: str = "tests", without: str = "", **changes: Any) -> str:
     """An access token of a rider, with other claims or another key."""
     call = world.call("admin")
     crypto.set_signing_secret(key)
     try:
         assert call.user is not None
         given = crypto.issue_token(call.user, world.tenant, call.roles, ids.new())
-        if changes:
+        if changes or without:
             claims = json.loads(base64.urlsafe_b64decode(given.split(".")[1] + "=="))
-            said = {k: v for k, v in (claims | changes).items() if v is not ...}
+            said = {k: v for k, v in (claims | changes).items() if k != without}
             given = jwt.encode({"alg": "HS256"}, said, crypto._signing_key())
         return given
     finally:
@@ -40,15 +40,15 @@ async def test_forged_tokens(world: World) -> None:
     head, claims, sign = good.split(".")
     another = await make_world()
     forged = [
-        _token(world, "another key"),
-        *(_token(world, **{claim: ...}) for claim in ("iss", "aud", "sub", "tenant", "exp", "sid")),
+        _token(world, key="another key"),
+        *(_token(world, without=claim) for claim in ("iss", "aud", "sub", "tenant", "exp", "sid")),
         *(_token(world, iss="evil"), _token(world, aud=["fahrwerk"]), _token(world, exp="never")),
         *(_token(world, exp=1e400), _token(world, exp=1), _token(world, sub="usr_1")),
         *(_token(world, roles=None), _token(world, tenant="*")),
         *(f"{_part({'alg': alg})}.{claims}." for alg in ("none", "None", "NONE", "")),
         *(f"{_part({'alg': alg})}.{claims}.{sign}" for alg in ("none", "HS512", "RS256", None, 1)),
         f"{_part({'alg': 'HS256', 'crit': ['x'], 'x': 1})}.{claims}.{sign}",
-        f"{_part({'alg': 'HS256', 'jwk': {'kty': 'oct', 'k': 'AA'}, 'kid': '../x'})}.{claims}.{sign}",
+        f"{_part({'alg': 'HS256', 'jwk': {'k': 'A'}, 'kid': '../x'})}.{claims}.{sign}",
         f"{_part(b'[' * 2900)}.{claims}.{sign}",
         f"{_part(b'1' * 2900)}.{claims}.{sign}",
         f"{head}.{_part({'sub': str(ids.new()), 'tenant': str(world.tenant)})}.{sign}",
@@ -65,7 +65,7 @@ async def test_forged_tokens(world: World) -> None:
         for scheme in ("Basic", "bearer:", "Token", "Bearer,", "Digest"):
             headers = {"Authorization": f"{scheme} {good}"}
             checked(await client.get("/api/v1/users", headers=headers), 401)
-        other = {**_bearer(_token(another)), "X-Tenant-ID": world.operator.slug}
+        other = {**_bearer(_token(another)), b"X-Tenant-ID": world.operator.slug.encode()}
         error = checked(await client.get("/api/v1/users", headers=other), 400)
         assert error["code"] == "TENANT_MISMATCH"
 

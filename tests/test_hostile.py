@@ -166,6 +166,8 @@ async def test_no_value_of_any_field_is_our_fault(day: Day) -> None:
 async def test_no_parameter_is_our_fault(day: Day) -> None:
     """The same in queries and paths."""
     for operation in operations():
+        if operation.is_endless:
+            continue
         client, path = day.client_for(operation), day.path_of(operation)
         needed = {
             p["name"]: str(smallest(p["schema"]))
@@ -302,9 +304,9 @@ def _png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + more + pixels + chunk(b"IEND", b"")
 
 
-def _gif() -> bytes:
+def _saved(image: Image.Image, kind: str) -> bytes:
     file = io.BytesIO()
-    Image.new("P", (1, 1)).save(file, "GIF")
+    image.save(file, kind)
     return file.getvalue()
 
 
@@ -313,9 +315,9 @@ PHOTOS = {
     "more pixels than a number holds": _png(2**31 - 1, 2**31 - 1),
     "a bomb of text": _png(4, 4, (b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 80_000_000))),
     "a bomb of colours": _png(4, 4, (b"iCCP", b"a\0\0" + zlib.compress(b"\0" * 80_000_000))),
-    "half of one": _png(4, 4)[:50],
+    "half of one": _saved(Image.effect_noise((200, 200), 90), "PNG")[:20_000],
     "a page": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
-    "another kind": _gif(),
+    "another kind": _saved(Image.new("P", (1, 1)), "GIF"),
     "nothing": b"",
 }
 
@@ -360,7 +362,7 @@ async def test_conditions_that_make_no_sense(day: Day, known: str, status: int) 
     """RFC 9110: what does not match is not a match; other conditions are not ours."""
     headers = {b"If-None-Match": known.encode(), b"If-Modified-Since": b"yesterday",
                b"If-Match": b"*", b"Range": b"bytes=0-1,-9", b"If-Range": b"x"}  # fmt: skip
-    answer = await day.rider.get("/api/v1/tenant", headers=headers)  # type: ignore[arg-type]
+    answer = await day.rider.get("/api/v1/tenant", headers=headers)
     assert answer.status_code == status
     tag = answer.headers["etag"]
     for same in (f"W/{tag}", f'"other", {tag}', f" {tag} "):
@@ -388,7 +390,7 @@ async def test_conditions_that_make_no_sense(day: Day, known: str, status: int) 
             "CON",
             "x" * 5000,
         ),
-        *("__init__.py", "page.html.j2", "swagger-ui.css%00", "swagger-ui.css%2f", ".%2fstart.js"),
+        *("__init__.py", "page.html.j2", "swagger-ui.css%00", ".%2fstart.js"),
     ],
 )
 async def test_files_are_looked_up_not_looked_for(world: World, folder: str, name: str) -> None:
@@ -403,7 +405,7 @@ async def test_hosts_that_are_none(day: Day, host: str) -> None:
     rental = day.goods.names["rental_id"][-1]
     headers = {b"host": host.encode()}
     for path in (f"/api/v1/rentals/{rental}/receipt", "/api/v1/tenant", "/"):
-        answer = await day.rider.get(path, headers=headers)  # type: ignore[arg-type]
+        answer = await day.rider.get(path, headers=headers)
         checked(answer, about=path)
 
 
@@ -426,7 +428,11 @@ def _deep(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 _ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=30),
     _deep,
     max_leaves=12,
 )

@@ -225,7 +225,7 @@ async def test_at_home_the_same_ids_are_good(database: db.Database) -> None:
     goods = await Goods(await make_world()).furnish()
     try:
         for operation, given in _all_inputs():
-            if operation.method != "get" or given.place != "path":
+            if operation.method != "get" or given.place != "path" or operation.is_endless:
                 continue
             name = goods.names[given.name][-1]
             answers = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from fahrwerk import app
@@ -177,7 +177,7 @@ async def broken(city: City) -> list[tuple[str, str]]:
     call = system(city.tenant, "tests", slug=city.slug)
     found: list[tuple[str, str]] = []
     async with city.platform.inside():
-        with clock.moved_to(clock.now() + LATER):
+        with clock.moved_to(datetime.now(UTC) + LATER):
             for room in (invariants, *app.furniture("queries")):
                 if hasattr(room, "broken_invariants"):
                     found += await room.broken_invariants(call)

@@ -6,7 +6,9 @@ import pytest
 
 from fahrwerk.kernel import postgres
 from tests.journeys.drill import Drill
-from tests.journeys.invariants import broken
+from tests.journeys.invariants import broken, lost
+from tests.journeys.load import Load, own_server
+from tests.journeys.people import found
 from tests.journeys.platform import platform
 from tests.journeys.test_crashes import PLANS
 
@@ -58,3 +60,22 @@ async def test_a_hold_without_an_end_keeps_the_vehicle_for_ever(
     point = "rentals.book.after_hold"
     found = await found_by_a_drill(server, tmp_path_factory, "endless_holds", point, gives_up=True)
     assert "I3" in found
+
+
+async def test_a_commit_that_is_answered_before_it_is_written_is_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """I9: with ``synchronous_commit`` off the same kill loses what riders were told."""
+    data = tmp_path_factory.mktemp("forgetful")
+    # The writer of the log comes round ten times less often, so that one kill is enough.
+    options = {"synchronous_commit": "off", "wal_writer_delay": "2s"}
+    async with own_server(options) as own, platform(own.server, data) as running:
+        city = await found(running)
+        load = Load()
+        await load.begin(city, 5)
+        await load.more(10)
+        await own.kill()
+        await own.start()
+        await load.stop()
+        assert await lost(city, load.acknowledged) != []
+        await city.close()

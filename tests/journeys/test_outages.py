@@ -8,22 +8,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import asyncpg
 import httpx
 import pytest
 
-from fahrwerk.kernel import clock, ids, postgres
-from fahrwerk.kernel.migrate import migrate
+from fahrwerk.kernel import clock, ids
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.sim.vehicle import Faults
-from tests.conftest import TEMPLATE
 from tests.journeys.drill import END, check_outcomes, heard_of
 from tests.journeys.invariants import at_rest, broken, lost
-from tests.journeys.people import PATIENCE_S, City, Persistent, found
+from tests.journeys.load import Load, own_server, ride
+from tests.journeys.people import City, Persistent, found
 from tests.journeys.platform import Platform, platform
 from tests.rentals.riding import alive, paying_rider
 from tests.world import World
@@ -31,24 +27,6 @@ from tests.world import World
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 SORRY = "We're experiencing issues. Please try again shortly."  # RNT-28
-
-
-async def ride(rider: Persistent, vehicle: str) -> str:
-    """A whole ride on a vehicle, as soon as it is free; the rental's id."""
-    end = time.monotonic() + PATIENCE_S
-    while (answer := await rider.post("/bookings", {"vehicle_id": vehicle})).status_code == 409:
-        assert time.monotonic() < end, answer.text
-        await asyncio.sleep(0.05)
-    assert answer.status_code == 201, answer.text
-    booking = str(answer.json()["booking"]["id"])
-    for path, body in (
-        (f"/bookings/{booking}/confirm-payment", {}),
-        (f"/vehicles/{vehicle}/unlock", {}),
-        (f"/api/v1/rentals/{booking}/end", END),
-    ):
-        answer = await rider.post(path, body)
-        assert answer.status_code == 200, answer.text
-    return booking
 
 
 async def comes_to_a_good_end(city: City, states: set[str]) -> None:
@@ -61,78 +39,25 @@ async def comes_to_a_good_end(city: City, states: set[str]) -> None:
 # --- the database
 
 
-@asynccontextmanager
-async def own_server(
-    folder: Path, options: dict[str, str] | None = None
-) -> AsyncIterator[postgres.EmbeddedPostgres]:
-    """A PostgreSQL for one test, as durable as in production; to be killed."""
-    server = await asyncio.to_thread(postgres.start, folder / "postgres", options=options)
-    try:
-        await _make_template(server)
-        yield server
-    finally:
-        await asyncio.to_thread(server.stop, how="immediate")
-
-
-async def _make_template(server: postgres.EmbeddedPostgres) -> None:
-    raw = await asyncpg.connect(server.dsn("postgres", "postgres"))
-    await raw.execute(f"CREATE DATABASE {TEMPLATE}")
-    await raw.close()
-    await migrate(server.dsn(TEMPLATE, "postgres"))
-
-
-class Load:
-    """Riders who ride all the time, and what they have been told has happened."""
-
-    def __init__(self) -> None:
-        self.is_over = False
-        self.acknowledged: list[str] = []
-        self.completed: list[str] = []
-
-    async def one(self, rider: Persistent, vehicle: str) -> None:
-        while not self.is_over:
-            wish = {"vehicle_id": vehicle}
-            answer = await rider.post("/bookings", wish)
-            if answer.status_code == 409:  # not given back yet
-                await asyncio.sleep(0.02)
-                continue
-            assert answer.status_code == 201, answer.text
-            booking = str(answer.json()["booking"]["id"])
-            self.acknowledged.append(booking)
-            answer = await rider.post(f"/bookings/{booking}/confirm-payment")
-            assert answer.status_code == 200, answer.text
-            answer = await rider.post(f"/vehicles/{vehicle}/unlock")
-            assert answer.status_code == 200, answer.text
-            answer = await rider.post(f"/api/v1/rentals/{booking}/end", END)
-            assert answer.status_code == 200, answer.text
-            self.completed.append(booking)
-
-    async def more(self, than: int, seconds: float = 60) -> None:
-        """Wait until so many rides have been completed."""
-        end = time.monotonic() + seconds
-        while len(self.completed) <= than:
-            assert time.monotonic() < end, f"{len(self.completed)} rides and no more"
-            await asyncio.sleep(0.05)
-
-
-async def killed_under_load(
-    running: Platform, city: City, options: dict[str, str] | None = None
-) -> Load:
-    """Rides go on while the database is killed, is away for a while, and comes back."""
-    load = Load()
-    riders = [Persistent(await city.rider()) for _ in range(5)]
-    vehicles = [await city.by_hand(f"SC{n}") for n in range(len(riders))]
-    async with asyncio.TaskGroup() as group:
-        for rider, vehicle in zip(riders, vehicles, strict=True):
-            group.create_task(load.one(rider, vehicle))
+async def test_the_database_is_killed_and_nothing_acknowledged_is_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """F3, I9, TST-36: SIGQUIT in the middle of rides; seconds later they go on."""
+    data = tmp_path_factory.mktemp("killed")
+    async with own_server() as own, platform(own.server, data) as running:
+        city = await found(running)
+        load = Load()
+        await load.begin(city, 5)
         await load.more(5)
-        await asyncio.to_thread(running.server.stop, how="immediate")
+        await own.kill()
         await sorry(city)
-        await asyncio.sleep(1)
-        await asyncio.to_thread(postgres.start, running.server.folder, options=options)
-        await load.more(len(load.completed) + 5)
-        load.is_over = True
-    return load
+        await own.start()
+        await load.more(10)
+        assert await load.stop() == []
+        assert await lost(city, load.acknowledged) == []
+        await comes_to_a_good_end(city, {"completed"})
+        await _works_its_queue_again(running)
+        await city.close()
 
 
 async def sorry(city: City) -> None:
@@ -150,23 +75,6 @@ async def sorry(city: City) -> None:
     # The breaker is open: nobody waits for a connection that will not come.
     assert answers[-2].headers["retry-after"] == "1"
     assert (await client.get("/health")).status_code == 200
-
-
-async def test_the_database_is_killed_and_nothing_acknowledged_is_lost(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    """F3, I9, TST-36: SIGQUIT in the middle of rides; seconds later they go on."""
-    data = tmp_path_factory.mktemp("killed")
-    async with own_server(data) as server, platform(server, data) as running:
-        city = await found(running)
-        load = await killed_under_load(running, city)
-        assert await lost(city, load.acknowledged) == []
-        await comes_to_a_good_end(city, {"completed"})
-        states = await running.look("SELECT id, state FROM rentals.rental")
-        state = {ids.public("rent", row["id"]): row["state"] for row in states}
-        assert {state[booking] for booking in load.completed} == {"completed"}
-        await _works_its_queue_again(running)
-        await city.close()
 
 
 async def _works_its_queue_again(running: Platform) -> None:

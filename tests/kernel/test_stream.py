@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -72,14 +73,19 @@ async def test_it_ends_with_the_error_and_counts_itself_out() -> None:
     """What is gone ends the stream; seats are given back."""
     seen = await _read(0.05, [1, -1], every_s=60.0)
     assert seen[-1] == 'event: error\ndata: {"code":"NOT_FOUND"}\n\n'
-    assert stream._open == 0
+    assert not stream._open
 
 
 async def test_there_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every queue has one."""
-    monkeypatch.setattr(stream, "_open", stream.MOST_STREAMS)
+    """Every queue has one; and one ride's listeners do not take everybody's places (F23)."""
+    monkeypatch.setattr(stream, "_open", Counter({"another": stream.MOST_STREAMS}))
     with pytest.raises(Busy):
         await _read(0, [1])
+    monkeypatch.setattr(stream, "_open", Counter({"test:s": stream.MOST_OF_ONE}))
+    with pytest.raises(Busy):
+        await _read(0, [1])
+    monkeypatch.setattr(stream, "_open", Counter({"another": stream.MOST_OF_ONE}))
+    await _read(0, [1])
 
 
 async def test_heartbeats_keep_the_line_open(monkeypatch: pytest.MonkeyPatch) -> None:

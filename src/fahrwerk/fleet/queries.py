@@ -49,9 +49,11 @@ odometer_m, trips, metadata, last_service_at, service_interval_days, created_at,
 """A ``Vehicle``, by name."""
 
 _DISTANCE = """2 * 6371008.8 * asin(sqrt(least(1,
-    greatest(abs(sin(radians(latitude - $1) / 2)), 1e-100) ^ 2 + cos(radians($1))
-    * cos(radians(latitude)) * greatest(abs(sin(radians(longitude - $2) / 2)), 1e-100) ^ 2)))"""
-"""Metres from ($1, $2), as ``geo.distance_m``. PostgreSQL refuses to square what is far smaller."""
+    sin(radians((latitude + 90) - ($1::float8 + 90)) / 2) ^ 2
+    + sin(radians($1::float8 + 90)) * sin(radians(latitude + 90))
+    * sin(radians((longitude + 180) - ($2::float8 + 180)) / 2) ^ 2)))"""
+"""Metres from ($1, $2), as ``geo.distance_m``. Shifted by 90 and 180 degrees, because PostgreSQL
+answers what is very near to zero with an error (underflow): one such place would blind a search."""
 
 CELLS_WITHIN_M = 10_000
 """Up to here the cells around a point are an index; beyond, they would be most of a city."""

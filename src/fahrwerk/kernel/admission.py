@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 REQUEST_S = 30.0
 _TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _KEY = re.compile(document.KEY_PATTERN)
+_HOST = re.compile(r"([A-Za-z0-9._-]{0,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 
 
 class Operatorish(Protocol):
@@ -75,6 +76,8 @@ class Admission:
         self._count(claims, address, opt, state)
         if refused is not None:
             raise refused
+        if not _HOST.fullmatch(headers.get(b"host", "")):
+            raise Invalid(field="Host", issue="is malformed")
         operator = None
         if opt.get("limit", "general") is not None:
             operator = await self._operator(headers, claims)

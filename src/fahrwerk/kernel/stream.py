@@ -7,6 +7,7 @@ and every few seconds in case a signal was lost. Signals are hints; the database
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 MOST_STREAMS = 5_000
+MOST_OF_ONE = 100
+"""Of one signal, say one ride: nobody takes the place of everybody else (F23)."""
 HEARTBEAT_S = 15.0
 LONGEST_S = 3_600.0
 """Then the client connects again with a fresh token; EventSource does so by itself."""
 
 T = TypeVar("T")
-_open = 0
+_open: Counter[str] = Counter()
 
 
 def stream(
@@ -37,9 +40,9 @@ def stream(
 ) -> Stream:
     """Stream what ``look`` sees as events ``name`` until ``is_last`` or an hour has passed.
 
-    Raises ``Busy`` when this process serves as many streams as it can.
+    Raises ``Busy`` when this process serves as many streams as it can, or as one thing may have.
     """
-    if _open >= MOST_STREAMS:
+    if _open.total() >= MOST_STREAMS or _open[signal] >= MOST_OF_ONE:
         raise Busy("Too many open streams. Poll instead.", retry_after=30)
     return Stream(
         _events(look, signal, name, every_s, is_last),
@@ -58,8 +61,7 @@ async def _events(
     every_s: float,
     is_last: Callable[[T], bool],
 ) -> AsyncIterator[bytes]:
-    global _open
-    _open += 1
+    _open[signal] += 1
     try:
         with hub.listening(signal) as bell:
             number, sent, spoke = 0, b"", time.monotonic()
@@ -84,4 +86,6 @@ async def _events(
                     return
                 await rung(bell, every_s)
     finally:
-        _open -= 1
+        _open[signal] -= 1
+        if not _open[signal]:
+            del _open[signal]

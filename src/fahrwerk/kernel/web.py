@@ -34,6 +34,8 @@ from litestar.middleware import ASGIMiddleware
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import Parameter
+from litestar.response import Stream
+from litestar.serialization import decode_json
 
 from fahrwerk.kernel import asgi, clock, document, ids, keyed, observe
 from fahrwerk.kernel.admission import Admission, Front
@@ -253,16 +255,23 @@ def _what_is_wrong(error: HTTPException) -> dict[str, str]:
     return {"field": field or "body", "issue": issue}
 
 
-def _on_depth(request: Request[Any, Any, Any], _: RecursionError) -> Response[bytes]:
-    """A body nested deeper than msgspec follows; nothing of ours calls itself without end."""
-    problem = Invalid(field="body", issue="is nested too deeply")
-    return problem_response(problem, _request_id_of(request))
-
-
 def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Anything else is our fault: logged whole, answered without its inside."""
+    if (issue := _unreadable(error)) is not None:
+        return problem_response(Invalid(field="body", issue=issue), _request_id_of(request))
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
     return problem_response(Problem(), _request_id_of(request))
+
+
+def _unreadable(error: Exception) -> str | None:
+    """What is wrong with a body that the decoder itself stumbled over; None for a bug of ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_globals.get("__name__") != decode_json.__module__:
+        return None
+    issues = {RecursionError: "is nested too deeply", UnicodeDecodeError: "is not UTF-8"}
+    return issues.get(type(error))
 
 
 def provide_call(request: Request[Any, Any, Any]) -> Call:
@@ -304,7 +313,6 @@ def create_app(
         exception_handlers={
             Problem: _on_problem,
             HTTPException: _on_http,
-            RecursionError: _on_depth,
             Exception: _on_bug,
         },
         lifespan=list(lifespan),
@@ -359,7 +367,9 @@ def openapi(app: Litestar) -> dict[str, Any]:
 def _endpoint(path: str, method: str, handler: Any, raw: dict[str, Any]) -> document.Endpoint:
     opt, data = handler.opt, handler.parsed_data_field
     answer = handler.parsed_fn_signature.return_type.annotation
-    if isinstance(get_origin(answer), type) and issubclass(get_origin(answer), Response):
+    if isinstance(answer, type) and issubclass(answer, Stream):
+        answer = str
+    elif isinstance(get_origin(answer), type) and issubclass(get_origin(answer), Response):
         answer = get_args(answer)[0]
     if told := (handler.responses or {}).get(handler.status_code):
         answer = told.data_container

@@ -204,6 +204,10 @@ def check_promotion(
         raise Invalid(field="at_most", issue="must be more than 0")
     if uses_per_rider is not None and not 1 <= uses_per_rider <= 1_000_000:
         raise Invalid(field="uses_per_rider", issue="must be at least 1")
+    for field, at in (("valid_from", valid_from), ("valid_until", valid_until)):
+        # Near the ends of the calendar another time zone has no such year.
+        if at is not None and not 2000 <= at.year < 2100:
+            raise Invalid(field=field, issue="must be between the years 2000 and 2100")
     if valid_from and valid_until and valid_until <= valid_from:
         raise Invalid(field="valid_until", issue="must be after valid_from")
 
