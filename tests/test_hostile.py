@@ -33,6 +33,7 @@ from tests.openapi import (
     resolved,
     smallest,
 )
+from tests.rentals.riding import alive
 from tests.world import World, make_world
 
 LEFT_BEHIND = {"kernel.idempotency", "kernel.audit"}
@@ -46,21 +47,18 @@ class Day:
         self.goods = goods
         self.watch = watch
         self.rider, self.admin = goods.callers["customer"], goods.callers["admin"]
-        self.before: dict[str, tuple[int, str]] = {}
+        self.platform = goods.world.client(goods.world.call("platform"))
 
-    async def remember(self) -> None:
-        self.before = await self._look()
-
-    async def _look(self) -> dict[str, tuple[int, str]]:
-        seen = await self.watch.look()
-        return {table: rows for table, rows in seen.items() if table not in LEFT_BEHIND}
-
-    async def is_unchanged(self) -> bool:
-        return await self._look() == self.before
+    async def seen(self) -> dict[str, tuple[int, str]]:
+        """All rows but those that a refusal may leave."""
+        rows = await self.watch.look()
+        return {table: row for table, row in rows.items() if table not in LEFT_BEHIND}
 
     def client_for(self, operation: Operation) -> httpx.AsyncClient:
         """Who gets furthest: the rider whose things these are, else the administrator."""
         permission = operation.said.get("x-permission", "")
+        if permission.startswith("tenancy.operator."):
+            return self.platform
         riders = ("rentals.", "payments.m", "payments.payment", "identity.self", "fleet.vehicle.un")
         return self.rider if permission.startswith(riders) else self.admin
 
@@ -73,15 +71,23 @@ class Day:
         return re.sub(r"\{(\w+)\}", good, operation.path)
 
 
-@pytest.fixture
-async def day(database: db.Database) -> AsyncIterator[Day]:
+@pytest.fixture(scope="module")
+async def shared(database: db.Database) -> AsyncIterator[Day]:
     goods = await Goods(await make_world()).furnish()
     watch = await watching(database, goods.world.tenant)
     made = Day(goods, watch)
-    await made.remember()
     yield made
     await watch.owner.close()
+    await made.platform.aclose()
     await goods.close()
+
+
+@pytest.fixture
+async def day(shared: Day) -> AsyncIterator[Day]:
+    """One day for all tests that leave it as it was, which is looked at after each of them."""
+    before = await shared.seen()
+    yield shared
+    assert await shared.seen() == before, "something has changed"
 
 
 def with_bodies() -> Iterator[tuple[Operation, dict[str, Any]]]:
@@ -117,7 +123,6 @@ async def test_what_is_not_the_body_wanted(day: Day) -> None:
             assert error["details"]["issue"], about
             tried += 1
     assert tried > 600
-    assert await day.is_unchanged()
 
 
 async def test_bodies_have_a_size(day: Day) -> None:
@@ -136,7 +141,6 @@ async def test_bodies_have_a_size(day: Day) -> None:
             answer = await day.admin.post(path, content=body, headers=key)
             error = checked(answer, 413, about=path)
             assert error["code"] == "PAYLOAD_TOO_LARGE"
-    assert await day.is_unchanged()
 
 
 JUNK: tuple[Any, ...] = (
@@ -149,18 +153,23 @@ JUNK: tuple[Any, ...] = (
 )
 
 
-async def test_no_value_of_any_field_is_our_fault(day: Day) -> None:
+async def test_no_value_of_any_field_is_our_fault(database: db.Database) -> None:
     """Every field of every body, one at a time: whatever stands in it, no 500."""
-    tried = 0
-    for operation, schema in with_bodies():
-        client, path = day.client_for(operation), day.path_of(operation)
-        for name in schema.get("properties", {}):
-            for junk in JUNK:
-                body = smallest(schema) | {name: junk}
-                answer = await client.request(operation.method, path, json=body)
-                checked(answer, about=f"{operation.path} {name}={junk!r:.60}")
-                tried += 1
+    goods = await Goods(await make_world()).furnish()
+    day, tried = Day(goods, await watching(database, goods.world.tenant)), 0
+    async with alive(day.goods.world):  # some of it is good, and waits for a vehicle's answer
+        for operation, schema in with_bodies():
+            client, path = day.client_for(operation), day.path_of(operation)
+            for name in schema.get("properties", {}):
+                for junk in JUNK:
+                    body = smallest(schema) | {name: junk}
+                    answer = await client.request(operation.method, path, json=body)
+                    checked(answer, about=f"{operation.path} {name}={junk!r:.60}")
+                    tried += 1
     assert tried > 3000
+    await day.watch.owner.close()
+    await day.platform.aclose()
+    await goods.close()
 
 
 async def test_no_parameter_is_our_fault(day: Day) -> None:
@@ -185,7 +194,6 @@ async def test_no_parameter_is_our_fault(day: Day) -> None:
                     asked = operation.path.replace(f"{{{parameter['name']}}}", name)
                     answer = await client.get(re.sub(r"\{\w+\}", "x", asked), params=needed)
                     checked(answer, about=f"{operation.path} {junk:.60}")
-    assert await day.is_unchanged()
 
 
 @pytest.mark.parametrize("field", ["lat", "lon"])
@@ -204,7 +212,6 @@ async def test_off_the_globe(day: Day, field: str, value: str) -> None:
     for body in bodies:
         answer = await day.admin.post(f"/api/v1/vehicles/{vehicle}/move", content=body)
         checked(answer, 400, about=body)
-    assert await day.is_unchanged()
 
 
 @pytest.mark.parametrize(
@@ -243,7 +250,6 @@ async def test_amounts_that_are_none(day: Day, amount: Any) -> None:
     checked(
         await day.admin.post("/api/v1/promotions", json={"code": "ABC", "percent": amount}), 400
     )
-    assert await day.is_unchanged()
 
 
 # --- how a body is sent
@@ -275,7 +281,6 @@ async def test_other_media_types_are_refused(day: Day, kind: str) -> None:
     error = checked(await day.rider.post("/bookings", content=body, headers=headers), 415)
     assert error["code"] == "UNSUPPORTED_MEDIA_TYPE"
     assert error["details"]["field"] == "Content-Type"
-    assert await day.is_unchanged()
 
 
 @pytest.mark.parametrize(
@@ -288,7 +293,6 @@ async def test_compressed_bodies_are_refused(day: Day, coding: str) -> None:
     for path in ("/bookings", "/api/v1/auth/login", "/api/v1/webhooks/sandbox"):
         error = checked(await day.rider.post(path, content=bomb, headers=headers), 415)
         assert error["details"]["field"] == "Content-Encoding"
-    assert await day.is_unchanged()
 
 
 def _png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -333,7 +337,6 @@ async def test_photos_that_are_none(day: Day, photo: bytes) -> None:
     for text in ("data:text/html;base64,AAAA", "data:image/png,AAAA", "====", "\0", "é", ","):
         answer = await day.rider.post(f"/api/v1/rentals/{rental}/end", json={"end_photo": text})
         checked(answer, 400)
-    assert await day.is_unchanged()
 
 
 async def test_a_method_is_what_it_says(day: Day) -> None:
@@ -350,7 +353,6 @@ async def test_a_method_is_what_it_says(day: Day) -> None:
         assert checked(answer, 405, 404)["code"] in ("METHOD_NOT_ALLOWED", "NOT_FOUND")
     allowed = await day.rider.options(path)
     assert (allowed.status_code, "DELETE" in allowed.headers["allow"]) == (204, True)
-    assert await day.is_unchanged()
 
 
 @pytest.mark.parametrize(
@@ -383,7 +385,6 @@ async def test_conditions_that_make_no_sense(day: Day, known: str, status: int) 
             "**",
             "a**b",
             "[",
-            "?",
             "~root",
             "%2fetc%2fpasswd",
             "file:%2f%2f",
@@ -457,4 +458,3 @@ async def test_two_who_do_the_same_wrong_at_once(day: Day) -> None:
     wrong += [day.rider.post("/bookings", content=b"{") for _ in range(50)]
     for answer in await asyncio.gather(*wrong):
         checked(answer, 404, 400)
-    assert await day.is_unchanged()

@@ -84,12 +84,19 @@ def flaws(wanted: NewVehicle | VehicleChange) -> list[tuple[str, str]]:
         if wanted.battery_level is not None and not 0 <= wanted.battery_level <= 100:
             found.append(("battery_level", "must be 0 to 100"))
         found += _place_flaws(wanted.latitude, wanted.longitude)
-    elif wanted.capabilities is not UNSET:
-        unknown = sorted(set(wanted.capabilities) - set(CAPABILITIES))
-        found += [("capabilities", f"must be of {', '.join(CAPABILITIES)}")] if unknown else []
+    else:
+        found += _change_flaws(wanted)
     if isinstance(wanted.metadata, dict):
         found += _metadata_flaws(wanted.metadata)
     return found
+
+
+def _change_flaws(change: VehicleChange) -> Iterable[tuple[str, str]]:
+    if change.capabilities is not UNSET and set(change.capabilities) - set(CAPABILITIES):
+        yield "capabilities", f"must be of {', '.join(CAPABILITIES)}"
+    # When the next service is due is counted from here: near the ends of the calendar it cannot be.
+    if change.last_service_at is not UNSET and not 2000 <= change.last_service_at.year < 2100:
+        yield "last_service_at", "must be between the years 2000 and 2100"
 
 
 def _text_flaws(value: str, longest: int) -> Iterable[str]:
