@@ -14,6 +14,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
@@ -117,6 +118,7 @@ class HouseFront:
 
     def __init__(self) -> None:
         self._tenancy = importlib.import_module("fahrwerk.tenancy.contract")
+        self._identity = importlib.import_module("fahrwerk.identity.contract")
         self._rules = importlib.import_module("fahrwerk.identity.rules")
         self._call = system(None, "web")
 
@@ -134,6 +136,11 @@ class HouseFront:
         """By the token's tenant."""
         found: Operator | None = await self._tenancy.operator_by_id(self._call, tenant)
         return found
+
+    async def has_ended(self, tenant: UUID, session: UUID) -> bool:
+        """Logged out or blocked since its token was issued."""
+        call = msgspec.structs.replace(self._call, tenant=tenant)
+        return session in await self._identity.ended_sessions(call)
 
     def permissions_of(self, roles: frozenset[str]) -> frozenset[str]:
         """What these roles may do."""

@@ -25,6 +25,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "fahrwerk.*.http",
         "fahrwerk.app",
     ),
+    "uvicorn": ("fahrwerk.kernel.server",),
     "gmqtt": ("fahrwerk.fleet", "fahrwerk.sim", "fahrwerk.broker"),
     "amqtt": ("fahrwerk.fleet", "fahrwerk.sim", "fahrwerk.broker"),
     "httpx": ("fahrwerk.kernel.outside", "fahrwerk.sim", "fahrwerk.replay"),

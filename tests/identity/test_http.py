@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from fahrwerk.identity import contract as identity
+from fahrwerk.identity import queries
 from fahrwerk.kernel import db, ids
+from fahrwerk.kernel.call import system
 from fahrwerk.tenancy import contract as tenancy
 from tests.identity.clients import LOGIN, ME, REFRESH, bare, bearer, error_of, unpadded
 from tests.identity.people import EMAIL, ada, facts
@@ -169,11 +171,58 @@ async def test_log_out_over_http(world: World) -> None:
     async with bare(**bearer(login.access_token)) as client:
         body = {"refresh_token": login.refresh_token}
         assert (await client.post("/api/v1/auth/logout", json=body)).status_code == 204
-        assert (await client.post("/api/v1/auth/logout", json={})).status_code == 204
+        for path in ("/api/v1/auth/logout", ME):  # the access token beside it is void as well
+            method = "POST" if path != ME else "GET"
+            said = await client.request(method, path, json={})
+            error = error_of(said, 401, "AUTHENTICATION_FAILED")
+            assert error["details"] == {"token_expired": True}
     async with bare() as client:
         error_of(await client.post("/api/v1/auth/logout", json={}), 401, "AUTHENTICATION_FAILED")
         refused = await client.post(REFRESH, headers=bearer(login.refresh_token))
         error_of(refused, 401, "AUTHENTICATION_FAILED")
+
+
+async def test_who_is_blocked_is_out_at_once(world: World) -> None:
+    """IDN-30: not an hour later, when the access token runs out; others stay in."""
+    admin = world.admin()
+    await identity.add_person(admin, "bo@example.org", PASSWORD, frozenset({"support"}), "Bo", "B")
+    await ada(world)
+    bo, also_bo = [await identity.log_in(world.call(), "bo@example.org", PASSWORD) for _ in "12"]
+    rider = await identity.log_in(world.call(), EMAIL, PASSWORD)
+    async with bare() as client:
+        for login in (bo, also_bo, rider):
+            answer = await client.get(ME, headers=bearer(login.access_token))
+            assert answer.status_code == 200
+        await identity.block_person(admin, bo.person.id)
+        for login in (bo, also_bo):
+            answer = await client.get("/api/v1/users", headers=bearer(login.access_token))
+            error_of(answer, 401, "AUTHENTICATION_FAILED")
+        assert (await client.get(ME, headers=bearer(rider.access_token))).status_code == 200
+        await identity.unblock_person(admin, bo.person.id)
+        answer = await client.get(ME, headers=bearer(bo.access_token))
+        error_of(answer, 401, "AUTHENTICATION_FAILED")
+        again = await identity.log_in(world.call(), "bo@example.org", PASSWORD)
+        assert (await client.get(ME, headers=bearer(again.access_token))).status_code == 200
+
+
+async def test_ended_sessions_are_remembered_while_the_database_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody gets in again by an outage, and nobody is thrown out by one."""
+    await ada(world)
+    login = await identity.log_in(world.call(), EMAIL, PASSWORD)
+    await identity.log_out(world.call(), login.refresh_token)
+    known = await identity.ended_sessions(world.system())
+    assert len(known) == 1
+
+    async def away(*_: Any) -> Any:
+        raise db.DatabaseDown
+
+    monkeypatch.setattr(db, "run", away)
+    queries._forget(queries.ended(world.tenant))
+    assert await identity.ended_sessions(world.system()) == known
+    with pytest.raises(db.DatabaseDown):
+        await identity.ended_sessions(system(ids.new(), "tests"))
 
 
 async def test_profile_over_http(world: World) -> None:

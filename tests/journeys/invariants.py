@@ -169,7 +169,7 @@ async def at_rest(city: City, seconds: float = END_WITHIN_S) -> None:
     while rows := await city.platform.look(UNFINISHED, city.tenant):
         left = [row[0] for row in rows]
         assert time.monotonic() < end, f"I8: {left}\n{city.platform.log('work')}"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
 
 
 async def broken(city: City) -> list[tuple[str, str]]:

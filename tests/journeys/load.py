@@ -55,13 +55,18 @@ async def own_server(options: dict[str, str] | None = None) -> AsyncIterator[Own
         shutil.rmtree(own.folder, ignore_errors=True)
 
 
-async def ride(rider: Persistent, vehicle: str, acknowledged: list[str] | None = None) -> str:
+async def ride(
+    rider: Persistent,
+    vehicle: str,
+    acknowledged: list[str] | None = None,
+    free_within_s: float = 60,
+) -> str:
     """A whole ride, as soon as the vehicle is free; the rental's id.
 
     It is noted in ``acknowledged`` as soon as the booking was answered 201.
     """
     wish = {"vehicle_id": vehicle}
-    end = time.monotonic() + 60
+    end = time.monotonic() + free_within_s
     while (answer := await rider.post("/bookings", wish)).status_code == 409:
         assert time.monotonic() < end, answer.text
         await asyncio.sleep(0.02)
@@ -82,7 +87,8 @@ async def ride(rider: Persistent, vehicle: str, acknowledged: list[str] | None =
 class Load:
     """``riders`` of an operator ride on vehicles without devices until ``stop``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, free_within_s: float = 60) -> None:
+        self.free_within_s = free_within_s
         self.acknowledged: list[str] = []
         """Bookings that were answered 201."""
         self.completed: list[str] = []
@@ -99,7 +105,8 @@ class Load:
 
     async def _one(self, rider: Persistent, vehicle: str) -> None:
         while not self._is_over:
-            self.completed.append(await ride(rider, vehicle, self.acknowledged))
+            done = await ride(rider, vehicle, self.acknowledged, self.free_within_s)
+            self.completed.append(done)
 
     async def more(self, count: int, seconds: float = 60) -> None:
         """Wait for so many more rides."""

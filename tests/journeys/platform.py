@@ -125,6 +125,8 @@ class Platform:
         self._always: dict[str, dict[str, str]] = {}
         self._healing: asyncio.Task[None] | None = None
         self._database: db.Database | None = None
+        self._eye: asyncpg.Connection[Any] | None = None
+        self._looking = asyncio.Lock()
 
     def environment(self, **extra: str) -> dict[str, str]:
         """What every process of this installation is started with."""
@@ -205,6 +207,8 @@ class Platform:
         self.broker.kill()
         if self._database is not None:
             await self._database.close()
+        if self._eye is not None:
+            self._eye.terminate()
 
     # --- its database, from here
 
@@ -222,11 +226,10 @@ class Platform:
 
     async def look(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """What is in the database, through the owner's login: all rooms, all operators."""
-        raw = await asyncpg.connect(self.owner_dsn)
-        try:
-            return await raw.fetch(sql, *args)
-        finally:
-            await raw.close()
+        async with self._looking:
+            if self._eye is None or self._eye.is_closed():
+                self._eye = await asyncpg.connect(self.owner_dsn)
+            return await self._eye.fetch(sql, *args)
 
 
 @contextlib.asynccontextmanager

@@ -54,6 +54,9 @@ class Front:
     async def operator_by_id(self, tenant: UUID) -> Shop | None:
         return self._found(tenant == self.one.id)
 
+    async def has_ended(self, tenant: UUID, session: UUID) -> bool:
+        return False
+
     def permissions_of(self, roles: frozenset[str]) -> frozenset[str]:
         return frozenset({"tests.thing.read", "tests.thing.create"})
 

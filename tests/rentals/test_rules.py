@@ -178,3 +178,16 @@ def test_a_ride_over_its_limit_ends_where_the_limit_was() -> None:
 def test_how_a_receipt_says_paid(state: str | None, word: str) -> None:
     """C-12"""
     assert rules.paid_word(state) == word
+
+
+@given(st.floats(0, 90_000), st.floats(-7_200, 7_200), st.floats(0, 5))
+def test_a_ride_is_as_long_as_it_was_whatever_a_clock_says(
+    elapsed_s: float, wrong_s: float, lag_s: float
+) -> None:
+    """F14: the end may be told by a server whose clock is wrong by hours, or nearly right."""
+    started = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
+    told = started + timedelta(seconds=elapsed_s + lag_s + wrong_s)
+    ended = rules.ended_at(started, told, elapsed_s)
+    assert abs(rules.duration_s(started, ended) - elapsed_s) <= 61
+    if abs(wrong_s) < 50:
+        assert ended == told

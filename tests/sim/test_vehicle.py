@@ -11,8 +11,8 @@ import pytest
 
 from fahrwerk import broker
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
-from fahrwerk.kernel import geo
 from fahrwerk.fleet.protocols.line import MQTT_3_1_1, MQTT_5, Line
+from fahrwerk.kernel import geo
 from fahrwerk.sim.vehicle import Faults, SimVehicle
 from tests import servers
 from tests.sim.other_end import ALEXANDERPLATZ, WITHIN_S, street

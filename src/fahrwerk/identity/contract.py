@@ -175,8 +175,8 @@ async def refresh(call: Call, refresh_token: str) -> Login:
 async def log_out(call: Call, refresh_token: str | None) -> None:
     """End the session of this refresh token, or all sessions of the caller when None.
 
-    Harmless to repeat, and silent about tokens that mean nothing. Access tokens already given out
-    stay good until they expire, an hour at most.
+    Harmless to repeat, and silent about tokens that mean nothing. Access tokens of an ended session
+    are refused at once: see :func:`ended_sessions`.
     """
     raise AssertionError
 
@@ -247,5 +247,14 @@ async def rider_standing(call: Call, person_id: UUID) -> Standing:
     """Whether this person may start a ride: active account, with a name (C-05). One statement.
 
     ``reason`` when not: ``unknown``, ``blocked``, ``name_missing``.
+    """
+    raise AssertionError
+
+
+@query
+async def ended_sessions(call: Call) -> frozenset[UUID]:
+    """The operator's sessions that ended while access tokens of theirs may still be about.
+
+    Remembered for seconds: every request asks. When the database is away, what was known last.
     """
     raise AssertionError

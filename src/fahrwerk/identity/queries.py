@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from fahrwerk.identity.contract import Contact, Person, PersonPage, Standing, UnknownPerson
-from fahrwerk.kernel import db
+from fahrwerk.kernel import crypto, db
+from fahrwerk.kernel.live import hub
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
@@ -90,3 +92,48 @@ async def rider_standing(call: Call, person_id: UUID) -> Standing:
     if not row["is_named"]:
         return Standing(may_ride=False, reason="name_missing")
     return Standing(may_ride=True)
+
+
+KEEP_S = 3.0
+MOST_KEPT = 10_000
+_kept: dict[UUID | None, tuple[float, frozenset[UUID]]] = {}
+_changes = 0
+
+
+def ended(tenant: UUID | None) -> str:
+    """The signal that a session of this operator has ended."""
+    return f"identity.session:{tenant}"
+
+
+def _forget(signal: str) -> None:
+    global _changes
+    _changes += 1
+    for tenant in [t for t in _kept if ended(t) == signal]:
+        _kept[tenant] = (0.0, _kept[tenant][1])
+
+
+hub.hear("identity.session", _forget)
+
+_ENDED = f"""
+SELECT id FROM identity.session
+WHERE revoked_at > kernel.now() - interval '{crypto.ACCESS_TOKEN_S} seconds'
+"""
+
+
+async def ended_sessions(call: Call) -> frozenset[UUID]:
+    until, known = _kept.get(call.tenant, (0.0, None))
+    if known is not None and time.monotonic() < until:
+        return known
+    before = _changes
+    try:
+        rows = await db.run("identity", call, _ENDED)
+    except db.DatabaseDown:
+        if known is None:
+            raise
+        return known
+    found = frozenset(row["id"] for row in rows)
+    if before == _changes:  # else it may have been read before the change
+        if len(_kept) >= MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[call.tenant] = (time.monotonic() + KEEP_S, found)
+    return found

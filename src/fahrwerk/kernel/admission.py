@@ -44,6 +44,7 @@ class Front(Protocol):
     async def operator_by_slug(self, slug: str) -> Operatorish | None: ...
     async def operator_by_host(self, host: str) -> Operatorish | None: ...
     async def operator_by_id(self, tenant: UUID) -> Operatorish | None: ...
+    async def has_ended(self, tenant: UUID, session: UUID) -> bool: ...
     def permissions_of(self, roles: frozenset[str]) -> frozenset[str]: ...
 
 
@@ -76,6 +77,8 @@ class Admission:
         self._count(claims, address, opt, state)
         if refused is not None:
             raise refused
+        if claims is not None and await self.front.has_ended(claims.tenant, claims.session):
+            raise Unauthenticated(token_expired=True)
         if not _HOST.fullmatch(headers.get(b"host", "")):
             raise Invalid(field="Host", issue="is malformed")
         operator = None

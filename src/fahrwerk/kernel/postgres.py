@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 
 def _package() -> Path:
     # Found, not imported: importing the wheel's Python side makes folders and exit handlers.
@@ -42,6 +44,15 @@ log_min_error_statement = panic
 """
 
 
+def runs(pid: int) -> bool:
+    """True while a process works. One that has ended stays in the table until its parent asks; in a
+    container the parent may be somebody who never does."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Servers this process has started: to be waited for, so that none becomes a zombie."""
 
@@ -63,12 +74,9 @@ class EmbeddedPostgres:
         """The postmaster's process id while it runs."""
         try:
             pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
-            os.kill(pid, 0)
-        except (FileNotFoundError, ValueError, ProcessLookupError):
+        except (FileNotFoundError, ValueError):
             return None
-        except PermissionError:
-            pass
-        return pid
+        return pid if runs(pid) else None
 
     def stop(self, *, how: str = "fast") -> None:
         """End the server and wait: ``fast`` (clean), or ``immediate`` (as after a power cut)."""

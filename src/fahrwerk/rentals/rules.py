@@ -89,7 +89,7 @@ def duration_s(started_at: datetime, ended_at: datetime) -> int:
 
 
 def ended_at(started_at: datetime, now: datetime, elapsed_s: float) -> datetime:
-    """When a ride has ended that ends now. ``elapsed_s``: since its unlock, by the database's clock.
+    """When a ride has ended that ends now. ``elapsed_s``: since its unlock, by the database.
 
     Start and end may be told by two servers. Where their clocks differ by more than the news of the
     unlock may take, the one clock of the database says how long it was (F14).

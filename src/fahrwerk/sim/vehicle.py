@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
-from fahrwerk.kernel import geo
 from fahrwerk.fleet.protocols.line import Line
+from fahrwerk.kernel import geo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,6 +16,8 @@ import sys
 import threading
 import time
 
+from fahrwerk.kernel.postgres import runs
+
 VARIABLE = "FAHRWERK_LEASH"
 END_WITHIN_S = 7.0
 _LET_OTHERS_END_S = 2.0
@@ -53,9 +55,8 @@ def keep_database(leash: int, lock: str, pid_file: str) -> None:
             with open(pid_file) as lines:
                 pid = int(lines.readline())
             os.kill(pid, signal.SIGINT)
-            while True:  # the lock is kept until it is gone: a new `up` waits for that
+            while runs(pid):  # the lock is kept until it is gone: a new `up` waits for that
                 time.sleep(0.05)
-                os.kill(pid, 0)
         except (OSError, ValueError):
             return
 

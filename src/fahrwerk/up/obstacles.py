@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
+from fahrwerk.kernel.postgres import runs
 from fahrwerk.up.processes import Failed
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def owner_of(data: Path) -> Owner | None:
         owner = msgspec.json.decode((data / LOCK).read_bytes(), type=Owner)
     except (OSError, msgspec.MsgspecError):
         return None
-    return owner if psutil.pid_exists(owner.pid) else None
+    return owner if runs(owner.pid) else None
 
 
 @contextlib.contextmanager

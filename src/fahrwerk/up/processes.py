@@ -12,8 +12,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-import psutil
-
 from fahrwerk.kernel import postgres
 from fahrwerk.up import leash as leashes
 
@@ -153,7 +151,7 @@ class Database:
         with contextlib.suppress(ChildProcessError):
             # Ours to bury if we started it: until then a dead process still looks alive.
             os.waitpid(self.pid, os.WNOHANG)
-        return None if psutil.pid_exists(self.pid) else "it is gone"
+        return None if postgres.runs(self.pid) else "it is gone"
 
     async def stop(self, until: float) -> None:
         """Cleanly; as after a power cut when that takes too long, which costs no data either."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fahrwerk.identity.events import SessionRevoked
+from fahrwerk.identity.queries import ended
 from fahrwerk.kernel import crypto, db, events
 from fahrwerk.kernel.errors import Unauthenticated
 
@@ -43,3 +44,4 @@ async def end_sessions(tx: db.Tx, call: Call, sql: str, *which: Any, reason: str
         fact = SessionRevoked(row["person_id"], row["id"], reason)
         # A session ends once, so this is the first and last fact of its stream.
         await events.emit(tx, call, f"session:{row['id']}", 1, fact)
+        tx.signal(ended(call.tenant))  # tokens of it that are about are refused from now on
