@@ -88,6 +88,12 @@ ACROSS = {
     WHERE e.tenant_id = $1
     GROUP BY e.name, e.stream HAVING count(n.id) <> 1
     UNION ALL
+    SELECT format('vehicle %s: counts %s rides, %s have ended', v.id, v.trips, e.rides)
+    FROM fleet.vehicle v CROSS JOIN LATERAL (
+        SELECT count(*) AS rides FROM kernel.event WHERE tenant_id = $1
+          AND name = 'rental.ended' AND data ->> 'vehicle_id' = v.id::text) e
+    WHERE v.tenant_id = $1 AND v.trips <> e.rides
+    UNION ALL
     SELECT format('%s: its price is %s, payments was told %s', e.stream, e.data ->> 'total_minor',
                   p.due_minor)
     FROM kernel.event e JOIN payments.payment p

@@ -125,7 +125,13 @@ async def test_two_readers_of_one_group_do_not_both_succeed(
 async def _rows_after(reader: pump.Reader) -> list[Any]:
     while True:  # other tests of this worker may still hold the snapshot back for a moment
         rows = await db.run(
-            "pump", system(None, "pump"), pump._READ, reader.xid, reader.position, 100
+            "pump",
+            system(None, "pump"),
+            pump._READ,
+            reader.xid,
+            reader.position,
+            100,
+            ["test.happened"],
         )
         if rows:
             return rows
@@ -192,5 +198,5 @@ async def test_transactions_are_read_in_order_of_their_number(database: db.Datab
             *(tenant, xid, stream, version),
         )
     await owner.close()
-    rows = await db.run("pump", system(None, "pump"), pump._READ, "8", 0, 10_000)
+    rows = await db.run("pump", system(None, "pump"), pump._READ, "8", 0, 10_000, [])
     assert [row["xid"] for row in rows if row["stream"] == stream] == ["9", "10", "100"]
