@@ -118,3 +118,25 @@ async def test_the_breaker_opens_after_three_failures(monkeypatch: pytest.Monkey
     )
     with pytest.raises(db.DatabaseDown):
         await dead.connect()
+
+
+async def test_a_full_server_is_served_with_the_connections_there_are(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F21: another fit would like a new connection; when there is none to have, it takes turns."""
+    few = db.Database(database.dsn, 4)
+    fleet, pricing = db.fit_of("fleet", ids.new()), db.fit_of("pricing", ids.new())
+    async with few.lend(fleet) as raw:
+        pid = raw.get_server_pid()
+
+    async def full(*_: object, **__: object) -> None:
+        raise asyncpg.TooManyConnectionsError("sorry, too many clients already")
+
+    monkeypatch.setattr("asyncpg.connect", full)
+    async with few.lend(pricing) as raw:
+        assert raw.get_server_pid() == pid
+        assert await raw.fetchval("SELECT current_user") == "fahrwerk_pricing"
+        with pytest.raises(db.DatabaseDown):
+            async with few.lend(fleet):
+                pass
+    await few.close()
