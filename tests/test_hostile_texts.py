@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fahrwerk.kernel import db
 from tests.rentals.riding import alive
 from tests.world import make_world
 
@@ -16,7 +17,9 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
-async def test_texts_come_back_as_they_were_and_are_shown_as_text(text: str) -> None:
+async def test_texts_come_back_as_they_were_and_are_shown_as_text(
+    database: db.Database, text: str
+) -> None:
     """GDP-15, GDP-16: to the letter in JSON, escaped in receipts, letters and the mailbox."""
     world = await make_world()
     async with world.client(world.admin()) as admin:

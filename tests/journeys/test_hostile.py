@@ -7,10 +7,13 @@ no 500, one error format, and answers as documented.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import requests
@@ -240,3 +243,46 @@ def _not_as_documented(case: Any, answer: Response) -> Iterator[str]:
             # ?x=null is understood as leaving x out; no harm in it.
             if not ("became null" in str(each) and "in query" in str(each)):
                 yield f"{type(each).__name__}: {each}"
+
+
+async def _said(url: str, what: bytes) -> bytes:
+    """What the server answers to bytes, until it closes."""
+    address = httpx.URL(url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(what)
+    try:
+        return await asyncio.wait_for(reader.read(), 30)
+    finally:
+        writer.close()
+
+
+async def test_the_running_server_guards_itself(city: City) -> None:
+    """F15, API-02: what is not HTTP, and what asks to be something else; see kernel/test_server."""
+    url = city.platform.url
+    for what, status, code in (
+        (b"\x16\x03\x01 hello", 400, "INVALID_HTTP"),
+        (
+            b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            404,
+            "NOT_FOUND",
+        ),
+    ):
+        head, _, body = (await _said(url, what)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status), head
+        assert json.loads(body)["error"]["code"] == code
+    assert (await city.admin.get("/health")).json() == {"status": "ok"}
+
+
+async def test_nobody_says_where_somebody_else_calls_from(city: City) -> None:
+    """Rate limits and the audit log go by address: the platform was told of no proxy."""
+    invented = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    invented |= {"X-Real-IP": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    answer = await city.admin.patch("/api/v1/tenant", json={"name": "Changed"}, headers=invented)
+    assert answer.status_code == 200
+    owner = await asyncpg.connect(city.platform.owner_dsn)
+    try:
+        sql = "SELECT DISTINCT address FROM kernel.audit WHERE tenant_id = $1"
+        assert [row["address"] for row in await owner.fetch(sql, city.tenant)] == ["127.0.0.1"]
+    finally:
+        await owner.close()
