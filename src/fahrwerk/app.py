@@ -19,7 +19,7 @@ from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
 from fahrwerk.kernel import crypto, db, doors, jobs, live, observe, postgres, web
-from fahrwerk.kernel.call import Call, system
+from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.migrate import APP_LOGIN, create_database, migrate
 from fahrwerk.kernel.pump import Pump
@@ -240,6 +240,3 @@ def serve_app() -> Litestar:
     from fahrwerk.kernel.settings import load
 
     return create_http_app(load())
-
-
-__all__ = ["Call", "create_http_app", "database_urls", "grounded", "prepare_database", "working"]

@@ -15,7 +15,6 @@ import structlog
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     Counter,
-    Gauge,
     Histogram,
     generate_latest,
     start_http_server,
@@ -37,7 +36,6 @@ dead_letters = Counter("fahrwerk_dead_letters", "Events no handler could take", 
 jobs_failed = Counter("fahrwerk_jobs_failed", "Job runs that raised", ["job"])
 outside_calls = Counter("fahrwerk_outside_calls", "Calls to the outside", ["peer", "outcome"])
 rate_limited = Counter("fahrwerk_rate_limited", "Requests over a limit", ["limit_class"])
-invariant_broken = Gauge("fahrwerk_invariant_broken", "Rows against an invariant", ["invariant"])
 
 _SECRET = ("password", "token", "secret", "authorization", "card", "iban")
 

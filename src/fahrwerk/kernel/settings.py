@@ -69,8 +69,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "INFO"
     dev: bool = True
     """Shows /dev/mail and lets the sandbox gateway's fault script be set. Off in production."""
-    crash_at: str | None = None
-    """Name of a crash point at which this process kills itself: for the fault tests only."""
 
     @property
     def address(self) -> str:
