@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 FURNITURE = frozenset(
     ("__init__", "contract", "events", "rules", "queries", "actions", "http", "handlers", "jobs")
 ) | {"link"}  # a line that stays open to things outside, such as vehicles
-FOLDERS = frozenset(("actions", "queries", "http", "link", "migrations", "templates", *ADAPTERS))
+FOLDERS = frozenset(
+    (
+        "contract",
+        "rules",
+        "actions",
+        "queries",
+        "http",
+        "link",
+        "migrations",
+        "templates",
+        *ADAPTERS,
+    )
+)
 
 VAGUE = frozenset(
     (

@@ -1,4 +1,4 @@
-"""What other rooms may ask of fleet."""
+"""What other rooms may ask of fleet: vehicles, holds, commands; more in the modules beside this."""
 
 # long: all that can be asked of a room stands in one place
 
@@ -194,6 +194,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     signal_strength: int | None = None
     is_locked: bool | None = None
     odometer_m: int | None = None
+    is_tipped: bool | None = None
+    """Lies on its side, by its own sensor."""
+    boot: int | None = None
+    """Which start of the device this is; with ``sequence`` it shows gaps and repeats."""
+    sequence: int | None = None
+    """Counts this device's readings since ``boot``, from 1."""
 
 
 class Recorded(msgspec.Struct, frozen=True):
