@@ -50,6 +50,7 @@ def two_commits() -> None:
             last["xid"], last["position"], len(rows),
         )  # fmt: skip
         reader.xid, reader.position = last["xid"], last["position"]
+        del reader._given[: len(rows)]
 
     pump.Reader._commit = commit  # type: ignore[method-assign, assignment]
 

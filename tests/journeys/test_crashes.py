@@ -29,11 +29,11 @@ SOURCE = Path(fahrwerk.__file__).parent
 PLANS = {
     **{
         f"rentals.book.after_{step}": Plan("serve", "whole", "book")
-        for step in ("hold", "quote", "payment", "insert")
+        for step in ("hold", "quote", "insert")
     },
     **{
         f"rentals.confirm.after_{step}": Plan("serve", "whole", "confirm")
-        for step in ("authorize", "confirm", "extend")
+        for step in ("open", "authorize", "confirm", "extend")
     },
     **{
         f"payments.authorize.after_{step}": Plan("serve", "whole", "confirm")
@@ -84,8 +84,8 @@ PLANS = {
 
 GIVEN_UP = (
     "rentals.book.after_hold",
-    "rentals.book.after_payment",
     "rentals.book.after_insert",
+    "rentals.confirm.after_open",
     "rentals.confirm.after_authorize",
     "rentals.start.after_confirm",
     "payments.authorize.after_call",

@@ -200,3 +200,115 @@ async def test_transactions_are_read_in_order_of_their_number(database: db.Datab
     await owner.close()
     rows = await db.run("pump", system(None, "pump"), pump._READ, "8", 0, 10_000, [])
     assert [row["xid"] for row in rows if row["stream"] == stream] == ["9", "10", "100"]
+
+
+@events.event("test.noted", topic="tests")
+class Noted(msgspec.Struct, frozen=True):
+    """A handler saw ``number``; as a row, so that what was rolled back does not count."""
+
+    number: int
+
+
+async def test_each_group_goes_its_own_way(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I6: two processes; a quick group, a slow one, one that fails now and then, one idle."""
+    run, tenant = ids.new().hex, ids.new()
+    failed: set[int] = set()
+
+    async def note(tx: db.Tx, room: str, call: Call, event: Happened, fact: events.Fact) -> None:
+        if fact.stream.startswith(run):
+            await events.emit(tx, call, f"{room}:{fact.stream}", event.number, Noted(event.number))
+
+    async def quick(tx: db.Tx, call: Call, event: Happened, fact: events.Fact) -> None:
+        await note(tx, "fleet", call, event, fact)
+
+    async def slow(tx: db.Tx, call: Call, event: Happened, fact: events.Fact) -> None:
+        await asyncio.sleep(0.002)
+        await note(tx, "rentals", call, event, fact)
+
+    async def shaky(tx: db.Tx, call: Call, event: Happened, fact: events.Fact) -> None:
+        await note(tx, "payments", call, event, fact)
+        if event.number % 50 == 0 and event.number not in failed:
+            failed.add(event.number)
+            raise ValueError("not now")
+
+    async def never(tx: db.Tx, call: Call, event: Noted, fact: events.Fact) -> None:
+        assert fact.stream.split(":")[0] in ("fleet", "rentals", "payments")
+
+    monkeypatch.setattr(
+        events,
+        "handlers",
+        [
+            events.Handler("fleet", Happened, quick),
+            events.Handler("rentals", Happened, slow),
+            events.Handler("payments", Happened, shaky),
+            events.Handler("pricing", Noted, never),
+        ],
+    )
+    pumps = [pump.Pump(), pump.Pump()]
+    for each in pumps:
+        await each.drain()  # whatever other tests left
+        await each.start()
+    for number in range(1, 301):
+        await _tell(system(tenant, "fleet"), f"{run}:{number}", number)
+        for each in pumps:
+            each.wake()
+    handled = "SELECT stream FROM kernel.event WHERE tenant_id = $1 AND name = 'test.noted'"
+    async with asyncio.timeout(30):
+        while len(await db.run("fleet", system(tenant, "fleet"), handled, tenant)) < 900:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
+    streams = [r["stream"] for r in await db.run("fleet", system(tenant, "fleet"), handled, tenant)]
+    for each in pumps:
+        await each.stop()
+    assert sorted(streams) == sorted(
+        f"{room}:{run}:{number}"
+        for room in ("fleet", "payments", "rentals")
+        for number in range(1, 301)
+    )
+    assert failed == {50, 100, 150, 200, 250, 300}
+    assert not [x for x in await pump.dead_letters() if x["tenant_id"] == tenant]
+
+
+async def test_a_group_that_is_far_behind_catches_up_by_itself(
+    database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was not there, or has enough waiting, reads the log for itself: in order, all of it."""
+    monkeypatch.setattr(pump, "BATCH", 7)
+    monkeypatch.setattr(pump, "PAGE", 20)
+    monkeypatch.setattr(pump, "MOST_GIVEN", 30)
+    run, tenant = ids.new().hex, ids.new()
+    mine: list[int] = []
+
+    async def late(tx: db.Tx, call: Call, event: Happened, fact: events.Fact) -> None:
+        if fact.stream.startswith(run):
+            await asyncio.sleep(0.001)
+            mine.append(event.number)
+
+    async def ignore(tx: db.Tx, call: Call, event: Happened, fact: events.Fact) -> None: ...
+
+    monkeypatch.setattr(
+        events,
+        "handlers",
+        [events.Handler("fleet", Happened, late), events.Handler("rentals", Happened, ignore)],
+    )
+    both = pump.Pump()
+    await both.drain()
+    for number in range(1, 201):
+        await _tell(system(tenant, "fleet"), f"{run}:{number}", number)
+    # One group has seen it all before this process began: the other must not lose the way to it.
+    ahead = pump.Pump(["rentals"])
+    await ahead.drain()
+    await both.start()
+    async with asyncio.timeout(20):
+        while len(mine) < 200:
+            await asyncio.sleep(0.02)
+    for number in range(201, 401):
+        await _tell(system(tenant, "fleet"), f"{run}:{number}", number)
+        both.wake()
+    async with asyncio.timeout(20):
+        while len(mine) < 400:
+            await asyncio.sleep(0.02)
+    await both.stop()
+    assert mine == list(range(1, 401))

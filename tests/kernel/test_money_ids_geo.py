@@ -6,7 +6,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fahrwerk.kernel import geo, ids, limits, money
@@ -80,6 +80,7 @@ def test_formatting_examples() -> None:
 
 
 @given(st.floats(-80, 80), st.floats(-179, 179), st.floats(0, 359), st.floats(0, 3000))
+@example(0.0, 0.0, 125.0, 2371.0)
 def test_cells_hold_everything_within_the_radius(
     lat: float, lon: float, bearing: float, metres: float
 ) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fahrwerk.kernel import db, doors, ids
+from fahrwerk.kernel import db, doors, events, ids
 from fahrwerk.kernel.errors import Conflict, Invalid, NotFound
 from fahrwerk.kernel.live import hub
 from fahrwerk.payments import contract
+from fahrwerk.rentals.events import RentalCancelled
 from tests.payments.till import HOLD, open_till
 from tests.world import make_world
 
@@ -150,18 +151,20 @@ async def test_a_payment_never_authorised_is_closed_by_its_cancellation(world: W
     assert await till.told() == ["payment.voided"]
 
 
-async def test_a_booking_tried_again_opens_its_payment_again(world: World) -> None:
-    """C-17, RNT-26: nothing had been asked of a gateway; the new price counts."""
-    till = await open_till(world)
-    await contract.void(till.rider, till.id)
-    await till.work()
-    assert till.rider.user is not None
-    again = await contract.open_payment(
-        till.rider, till.id, till.rental, till.rider.user, 2_000, "EUR"
-    )
-    assert (again.state, again.amount_minor) == ("created", 2_000)
-    assert (await till.authorize()).authorized_minor == 2_000
-    await till.at_rest()
+async def test_a_payment_called_off_before_it_was_opened_stays_closed(world: World) -> None:
+    """I12, C-84: who confirms while the booking is being cancelled authorises nothing."""
+    rider = await world.rider()
+    await world.card(rider)
+    assert rider.user is not None
+    payment_id, rental = ids.new(), ids.new()
+    gone = RentalCancelled(rental, rider.user, ids.new(), payment_id, "expired", 2_000, "EUR")
+    async with db.tx("rentals", world.system()) as tx:
+        await events.emit(tx, world.system(), f"rental:{rental}", 1, gone)
+    await world.settle()
+    late = await contract.open_payment(rider, payment_id, rental, rider.user, 2_000, "EUR")
+    assert (late.state, late.amount_minor, late.authorized_minor) == ("voided", 2_000, 0)
+    with pytest.raises(contract.PaymentClosed):
+        await contract.authorize(rider, payment_id, None)
 
 
 @pytest.mark.parametrize(

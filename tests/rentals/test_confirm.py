@@ -331,6 +331,9 @@ async def test_a_crash_before_the_hold_is_made_longer_heals(world: World) -> Non
     rider, vehicle = await paying_rider(world), await world.vehicle()
     with clock.moved_to(START):
         rental = await book(rider, vehicle)
+        await payments.open_payment(
+            rider, rental.payment_id, rental.id, rental.rider_id, rental.hold_minor, "EUR"
+        )
         await payments.authorize(rider, rental.payment_id, None)
 
         async def run(*args: object) -> list[db.Row]:

@@ -28,9 +28,9 @@ START = datetime(2025, 3, 3, 9, 0, tzinfo=UTC)
 POINTS = [
     "rentals.book.after_hold",
     "rentals.book.after_quote",
-    "rentals.book.after_payment",
     "rentals.book.after_insert",
     "rentals.start.after_book",
+    "rentals.confirm.after_open",
     "rentals.confirm.after_authorize",
     "rentals.confirm.after_confirm",
     "rentals.confirm.after_extend",

@@ -20,9 +20,10 @@ RESOLUTION = 9
 AREA_RESOLUTION = 8
 """An *area* is seven cells, 0.7 km2: what is read and remembered together."""
 EARTH_M = 6_371_008.8
-# Distance between centres of neighbouring cells at resolution 9 is edge * sqrt(3); the smallest
-# cells on the globe are about 0.6 of the mean area, hence the cautious factor.
-_STEP_M = h3.average_hexagon_edge_length(RESOLUTION, "m") * math.sqrt(3) * 0.77
+# Each ring of cells around a cell is at least this much farther away: centres of neighbours are
+# edge * sqrt(3) apart, in the direction of a hexagon's corner only 3/2 edge; and the smallest cells
+# have 0.72 of the mean edge.
+_STEP_M = h3.average_hexagon_edge_length(RESOLUTION, "m") * 1.5 * 0.72
 
 
 def cell(lat: float, lon: float) -> int:
@@ -37,7 +38,7 @@ def _disk(centre: int, radius_m: float) -> array[int]:
     # From a point to the middle of its own cell, and from the other cell's middle to its point;
     # neighbours differ in size by some percent.
     reach_m = radius_m + 2.1 * corner_m
-    disk = h3.grid_disk(centre, math.ceil(radius_m / _STEP_M) + 1)
+    disk = h3.grid_disk(centre, math.ceil(reach_m / _STEP_M))
     return array("q", (c for c in disk if distance_m(lat, lon, *h3.cell_to_latlng(c)) <= reach_m))
 
 

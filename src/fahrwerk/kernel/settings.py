@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     they say in X-Forwarded-For is believed. Without, the caller is whoever connects."""
     public_url: str | None = None
     mqtt_url: str = "mqtt://127.0.0.1:1883"
+    ingest_seats: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
+    """Into how many parts the vehicles are divided among the workers that take in telemetry."""
     omni_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     """Where Omni devices connect (docs/devices.md); None = not at all."""
     teltonika_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None

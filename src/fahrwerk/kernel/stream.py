@@ -54,6 +54,33 @@ def stream(
     )
 
 
+def serve(
+    source: AsyncIterator[bytes], *, signal: str, most: int, headers: dict[str, str] | None = None
+) -> Stream:
+    """Stream what ``source`` gives, which is events already, within the same bounds as ``stream``.
+
+    ``most``: streams of ``signal`` in this process. Raises ``Busy``; then ``source`` is not begun.
+    """
+    if _open.total() >= MOST_STREAMS or _open[signal] >= most:
+        raise Busy("Too many open streams. Poll instead.", retry_after=30)
+    return Stream(
+        _counted(source, signal),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no", **(headers or {})},
+    )
+
+
+async def _counted(source: AsyncIterator[bytes], signal: str) -> AsyncIterator[bytes]:
+    _open[signal] += 1
+    try:
+        async for each in source:
+            yield each
+    finally:
+        _open[signal] -= 1
+        if not _open[signal]:
+            del _open[signal]
+
+
 async def _events(
     look: Callable[[], Awaitable[T]],
     signal: str,

@@ -138,8 +138,7 @@ async def open_payment(
 ) -> Payment:
     """Open the payment of a rental: one INSERT, no gateway yet. Repeating answers what is there.
 
-    Unless a gateway was asked already, a repeat takes over the new amount, and opens a payment
-    again that had been called off: the same booking is tried once more (C-17, RNT-26).
+    What was called off before it was opened stays closed: the booking had been cancelled meanwhile.
     Raises ``Invalid`` (an amount of nothing, or of more than a million units), ``Conflict`` (the
     rental has another payment).
     """

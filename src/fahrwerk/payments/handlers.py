@@ -32,8 +32,24 @@ async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) ->
     tx.signal(WORK)
 
 
+_NEVER_OPENED = """
+INSERT INTO payments.payment (id, reference, rider_id, amount_minor, currency, created_at, state,
+                              is_unwanted)
+SELECT $1::uuid, $2::uuid, $3::uuid, $4::bigint, $5, $6::timestamptz, 'voided', true
+WHERE $4 > 0 -- older events do not say
+ON CONFLICT DO NOTHING
+"""
+
+
 @on(RentalCancelled)
 async def on_rental_cancelled(tx: Tx, call: Call, event: RentalCancelled, fact: Fact) -> None:
-    """No ride: what is authorised, now or later, is given back (C-84, I12)."""
+    """No ride: what is authorised, now or later, is given back (C-84, I12).
+
+    A payment that nobody has opened yet is written as voided, so that nobody will.
+    """
+    await tx.run(
+        _NEVER_OPENED, event.payment_id, event.booking_id, event.user_id, event.hold_minor,
+        event.currency, fact.at,
+    )  # fmt: skip
     await tx.run(MARK_UNWANTED, event.payment_id)
     tx.signal(WORK)

@@ -75,3 +75,5 @@ class RentalCancelled(msgspec.Struct, frozen=True):
     vehicle_id: UUID
     payment_id: UUID
     reason: str
+    hold_minor: int = 0
+    currency: str = ""

@@ -17,19 +17,9 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
     from fahrwerk.payments.contract import Payment
 
-# A booking that is tried again after it came to nothing finds its payment called off, or with the
-# price of then. As long as no gateway was asked, it starts anew.
 _OPEN = """
-INSERT INTO payments.payment AS p (id, reference, rider_id, amount_minor, currency, created_at)
-SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
-    SELECT FROM payments.payment WHERE tenant_id = kernel.tenant() AND reference = $2 AND id <> $1)
-ON CONFLICT (tenant_id, id) DO UPDATE
-SET state = 'created', is_unwanted = false, amount_minor = excluded.amount_minor,
-    currency = excluded.currency, turn = p.turn + 1
-WHERE (p.reference, p.rider_id) = (excluded.reference, excluded.rider_id)
-  AND p.state IN ('created', 'voided') AND NOT EXISTS (
-    SELECT FROM payments.attempt a WHERE a.tenant_id = p.tenant_id AND a.payment_id = p.id)
-RETURNING id
+INSERT INTO payments.payment (id, reference, rider_id, amount_minor, currency, created_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id
 """
 
 

@@ -1,8 +1,8 @@
-"""Reserve a vehicle and open its payment (RNT-11..18, RNT-26).
+"""Reserve a vehicle (RNT-11..18, RNT-26). Its payment is named here and opened by ``confirm``.
 
-Ask, decide, record: rider and hold in parallel, then price, then payment, then one statement. The
-rental's id is made from the caller's key, and the keys of hold and payment from the rental's id:
-whoever repeats a request that died on the way takes up what it left.
+Ask, decide, record: rider and hold in parallel, then price, then one statement. The rental's id is
+made from the caller's key, and the keys of hold and payment from the rental's id: whoever repeats a
+request that died on the way takes up what it left.
 
 About C-17: an HTTP repeat with the same key is answered by ``kernel.keyed`` and never comes here,
 unless the first answer was lost or a 503. Then the key leads to the first try; one that was
@@ -10,7 +10,7 @@ cancelled because payment failed or the vehicle was silent makes room for the ne
 same key, which holds the vehicle again if it is still free. A declined booking itself stays
 cancelled: events about it may still be on their way, and they name it by its id.
 
-Crash points: ``rentals.book.after_hold``, ``.after_quote``, ``.after_payment``, ``.after_insert``.
+Crash points: ``rentals.book.after_hold``, ``.after_quote``, ``.after_insert``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.errors import Conflict, Forbidden, Unavailable
-from fahrwerk.payments import contract as payments
 from fahrwerk.pricing import contract as pricing
 from fahrwerk.rentals import rules
 from fahrwerk.rentals.actions.cancel import expire_of_vehicle
@@ -79,22 +78,15 @@ async def book(
         return found
     wish = Wish(rental_id, call.user, planned, is_business, start)
     held = await _hold(call, vehicle, wish, operator)
-    payment_id = ids.derived(wish.id, "payment")
-    has_payment = False
     try:
         point("rentals.book.after_hold")
         quote = await pricing.quote(call, held.vehicle.vehicle_type, minutes, promo_code, call.user)
         point("rentals.book.after_quote")
-        await payments.open_payment(
-            call, payment_id, wish.id, call.user, quote.hold_minor, quote.terms.currency
-        )
-        has_payment = True
-        point("rentals.book.after_payment")
-        rental = await _write(call, wish, held, quote, payment_id, operator)
+        rental = await _write(call, wish, held, quote, operator)
     except Exception as error:
         # With the database gone the outcome is unknown: then the lease ends by itself.
         if not isinstance(error, db.DatabaseDown):
-            await _give_back(call, held, payment_id if has_payment else None)
+            await _give_back(call, held)
         raise
     point("rentals.book.after_insert")
     return rental
@@ -123,7 +115,7 @@ async def _hold(call: Call, vehicle: str, wish: Wish, operator: Operator) -> Hel
     )
     if isinstance(standing, BaseException) or not standing.may_ride:
         if not isinstance(held, BaseException):
-            await _give_back(call, held, None)
+            await _give_back(call, held)
         if isinstance(standing, BaseException):
             raise standing
         raise MayNotRide(reason=standing.reason)
@@ -134,13 +126,11 @@ async def _hold(call: Call, vehicle: str, wish: Wish, operator: Operator) -> Hel
     return held
 
 
-async def _give_back(call: Call, held: Held, payment_id: UUID | None) -> None:
+async def _give_back(call: Call, held: Held) -> None:
     """A known failure frees the vehicle at once; when even that fails, the lease will."""
     house = system(call.tenant, "rentals", trace=call.trace)
     with suppress(Unavailable):
         await fleet.release_hold(house, held.vehicle.id, held.holder, "not_booked")
-        if payment_id is not None:
-            await payments.void(house, payment_id)
 
 
 # The rider's lowest free place is taken; that it is taken once is for the unique index to see, so
@@ -175,13 +165,14 @@ SELECT place.seat, changed.* FROM place LEFT JOIN changed ON true
 
 
 async def _write(
-    call: Call, wish: Wish, held: Held, quote: Quote, payment_id: UUID, operator: Operator
+    call: Call, wish: Wish, held: Held, quote: Quote, operator: Operator
 ) -> Rental:
     """One statement: the rental, within the rider's limit, and its event.
 
     Raises ``TooManyRentals``; ``VehicleTaken`` when a live rental has this vehicle after all.
     """
     vehicle, start = held.vehicle, wish.start
+    payment_id = ids.derived(wish.id, "payment")
     place = (start.latitude, start.longitude, start.address) if start else (None, None, None)
     # Of a recorded ride only domain time is moved; tests move the leases with it.
     is_recorded = clock.is_moved() and clock.lease_time() is None

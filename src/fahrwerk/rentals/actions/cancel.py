@@ -74,7 +74,10 @@ async def record_cancelled(
     run: Run, call: Call, rental: Rental, reason: str, *, only_overdue: bool = False
 ) -> Rental | None:
     """One statement: the state and its event; None when another was faster."""
-    fact = RentalCancelled(rental.id, rental.rider_id, rental.vehicle_id, rental.payment_id, reason)
+    fact = RentalCancelled(
+        rental.id, rental.rider_id, rental.vehicle_id, rental.payment_id, reason,
+        rental.hold_minor, rental.terms.currency,
+    )  # fmt: skip
     rows = await run(
         _CANCEL, *events.columns(call, fact),
         rental.id, reason, clock.now(), rules.before("cancel"), only_overdue,

@@ -1,11 +1,11 @@
-"""Authorise the payment and confirm the booking (RNT-19..25).
+"""Open the payment, have it authorised and confirm the booking (RNT-19..25).
 
 Payments may hear of the authorisation late, and then tells ``PaymentAuthorized``: the handler of it
 and ``confirm`` write the same statement, and whoever comes second finds it done. The hold on the
 vehicle is made longer afterwards; a confirmed booking is due again in seconds until that is known
 to have happened, so a crash in between is healed by the worker.
 
-Crash points: ``rentals.confirm.after_authorize``, ``.after_confirm``, ``.after_extend``.
+Crash points: ``rentals.confirm.after_open``, ``.after_authorize``, ``.after_confirm``, ``.after_extend``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ async def confirm(call: Call, rental_id: UUID, payment_method: str | None) -> Re
         return rental
     method = await payments.find_method(call, payment_method) if payment_method else None
     try:
+        await payments.open_payment(
+            call, rental.payment_id, rental.id, rental.rider_id, rental.hold_minor,
+            rental.terms.currency,
+        )  # fmt: skip
+        point("rentals.confirm.after_open")
         await payments.authorize(call, rental.payment_id, method)
     except Unpaid as problem:
         # Over the wire an error comes as its kind and code. After 3-D Secure the rider tries again.
