@@ -52,7 +52,7 @@ def lease_time() -> datetime | None:
 
 def stamp(at: datetime) -> str:
     """ISO 8601 in UTC with Z and whole seconds, as every answer shows times (API-08)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def millis(at: datetime) -> int:

@@ -1,6 +1,6 @@
 """Reserve a vehicle (RNT-11..18, RNT-26). Its payment is named here and opened by ``confirm``.
 
-Ask, decide, record: rider and hold in parallel, then price, then one statement. The rental's id is
+Ask, decide, record: the rider, the hold, the price, then one statement. The rental's id is
 made from the caller's key, and the keys of hold and payment from the rental's id: whoever repeats a
 request that died on the way takes up what it left.
 
@@ -15,7 +15,6 @@ Crash points: ``rentals.book.after_hold``, ``.after_quote``, ``.after_insert``.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -108,22 +107,18 @@ async def _by_key(call: Call, rider: UUID) -> tuple[UUID, Rental | None]:
 
 async def _hold(call: Call, vehicle: str, wish: Wish, operator: Operator) -> Held:
     """The vehicle for this rider. Raises ``MayNotRide``, ``UnknownVehicle``, ``VehicleTaken``."""
-    standing, held = await asyncio.gather(
-        identity.rider_standing(call, wish.rider),
-        fleet.hold_vehicle(call, vehicle, wish.id, wish.rider, operator.payment_hold_s),
-        return_exceptions=True,
-    )
-    if isinstance(standing, BaseException) or not standing.may_ride:
-        if not isinstance(held, BaseException):
-            await _give_back(call, held)
-        if isinstance(standing, BaseException):
-            raise standing
+    # One after the other: two tasks cost more than the question, and nothing is to be given back.
+    standing = await identity.rider_standing(call, wish.rider)
+    if not standing.may_ride:
         raise MayNotRide(reason=standing.reason)
-    if isinstance(held, Conflict) and held.error_code == fleet.VehicleTaken.code:
-        raise fleet.VehicleTaken(held.text, **(held.details | {"hint": rules.TAKEN_HINT}))
-    if isinstance(held, BaseException):
-        raise held
-    return held
+    try:
+        return await fleet.hold_vehicle(call, vehicle, wish.id, wish.rider, operator.payment_hold_s)
+    except Conflict as taken:
+        if taken.error_code == fleet.VehicleTaken.code:
+            raise fleet.VehicleTaken(
+                taken.text, **(taken.details | {"hint": rules.TAKEN_HINT})
+            ) from None
+        raise
 
 
 async def _give_back(call: Call, held: Held) -> None:
@@ -164,9 +159,7 @@ SELECT place.seat, changed.* FROM place LEFT JOIN changed ON true
 """
 
 
-async def _write(
-    call: Call, wish: Wish, held: Held, quote: Quote, operator: Operator
-) -> Rental:
+async def _write(call: Call, wish: Wish, held: Held, quote: Quote, operator: Operator) -> Rental:
     """One statement: the rental, within the rider's limit, and its event.
 
     Raises ``TooManyRentals``; ``VehicleTaken`` when a live rental has this vehicle after all.

@@ -5,7 +5,8 @@ and ``confirm`` write the same statement, and whoever comes second finds it done
 vehicle is made longer afterwards; a confirmed booking is due again in seconds until that is known
 to have happened, so a crash in between is healed by the worker.
 
-Crash points: ``rentals.confirm.after_open``, ``.after_authorize``, ``.after_confirm``, ``.after_extend``.
+Crash points: ``rentals.confirm.after_open``, ``.after_authorize``, ``.after_confirm``,
+``.after_extend``.
 """
 
 from __future__ import annotations
