@@ -18,7 +18,7 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
-from fahrwerk.kernel import crypto, db, doors, jobs, live, observe, postgres, web
+from fahrwerk.kernel import crypto, db, doors, invariants, jobs, live, observe, postgres, web
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.migrate import APP_LOGIN, create_database, migrate
@@ -107,10 +107,24 @@ async def working(settings: Settings) -> AsyncIterator[None]:
                     await stack.enter_async_context(jobs.consuming(queue))
                     for module in furniture("link"):
                         await stack.enter_async_context(module.running(settings))
+                    watch = asyncio.create_task(invariants.watch(operators, examinations()))
+                    stack.callback(watch.cancel)
                     yield
             finally:
                 await runner.stop()
                 await pump.stop()
+
+
+def examinations() -> list[invariants.Ask]:
+    """Who can say what is against an invariant: the kernel and the rooms."""
+    asks = [getattr(module, "broken_invariants", None) for module in furniture("queries")]
+    return [invariants.broken_invariants, *filter(None, asks)]
+
+
+async def operators() -> list[tuple[UUID, str]]:
+    """Ids and names of all operators."""
+    tenancy = importlib.import_module("fahrwerk.tenancy.contract")
+    return [(each.id, each.slug) for each in await tenancy.operators(system(None, "invariants"))]
 
 
 class HouseFront:

@@ -18,7 +18,6 @@ import psutil
 from fahrwerk import app
 from fahrwerk.kernel import clock, db, invariants, migrate, pump
 from fahrwerk.kernel.call import system
-from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 FREE_DISK_GB, FREE_MEMORY_GB = (1.0, 5.0), (0.3, 1.0)
 """Below the first it fails, below the second it is a warning."""
-SHOWN = 10
-"""Broken invariants told one by one."""
 LAG_S = (10.0, 120.0)
 CLOCK_S = (1.0, 30.0)
 _ANSWER_WITHIN_S = 3.0
@@ -248,19 +245,14 @@ async def _events() -> AsyncIterator[Finding]:
 
 async def _invariants() -> AsyncIterator[Finding]:
     """What must always hold (RELIABILITY.md, section 1), asked of all that can tell."""
-    asked, broken = 0, list[str]()
-    for operator in await tenancy.operators(system(None, "doctor")):
-        for room in (invariants, *app.furniture("queries")):
-            if (ask := getattr(room, "broken_invariants", None)) is not None:
-                asked += 1
-                found = await ask(system(operator.id, "doctor", slug=operator.slug))
-                broken += [f"{operator.slug} {name}: {detail}" for name, detail in found]
+    operators, asks = await app.operators(), app.examinations()
+    broken = await invariants.examine(operators, asks)
     if broken:
-        for text in broken[:SHOWN]:
-            yield Finding("fail", "invariants", text)
+        for slug, name, detail in broken[: invariants.SHOWN]:
+            yield Finding("fail", "invariants", f"{slug} {name}: {detail}")
         yield Finding(
             "fail", "invariants", f"{len(broken)} rows are against an invariant",
             "Money or vehicles are not as they must be: keep the logs and open an issue.",
         )  # fmt: skip
     else:
-        yield Finding("ok", "invariants", f"all hold ({asked} examinations)")
+        yield Finding("ok", "invariants", f"all hold ({len(operators) * len(asks)} examinations)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import REGISTRY
 
-from fahrwerk.kernel import audit, clock, db, events, ids
+from fahrwerk.kernel import audit, clock, db, events, ids, invariants
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.invariants import broken_invariants
 from fahrwerk.kernel.pump import Pump
@@ -15,6 +17,9 @@ from fahrwerk.kernel.upkeep import chain_audit_log
 from fahrwerk.rentals.events import RentalCancelled
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
     from tests.world import World
 
 
@@ -73,3 +78,34 @@ async def test_it_is_asked_of_one_operator(world: World) -> None:
     """I7: nobody reads all operators' logs at once by leaving the operator out."""
     with pytest.raises(ValueError, match="one operator"):
         await broken_invariants(system(None, "doctor"))
+
+
+async def test_a_worker_tells_the_metrics_what_is_broken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RELIABILITY section 1: every minute in production, exported as a metric."""
+    answers = [[("I1", "captured twice"), ("I1", "and again"), ("I4", "two vehicles")], []]
+    done = asyncio.Event()
+
+    async def ask(call: Call) -> list[tuple[str, str]]:
+        assert call.tenant == world.tenant
+        if len(answers) == 1:
+            done.set()
+        return answers.pop(0) if answers else []
+
+    async def operators() -> list[tuple[UUID, str]]:
+        return [(world.tenant, "here")]
+
+    def shown(name: str) -> float | None:
+        return REGISTRY.get_sample_value("fahrwerk_broken_invariants", {"invariant": name})
+
+    monkeypatch.setattr(invariants, "EVERY_S", 0.2)
+    watching = asyncio.create_task(invariants.watch(operators, [ask]))
+    while shown("I1") is None:
+        await asyncio.sleep(0.01)
+    assert (shown("I1"), shown("I4")) == (2.0, 1.0)
+    await asyncio.wait_for(done.wait(), 5)
+    while shown("I1") is not None:
+        await asyncio.sleep(0.01)
+    assert REGISTRY.get_sample_value("fahrwerk_invariants_examined_timestamp_seconds")
+    watching.cancel()

@@ -1,18 +1,36 @@
 """What must always hold of the event log and the audit log (RELIABILITY.md, section 1).
 
 The rooms tell the same of their own rows: ``broken_invariants`` in their ``queries``. Asked by
-``fahrwerk doctor`` and after every fault in tests/journeys.
+``fahrwerk doctor``, after every fault in tests/journeys, and by each worker about every minute,
+which tells the metrics.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from fahrwerk.kernel import audit, db
+import structlog
+
+from fahrwerk.kernel import audit, clock, db, observe
 from fahrwerk.kernel.call import system
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
+
     from fahrwerk.kernel.call import Call
+
+    Ask = Callable[[Call], Awaitable[list[tuple[str, str]]]]
+    Operators = Callable[[], Awaitable[Sequence[tuple[UUID, str]]]]
+
+EVERY_S = 60.0
+MOST_OF_THE_TIME = 0.05
+"""Looking may take this share of a worker's time: with much history it looks less often."""
+SHOWN = 10
+log = structlog.get_logger()
 
 _RECENT = 200_000
 _BROKEN = f"""
@@ -47,3 +65,43 @@ async def broken_invariants(call: Call) -> list[tuple[str, str]]:
     if (at := await audit.verify(call.tenant)) is not None:
         found.append(("I11", f"the audit chain is broken at {at}"))
     return found
+
+
+async def examine(
+    operators: Sequence[tuple[UUID, str]], asks: Sequence[Ask]
+) -> list[tuple[str, str, str]]:
+    """All that is against an invariant: ``(operator, id, detail)``."""
+    return [
+        (slug, name, detail)
+        for tenant, slug in operators
+        for ask in asks
+        for name, detail in await ask(system(tenant, "invariants", slug=slug))
+    ]
+
+
+async def watch(operators: Operators, asks: Sequence[Ask]) -> None:
+    """Look every minute, for ever; the metrics tell what was found, the log shows some of it."""
+    while True:
+        began = time.monotonic()
+        try:
+            broken = await examine(await operators(), asks)
+        except db.DatabaseDown:
+            await asyncio.sleep(EVERY_S)
+            continue
+        except Exception as error:  # one question that fails must not end the watch
+            log.error("the invariants could not be examined", exc_info=error)
+            await asyncio.sleep(EVERY_S)
+            continue
+        tell(broken)
+        took = time.monotonic() - began
+        await asyncio.sleep(max(EVERY_S - took, took / MOST_OF_THE_TIME))
+
+
+def tell(broken: Sequence[tuple[str, str, str]]) -> None:
+    """Show what was found: how much of each by metric, the first few in the log."""
+    observe.broken_invariants.clear()
+    for name, count in Counter(name for _, name, _ in broken).items():
+        observe.broken_invariants.labels(name).set(count)
+    observe.invariants_examined.set(clock.now().timestamp())
+    for slug, name, detail in broken[:SHOWN]:
+        log.error("invariant broken", operator=slug, invariant=name, detail=detail)

@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     start_http_server,
@@ -35,6 +36,12 @@ event_lag = Histogram(
 dead_letters = Counter("fahrwerk_dead_letters", "Events no handler could take", ["handler_group"])
 jobs_failed = Counter("fahrwerk_jobs_failed", "Job runs that raised", ["job"])
 outside_calls = Counter("fahrwerk_outside_calls", "Calls to the outside", ["peer", "outcome"])
+broken_invariants = Gauge(
+    "fahrwerk_broken_invariants", "Rows against an invariant of RELIABILITY.md", ["invariant"]
+)
+invariants_examined = Gauge(
+    "fahrwerk_invariants_examined_timestamp_seconds", "When the invariants were last looked at"
+)
 rate_limited = Counter("fahrwerk_rate_limited", "Requests over a limit", ["limit_class"])
 
 _SECRET = ("password", "token", "secret", "authorization", "card", "iban")
