@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 RECORDED = RIDERS - 10
 """Rider and vehicle of the recorded bookings; those before warm up."""
+WARM = 2 * BOOKINGS_PER_S
 _OVER = """
 DELETE FROM rentals.rental WHERE state = 'in_progress';
 UPDATE rentals.rental SET state = 'cancelled', reason = 'bench', cancelled_at = now(),
@@ -199,12 +200,17 @@ def _throughput(side: Side, script: Script) -> Figure:
 async def _at_rate(
     stage: Stage, api: Api, worker: subprocess.Popen[bytes], city: City, plan: Plan
 ) -> Figure:
-    """Open loop with the worker running: what a rider waits when 500 book each second."""
-    count = min(RIDERS, round(plan.rate_s * BOOKINGS_PER_S))
+    """Open loop with the worker running: what a rider waits when 500 book each second.
+
+    In steady work: two seconds of it are not counted.
+    """
+    count = min(RIDERS - WARM, round(plan.rate_s * BOOKINGS_PER_S))
+    warm = bookings(city, 0, WARM)
+    await load.at_rate(api.targets, warm, per_second=BOOKINGS_PER_S, count=WARM, wanted=201)
     before = stage.cpu_s(api.processes, worker=[worker])
     run = await load.at_rate(
         api.targets,
-        bookings(city, 0, count),
+        bookings(city, WARM, count),
         per_second=BOOKINGS_PER_S,
         count=count,
         wanted=201,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tests.bench.stage import Stage
 
 SHOWN = 25
+PATIENCE_S = 30.0
 SERVE = ("fahrwerk.cli", "serve", "--port")
 
 
@@ -112,8 +113,9 @@ async def _written(process: Popen[bytes], out: Path) -> dict[str, Counter[str]]:
     """What was seen since the last time."""
     out.unlink(missing_ok=True)
     process.send_signal(signal.SIGUSR1)
-    while not out.exists():
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE_S):
+        while not out.exists():
+            await asyncio.sleep(0.01)
     found = msgspec.json.decode(out.read_bytes())
     return {name: Counter(counts) for name, counts in found.items()}
 

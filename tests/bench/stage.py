@@ -116,8 +116,11 @@ class Stage:
 
     @contextlib.contextmanager
     def worker(self, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The real worker process: pump, nudges, the link to the vehicles."""
+        """The real worker process at work: pump, nudges, the link to the vehicles."""
+        port = free_port()
+        env = {"FAHRWERK_WORK_METRICS_PORT": str(port), **env}
         with self.process("-m", "fahrwerk.cli", "work", **env) as process:
+            answering([process], [port], "/metrics")
             yield process
 
     def cpu_s(

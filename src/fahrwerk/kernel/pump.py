@@ -45,7 +45,7 @@ MOST_GIVEN = 10 * BATCH
 IDLE_WAIT_S = 1.0
 PACE_S = 0.015
 """The log is read no more often than this: the first event at once, under load many in one go."""
-SAVE_EVERY_S = 0.05
+SAVE_EVERY_S = 0.03
 HELD_BACK_S = (0.002, 0.05)
 """How soon to look again at events that an older transaction still holds back: first, at most."""
 ATTEMPTS = 5
