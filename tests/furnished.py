@@ -12,11 +12,19 @@ import httpx
 from PIL import Image
 
 from fahrwerk.kernel import db, ids
+from tests.fleet.test_alert_http import low
 from tests.rentals.riding import alive
 from tests.world import World
 
 PHOTO = io.BytesIO()
 Image.new("RGB", (2, 2)).save(PHOTO, "PNG")
+
+FAR_ZONE = {
+    "type": "Feature",
+    "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]},
+    "properties": {"name": "Gulf of Guinea", "kind": "slow", "speed_limit_kmh": 20},
+}
+"""Where none of our rides ends."""
 
 
 class Goods:
@@ -57,8 +65,19 @@ class Goods:
         command = await posted(admin.post(f"{path}/commands", json={"command": "unlock"}))
         device = {"protocol": "teltonika", "imei": new_imei()}
         await posted(admin.post(f"{path}/devices", json=device))
+        work = {"vehicle_id": other.identifier, "kind": "damage", "description": "Look at it"}
+        ticket = await posted(admin.post("/api/v1/maintenance/tickets", json=work))
+        await posted(admin.post(f"{path}/battery", json={"kind": "charge", "level": 15}))
+        start = {"latitude": other.latitude, "longitude": other.longitude}
+        crew = {"vehicle_types": ["scooter"], "capacity": 1, "start": start}
+        plan = await posted(admin.post("/api/v1/battery/plans", json=crew))
         code = f"P{ids.new().hex[-10:].upper()}"
         await posted(admin.post("/api/v1/promotions", json={"code": code, "percent": 10}))
+        zone = await posted(admin.post("/api/v1/zones", json=FAR_ZONE))
+        await low(world)
+        alert = (await posted(admin.get("/api/v1/alerts")))["alerts"][0]
+        many = {"ids": [ids.public("sco", free.id)], "operation": "set_category", "category": "c"}
+        bulk = await posted(admin.post("/api/v1/vehicles/bulk", json=many))
         methods = await posted(customer.get("/api/v1/payment-methods"))
         payments = await posted(customer.get("/api/v1/payments"))
         vehicle = ids.public("sco", booked.id)
@@ -79,9 +98,19 @@ class Goods:
             "method_id": [method],
             "payment_method_id": [method],
             "command_id": [command["id"]],
+            "ticket_id": [ticket["id"]],
+            "plan_id": [plan["id"]],
+            "zone_id": [zone["id"]],
+            "id": [zone["id"]],
             "user": [ids.public("usr", rider.user)],
             "user_id": [ids.public("usr", rider.user)],
             "promo_code": [code],
+            "alert_id": [alert["id"]],
+            "alert_ids": [alert["id"]],
+            "job_id": [bulk["id"]],
+            **await feeds(admin),
+            **await books(admin),
+            "topup_id": [await topup(customer)],
         }
         return self
 
@@ -94,6 +123,34 @@ async def posted(request: Any) -> Any:
     answer = await request
     assert answer.is_success, answer.text
     return answer.json()
+
+
+async def feeds(admin: httpx.AsyncClient) -> dict[str, list[str]]:
+    """A city with a token, and an alert that everybody may read."""
+    city = {"slug": "berlin", "name": "Land Berlin"}
+    agency = await posted(admin.post("/api/v1/feeds/agencies", json=city))
+    path = f"/api/v1/feeds/agencies/{agency['id']}/tokens"
+    token = await posted(admin.post(path, json={"label": "Reads"}))
+    words = {"summary": {"de": "Sturm", "en": "Storm"}}
+    storm = await posted(admin.post("/api/v1/feeds/alerts", json=words))
+    return {
+        "agency_id": [agency["id"]],
+        "public_alert_id": [storm["id"]],
+        "token_id": [token["token"]["id"]],
+    }
+
+
+async def topup(customer: httpx.AsyncClient) -> str:
+    """A checkout session that nobody has paid yet."""
+    made = await posted(customer.post("/api/v1/wallet/topups", json={"amount": 20}))
+    return str(made["id"])
+
+
+async def books(admin: httpx.AsyncClient) -> dict[str, list[str]]:
+    """An account and a journal: of the ride that has ended."""
+    account = (await posted(admin.get("/api/v1/books/accounts")))["accounts"][0]["id"]
+    entries = await posted(admin.get(f"/api/v1/books/accounts/{account}/entries"))
+    return {"account_id": [account], "journal_id": [entries["entries"][0]["journal_id"]]}
 
 
 def new_imei() -> str:

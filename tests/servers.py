@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 START_WITHIN_S = 20
@@ -47,9 +47,12 @@ def has_mosquitto() -> bool:
 
 
 @asynccontextmanager
-async def mosquitto(*, accounts: Mapping[str, str] | None = None) -> AsyncIterator[str]:
-    """A private Mosquitto; yields ``mqtt://127.0.0.1:<port>``. ``accounts``: only these may in."""
-    async with _in_thread(mosquitto_here(accounts=accounts)) as url:
+async def mosquitto(
+    *, accounts: Mapping[str, str] | None = None, lines: Sequence[str] = ()
+) -> AsyncIterator[str]:
+    """A private Mosquitto; yields ``mqtt://127.0.0.1:<port>``. ``accounts``: only these may in.
+    ``lines``: more of its configuration."""
+    async with _in_thread(mosquitto_here(accounts=accounts, lines=lines)) as url:
         yield url
 
 
@@ -61,7 +64,9 @@ async def bundled_broker() -> AsyncIterator[str]:
 
 
 @contextmanager
-def mosquitto_here(*, accounts: Mapping[str, str] | None = None) -> Iterator[str]:
+def mosquitto_here(
+    *, accounts: Mapping[str, str] | None = None, lines: Sequence[str] = ()
+) -> Iterator[str]:
     """:func:`mosquitto` for plain code."""
     program = mosquitto_program()
     if program is None:
@@ -72,7 +77,7 @@ def mosquitto_here(*, accounts: Mapping[str, str] | None = None) -> Iterator[str
             yield url
         return
     with tempfile.TemporaryDirectory(prefix="fahrwerk-mosquitto-") as place:
-        process, port = _start_mosquitto(program, Path(place), accounts)
+        process, port = _start_mosquitto(program, Path(place), accounts, lines)
         try:
             yield f"mqtt://127.0.0.1:{port}"
         finally:
@@ -129,9 +134,9 @@ def free_port() -> int:
 
 
 def _start_mosquitto(
-    program: str, place: Path, accounts: Mapping[str, str] | None
+    program: str, place: Path, accounts: Mapping[str, str] | None, lines: Sequence[str] = ()
 ) -> tuple[subprocess.Popen[str], int]:
-    settings = ["persistence false", "set_tcp_nodelay true", "log_dest stderr"]
+    settings = ["persistence false", "set_tcp_nodelay true", "log_dest stderr", *lines]
     if os.getuid() == 0:
         settings.append("user root")  # or it becomes a user who may not read our files
     if accounts:

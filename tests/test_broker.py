@@ -47,6 +47,14 @@ def named(client_id: bytes) -> bytes:
     return len(client_id).to_bytes(2, "big") + client_id
 
 
+def publish(topic: bytes) -> bytes:
+    return b"\x30" + bytes([len(topic) + 4]) + named(topic) + b"{}"
+
+
+def subscribe(topic: bytes) -> bytes:
+    return b"\x82" + bytes([len(topic) + 5]) + b"\x00\x01" + named(topic) + b"\x01"
+
+
 async def talk(port: int, *sent: bytes, length: int = 1) -> bytes:
     """Send, and read ``length`` bytes, or what there is until the broker closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -158,6 +166,35 @@ async def test_nothing_is_retained(port: int) -> None:
     await asyncio.sleep(0.1)
     answer = await talk(port, opening, SUBSCRIBE, PING, length=11)
     assert answer in (ACCEPTED + SUBACK + PONG, ACCEPTED + PONG + SUBACK)
+
+
+VEHICLE = b"sco_0123456789012345678901"
+
+
+@pytest.mark.parametrize(
+    ("packet", "is_own"),
+    [
+        (publish(b"vehicles/" + VEHICLE + b"/telemetry"), True),
+        (publish(b"vehicles/" + VEHICLE[:-1] + b"2/telemetry"), False),
+        (publish(b"vehicles/" + VEHICLE), False),
+        (publish(b"anything"), False),
+        (subscribe(b"vehicles/" + VEHICLE + b"/commands/+"), True),
+        (subscribe(b"vehicles/+/commands/+"), False),
+        (subscribe(b"#"), False),
+    ],
+)
+async def test_a_vehicle_has_its_own_topic_only(port: int, packet: bytes, is_own: bool) -> None:
+    """Topic spoofing: who calls itself a vehicle and touches another's topic is hung up on."""
+    opening = connect_packet(rest=named(VEHICLE))
+    answer = await talk(port, opening, packet, PING, length=11 if packet[0] == 0x82 else 6)
+    assert answer.endswith(PONG) is is_own
+    assert answer.startswith(ACCEPTED)
+
+
+async def test_a_vehicles_last_will_is_its_own_too(port: int) -> None:
+    will = named(b"vehicles/sco_another/status") + named(b"gone")
+    opening = connect_packet(flags=0x06, rest=named(VEHICLE) + will)
+    assert await talk(port, opening, length=4) == b""
 
 
 async def test_there_is_an_end_to_connections(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

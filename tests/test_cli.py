@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("up", "serve", "work", "broker", "migrate", "seed", "sim", "ride", "doctor", "events"),
-    *("audit", "new", "replay", "bench", "version"),
+    *("audit", "books", "new", "replay", "bench", "version"),
 )
 
 

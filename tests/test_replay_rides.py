@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from fahrwerk.identity import contract as identity
 from fahrwerk.kernel import db, jobs
 from fahrwerk.kernel.pump import Pump
+from fahrwerk.payments.contract import ledger
 from fahrwerk.replay import Stuck, Wishes, replay
 from fahrwerk.replay.report import Count
 from tests.test_replay import HEADER, RIDES, recorded_week
@@ -78,11 +80,27 @@ async def test_recorded_rides_are_ridden_rated_and_paid(working: World, tmp_path
     assert first.money.captured_minor == first.money.receipts_minor > 0
     assert list(first.days) == ["2014-05-05"]
     assert json.loads((tmp_path / "report.json").read_text())["rides"]["ridden"] == 200
+    await booked(working, first.money.receipts_minor)
     again = await replay(wished, said.append, transport())
     assert again.differences == []
     assert again.rides == first.rides
     assert again.money == first.money
     assert again.about.requests < first.about.requests / 2, "what is there is not ridden again"
+    await booked(working, first.money.receipts_minor)
+
+
+async def booked(world: World, receipts_minor: int) -> None:
+    """The books hold, and revenue with its tax is what the receipts say: no more, no less."""
+    await world.settle()
+    assert await ledger.proof(world.system()) == []
+    lines = await ledger.trial_balance(world.admin(), None, None)
+    closing = {line.code: line.closing_minor for line in lines}
+    assert -closing.pop("revenue.1900") - closing.pop("vat.1900") == receipts_minor
+    assert closing == {"gateway_clearing": receipts_minor, "receivables": 0}
+    # The rides were ridden in May 2014, so that is when they were sold.
+    then = datetime(2014, 6, 1, tzinfo=UTC)
+    lines = await ledger.trial_balance(world.admin(), None, then)
+    assert {line.code: line.closing_minor for line in lines}["receivables"] == receipts_minor
 
 
 ODD = """\

@@ -7,6 +7,8 @@ from collections import Counter
 import pytest
 
 from fahrwerk import seed
+from fahrwerk.fleet.rules.polygons import sound
+from fahrwerk.fleet.rules.zone_index import Shape
 from fahrwerk.identity.rules import PERMISSIONS, check_password, email_of
 from fahrwerk.kernel.settings import Settings
 from fahrwerk.sim import demo
@@ -47,6 +49,18 @@ def test_a_smaller_fleet_is_a_part_of_the_larger_in_kind(scale: float) -> None:
     types = Counter(each.vehicle_type for each in seed.wanted(scale))
     assert set(types) == {"scooter", "ebike", "car", "van"}
     assert types["scooter"] == max(1, round(300 * scale))
+
+
+def test_rides_can_begin_and_end_where_the_vehicles_stand() -> None:
+    """RNT-47: the operating area holds every street, and no vehicle stands where none may."""
+    rings = {drawn.rules.name: sound([[list(drawn.ring)]]) for drawn in seed.ZONES}
+    area, park = Shape(rings["Berlin"]), Shape(rings["Großer Tiergarten"])
+    south, west, north, east = BOX
+    assert all(area.holds(x, y) for x in (west, east) for y in (south, north))
+    for each in seed.wanted(1.0):
+        assert each.latitude is not None
+        assert each.longitude is not None
+        assert not park.holds(each.longitude, each.latitude)
 
 
 @pytest.mark.parametrize("login", demo.LOGINS, ids=lambda login: login.who)

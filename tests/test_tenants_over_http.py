@@ -30,8 +30,20 @@ NOT_OURS = {
     "code": "chosen by whoever writes it",
     "slug": "an operator's own, and public",
     "key": "half of a public link: tried in its own test",
+    "event_id": "a gateway's id of its own event: tried in tests/payments/test_stripe.py",
+    "public_key": "of the operator's account at a gateway, where it is tried",
+    "operator": "in the public address of an operator's webhooks: only what they signed counts",
+    "micromobility_id": "given out by who registers providers of MDS",
+    "car_share_id": "given out by who registers providers of MDS",
+    "boundary_id": "in a city's own document, looked for in that agency's only",
 }
-PLAIN_IN_PATHS = {"vehicle_type", "gateway", "version", "file"}
+PLAIN_IN_PATHS = {"vehicle_type", "position", "gateway", "version", "file", "mode", "kind"}
+PLAIN_VALUES = {
+    "mode": "car-share",
+    "kind": "policies",
+    "from": "2025-01-01T00:00:00Z",
+    "to": "2025-01-02T00:00:00Z",
+}
 CHOSEN_BY_THE_CALLER = re.compile(r"fleet_(create|change|add)_")
 """What these write into ``qr_code`` and ``imei`` is new, unique within one operator only."""
 
@@ -118,8 +130,9 @@ class Asked(NamedTuple):
                 _put(body, given.spot, value)
         for parameter in map(resolved, self.operation.said["parameters"]):
             if parameter["in"] == "query" and parameter["required"]:
-                query.setdefault(parameter["name"], str(smallest(parameter["schema"])))
-        path = re.sub(r"\{\w+\}", "scooter", path)
+                value = PLAIN_VALUES.get(parameter["name"]) or smallest(parameter["schema"])
+                query.setdefault(parameter["name"], str(value))
+        path = re.sub(r"\{(\w+)\}", lambda m: PLAIN_VALUES.get(m[1], "scooter"), path)
         return await client.request(self.operation.method, path, params=query, json=body)
 
 

@@ -3,8 +3,9 @@
 It is amqtt (MQTT 3.1.1) behind a listener of our own, because amqtt alone accepts packets of any
 size, waits for ever for a client that says or reads nothing, and takes the CONNECT of an MQTT 5
 client that has a user name for garbage instead of refusing it. It asks for no password, hence it
-listens on loopback unless told otherwise; and it keeps nothing: no retained messages, no session
-of a client that is gone. In production a real MQTT 5 broker (Mosquitto, EMQX) takes its place.
+listens on loopback unless told otherwise; whoever calls itself a vehicle speaks and listens under
+its own topic only. And it keeps nothing: no retained messages, no session of a client that is gone.
+In production a real MQTT 5 broker (Mosquitto, EMQX) takes its place.
 
 As a process: ``python -m fahrwerk.broker --port 1883``. Prints ``listening on mqtt://...`` when it
 is ready, ends cleanly on SIGTERM and SIGINT.
@@ -16,6 +17,7 @@ import argparse
 import asyncio
 import errno
 import logging
+import re
 import signal
 import sys
 from contextlib import asynccontextmanager, suppress
@@ -34,7 +36,9 @@ MAX_UNREAD_BYTES = 4 * 1024 * 1024
 CONNECT_WITHIN_S = 10
 CLOSE_WITHIN_S = 2
 
-_CONNECT, _PUBLISH = 0x10, 0x30
+_CONNECT, _PUBLISH, _SUBSCRIBE = 0x10, 0x30, 0x80
+_WILL = 0x04
+_VEHICLE = re.compile(rb"[a-z]+_[0-9A-Za-z]{22}")
 _RETAIN, _WILL_RETAIN = 0x01, 0x20
 _MQTT, _LEVEL_3_1_1 = b"\x00\x04MQTT", 4
 # CONNACK "unacceptable protocol version", written as MQTT 3.1.1 writes it: on this answer a client
@@ -107,8 +111,12 @@ async def _session(
             writer.write(_WRONG_VERSION)
             return
         body[7] &= ~_WILL_RETAIN
+        name, rest = _text(body[10:])
+        own = b"vehicles/" + name + b"/" if _VEHICLE.fullmatch(name) else b""
+        if body[7] & _WILL:
+            _check_own(own, _text(rest)[0])
         await broker.external_connected(
-            _Reader(reader, head + body, int.from_bytes(body[8:10], "big"), broker),
+            _Reader(reader, head + body, int.from_bytes(body[8:10], "big"), broker, own),
             _Writer(writer),
             "default",
         )
@@ -138,13 +146,28 @@ async def _packet(reader: asyncio.StreamReader) -> tuple[bytearray, bytearray]:
     return head, bytearray(await reader.readexactly(length))
 
 
+def _text(data: bytearray) -> tuple[bytes, bytearray]:
+    """A text with its length before it, and what follows."""
+    end = 2 + int.from_bytes(data[:2], "big")
+    return bytes(data[2:end]), data[end:]
+
+
+def _check_own(own: bytes, topic: bytes) -> None:
+    """A vehicle has nothing to do with others' topics: it is hung up on. Empty: not a vehicle."""
+    if own and not topic.startswith(own):
+        _log.warning("hung up on %r: not its topic: %r", own, topic[:100])
+        raise ConnectionResetError("not its own topic")
+
+
 class _Reader(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
     """Hands amqtt what a client sends: whole packets, bounded, and no faster than they go on."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, first: bytearray, keep_alive_s: int, broker: Broker
-    ) -> None:
+        self, reader: asyncio.StreamReader, first: bytearray, keep_alive_s: int, broker: Broker,
+        own: bytes,
+    ) -> None:  # fmt: skip
         super().__init__(reader)
+        self._own = own
         self._left = first
         self._is_broken = False
         self._patience_s = keep_alive_s * 1.5 or None
@@ -168,8 +191,16 @@ class _Reader(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
                 head, body = await _packet(self._reader)
         except TimeoutError:
             raise ConnectionResetError("nothing heard within the keep-alive") from None
+        if head[0] & 0xF0 == _SUBSCRIBE:
+            rest = body[2:]
+            while rest:
+                topic, rest = _text(rest)
+                if topic != self._own + b"zones":
+                    _check_own(self._own and self._own + b"commands/", topic)
+                rest = rest[1:]
         if head[0] & 0xF0 == _PUBLISH:
             head[0] &= ~_RETAIN
+            _check_own(self._own, _text(body)[0])
             while self._is_behind():  # noqa: ASYNC110 (amqtt tells nobody when it has caught up)
                 await asyncio.sleep(0.01)
         return head + body

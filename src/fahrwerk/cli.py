@@ -107,6 +107,12 @@ def _broker(args: argparse.Namespace, _: Settings) -> int:
     return broker.main()
 
 
+def _device(args: argparse.Namespace, _: Settings) -> int:
+    from fahrwerk.device.run import main as be_device
+
+    return be_device(args.arguments)
+
+
 def _migrate(_: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk.app import prepare_database
 
@@ -292,6 +298,13 @@ def _audit(args: argparse.Namespace, settings: Settings) -> int:
         return _run(verify())
 
 
+def _books(args: argparse.Namespace, settings: Settings) -> int:
+    from fahrwerk.books import books
+
+    with _database(settings):
+        return _run(books(_quiet(settings), args.what, args.tenant, print))
+
+
 def _new(args: argparse.Namespace, _: Settings) -> int:
     from fahrwerk import new
 
@@ -414,6 +427,8 @@ def _parse_city(command: Callable[..., argparse.ArgumentParser]) -> None:
     broker = command("broker", _broker, "run the bundled MQTT broker (not for production)")
     broker.add_argument("--host", default="127.0.0.1")
     broker.add_argument("--port", type=int, default=1883)
+    device = command("device", _device, "be a vehicle: the agent for a small Linux board")
+    device.add_argument("arguments", nargs=argparse.REMAINDER, help="see docs/device-agent.md")
     sim = command("sim", _sim, "run simulated vehicles and riders against a platform")
     ride = command("ride", _ride, "take one ride in the terminal, step by step")
     for each in (sim, ride):
@@ -456,6 +471,9 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     audit = command("audit", _audit, "verify that the audit log was not altered")
     audit.add_argument("what", choices=["verify"])
     audit.add_argument("--tenant", help="one operator only")
+    books = command("books", _books, "prove the books; say which journal is wrong")
+    books.add_argument("what", choices=["verify", "catch-up"])
+    books.add_argument("--tenant", help="one operator only")
     new = command("new", _new, "make a new room, or a new device protocol, in this checkout")
     new.add_argument("what", choices=["room", "protocol"])
     new.add_argument("name", help="in small letters: what it is about, or its maker")

@@ -19,13 +19,14 @@ from fahrwerk.fleet.protocols.line import Line
 from fahrwerk.sim import streets
 from fahrwerk.sim.api import Answer, Api, Session
 from fahrwerk.sim.phone import GOOD_CARD, Phone, Seen
-from fahrwerk.sim.rider import NOTHING, Intent
+from fahrwerk.sim.rider import NO_PARKING, NOTHING, Intent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 RADIUS_M = 1_500
 RIDE_S, LOOK_EVERY_S = 14.0, 4.5
+END_WITHIN_S = 300.0
 MAIL_WITHIN_S = 15.0
 TRIES, HUBS_TRIED = 3, 12
 _WIDTH = 50
@@ -240,9 +241,13 @@ async def _end(phone: Phone, rental_id: str, vehicle: Seen, show: Show) -> None:
     place = streets.load_streets().place(vehicle.lat, vehicle.lon)
     intent = msgspec.structs.replace(NOTHING, stars=5, feedback="Great scooter, smooth ride!")
     address = streets.address_near(vehicle.lat, vehicle.lon)
-    answer = await phone.end(rental_id, place, address, intent)
-    if not answer.ok:
-        raise Stopped("The ride was not ended.")
+    until = time.monotonic() + END_WITHIN_S
+    while not (answer := await phone.end(rental_id, place, address, intent)).ok:
+        if answer.code != NO_PARKING or time.monotonic() > until:
+            raise Stopped("The ride was not ended.")
+        # The city's vehicle goes on by itself: it will come to where it may stay.
+        show.fields(note=answer.find("error", "message"))
+        await asyncio.sleep(LOOK_EVERY_S)
     currency = answer.find("currency")
     parts = dict(answer.find("cost_breakdown") or {})
     if parts.get("tax_included"):

@@ -7,20 +7,24 @@ The logins are public (``fahrwerk.sim.demo``): not for an installation that othe
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from fahrwerk.app import grounded
+from fahrwerk.feeds.actions.agencies import issue
+from fahrwerk.feeds.contract import agencies
 from fahrwerk.fleet import contract as fleet
+from fahrwerk.fleet.contract import zones
 from fahrwerk.identity import contract as identity
 from fahrwerk.kernel import ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.pump import Pump
 from fahrwerk.payments import contract as payments
 from fahrwerk.sim import demo
-from fahrwerk.sim.streets import address_near, load_streets
+from fahrwerk.sim.streets import HUBS, address_near, load_streets
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
@@ -44,6 +48,64 @@ OPERATORS = (
         locale="en",
     ),
 )
+
+
+class Drawn(NamedTuple):
+    """A zone of the demo: its rules and one ring, longitude before latitude."""
+
+    rules: zones.ZoneRules
+    ring: tuple[zones.Position, ...]
+
+
+def _around(lat: float, lon: float, metres: float) -> tuple[zones.Position, ...]:
+    """Twelve corners around a place."""
+    north = metres / 111_195
+    east = north / math.cos(math.radians(lat))
+    turns = [2 * math.pi * n / 12 for n in range(12)]
+    return tuple(
+        (round(lon + east * math.cos(t), 6), round(lat + north * math.sin(t), 6)) for t in turns
+    )
+
+
+_SMALL = ["scooter", "ebike"]
+ZONES = (
+    Drawn(
+        zones.ZoneRules(name="Berlin", kind="operating_area"),
+        ((13.260, 52.464), (13.270, 52.450), (13.480, 52.450), (13.500, 52.462), (13.500, 52.556),
+         (13.480, 52.572), (13.300, 52.571), (13.262, 52.560)),
+    ),
+    Drawn(
+        zones.ZoneRules(
+            name="Großer Tiergarten", kind="no_parking", vehicle_types=_SMALL, priority=10
+        ),
+        ((13.3515, 52.5108), (13.3700, 52.5108), (13.3700, 52.5146), (13.3515, 52.5136)),
+    ),
+    Drawn(
+        zones.ZoneRules(
+            name="Alexanderplatz", kind="slow", vehicle_types=_SMALL, speed_limit_kmh=10
+        ),
+        _around(52.5219, 13.4132, 180),
+    ),
+    Drawn(
+        zones.ZoneRules(
+            name="RAW-Gelände", kind="slow", vehicle_types=_SMALL, speed_limit_kmh=6,
+            schedule=[zones.Hours(days=[5, 6], start="20:00", end="06:00")],
+        ),
+        ((13.4515, 52.5068), (13.4555, 52.5070), (13.4555, 52.5083), (13.4515, 52.5081)),
+    ),
+    *(
+        Drawn(
+            zones.ZoneRules(
+                name=f"Mobilitätshub {hub.name}", kind="preferred_parking", vehicle_types=_SMALL,
+                bonus_minor=50,
+            ),
+            _around(hub.lat, hub.lon, 45),
+        )
+        for hub in HUBS[1:5]
+    ),
+    Drawn(zones.ZoneRules(name="Ostkreuz", kind="deployment"), _around(52.5030, 13.4691, 60)),
+)  # fmt: skip
+"""The whole of the demo's city may be ridden and parked in, but for the park."""
 
 
 class NotHere(Exception):
@@ -129,6 +191,8 @@ async def seed(settings: Settings, scale: float = 1.0) -> str:
         for login in demo.LOGINS:
             await _person(login)
         made = await _vehicles(scale)
+        await _zones()
+        await _city()
         # Default tariffs and promotions are laid out by pricing when it hears of the operator.
         await Pump().drain()
     return f"{OPERATORS[0].name}: {len(list(wanted(scale)))} vehicles, {made} of them new"
@@ -179,6 +243,26 @@ async def _vehicles(scale: float) -> int:
 
     await asyncio.gather(*map(add, missing))
     return len(missing)
+
+
+async def _zones() -> None:
+    """Draw those that never were; one that was changed or deleted since stays so."""
+    call = _call_for(demo.TENANT)
+    for drawn in ZONES:
+        zone_id = ids.derived("demo zone", call.tenant, drawn.rules.name, drawn.rules.kind)
+        await zones.create_zone(call, drawn.rules, [[list(drawn.ring)]], zone_id)
+
+
+async def _city() -> None:
+    """A city that reads MDS, with the token everybody knows; revoked once, it stays so."""
+    call = msgspec.structs.replace(_call_for(demo.TENANT), key="seed")
+    wish = agencies.NewAgency(slug=demo.CITY, name="Land Berlin", is_published=True)
+    try:
+        agency = await agencies.add_agency(call, wish)
+    except agencies.AgencySlugTaken:
+        return
+    if not (await agencies.tokens(call, agency.id, 1, 0)).total:
+        await issue(call, agency.id, "Demo", demo.MDS_TOKEN)
 
 
 def wanted(scale: float) -> Iterator[fleet.NewVehicle]:

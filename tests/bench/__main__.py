@@ -11,7 +11,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import uvloop
 
-from tests.bench import booking, lag, memory, page, profile, report, search, unlock
+from tests.bench import (
+    alerts,
+    booking,
+    gbfs,
+    ingest,
+    lag,
+    ledger,
+    live,
+    memory,
+    page,
+    profile,
+    report,
+    search,
+    unlock,
+    zones,
+)
 from tests.bench.city import seed
 from tests.bench.plan import QUICK, Plan
 from tests.bench.stage import durability, stage
@@ -33,6 +48,12 @@ MEASURES: dict[str, Measure] = {
     "booking": booking.measure,
     "unlock": unlock.measure,
     "lag": lag.measure,
+    "ingest": ingest.measure,
+    "live": live.measure,
+    "ledger": ledger.measure,
+    "alerts": alerts.measure,
+    "zones": zones.measure,
+    "gbfs": gbfs.measure,
     "api": memory.api,
     "house": _house,
     "profile": profile.measure,

@@ -129,6 +129,7 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
                 await _pgbench(stage, owner, city, script, plan.bookings, side)
             await clear(stage)
             with stage.worker() as worker:
+                await stage.calm(worker)
                 fixed = await _at_rate(stage, api, worker, city, plan)
     finally:
         await owner.close()
@@ -202,7 +203,8 @@ async def _at_rate(
 ) -> Figure:
     """Open loop with the worker running: what a rider waits when 500 book each second.
 
-    In steady work: two seconds of it are not counted.
+    In steady work: the worker has taken up the fleet (alerts, feeds), and two seconds of bookings
+    are not counted.
     """
     count = min(RIDERS - WARM, round(plan.rate_s * BOOKINGS_PER_S))
     warm = bookings(city, 0, WARM)

@@ -17,13 +17,19 @@ class Floor(msgspec.Struct, frozen=True, kw_only=True):
     words: str
     at_least: float | None = None
     below: float | None = None
+    least: float | None = None
+    """On the measured value."""
 
     def holds(self, measured: float, ratio: float | None) -> bool:
         if self.at_least is not None:
             return ratio is not None and ratio >= self.at_least
+        if self.least is not None:
+            return measured >= self.least
         return self.below is not None and measured < self.below
 
     def __str__(self) -> str:
+        if self.least is not None:
+            return f">= {self.least:,.0f}"
         return f">= {self.at_least:g}" if self.at_least is not None else f"< {self.below:g}"
 
 
@@ -55,9 +61,49 @@ EVENT_LAG_P95_MS = Floor(
 )
 EVENTS_PER_S = 500
 API_RSS_MB = Floor(words="An API process: below 150 MB after a million requests", below=150)
+LEDGER = Floor(
+    words="Ledger postings: at least 0.6 of what pgbench reaches with the same SQL", at_least=0.6
+)
+LEDGER_HOT = Floor(
+    words="One hot account spread over 16 shards: at least 3 times the rate of one row", at_least=3
+)
+
 REQUESTS = 1_000_000
 HOUSE_MB = Floor(
     words="`fahrwerk up`, all processes, with the city running: below 1.5 GB", below=1536
+)
+INGEST = Floor(
+    words="Telemetry: MQTT message to stored row and live state at least 0.5 of what the bare "
+    "client library receives on the same machine",
+    at_least=0.5,
+)
+INGEST_SUSTAINED = Floor(
+    words="Telemetry: 30,000 events per second for a minute with 1,000 vehicles on two cores",
+    least=29_500,
+)
+INGEST_MEMORY_MB = Floor(
+    words="Telemetry: the memory of an ingest worker is bounded under a ten-fold burst", below=500
+)
+
+LIVE_SNAPSHOT_S = Floor(words="Live snapshot of 50,000 vehicles: under 1 s", below=1)
+LIVE_SNAPSHOT_BYTES = Floor(
+    words="Live snapshot of 50,000 vehicles: under 1.2 MB as sent (gzip)", below=1.2
+)
+ALERT_LOOK_S = Floor(words="A look of the alert rules at 50,000 vehicles: under 1 s", below=1)
+LIVE_CHANGE_S = Floor(words="A vehicle's change shows live within 2 s", below=2)
+HISTORY_MS = Floor(
+    words="A year of telemetry of 1,000 vehicles, queried for one vehicle and day: under 50 ms",
+    below=50,
+)
+
+GBFS_COLD_S = Floor(
+    words="GBFS vehicle_status of 50,000 vehicles: under 0.5 s cold, 304 when unchanged", below=0.5
+)
+
+ZONES = 500
+ZONE_US = Floor(words="A zone decision at 500 zones: under 20 us median", below=20)
+ZONE_DISAGREEMENTS = Floor(
+    words="No disagreement with shapely (GEOS) on a million random points", below=1
 )
 
 

@@ -25,6 +25,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = REQUESTS
     minutes: float = 5.0
     """How long ``fahrwerk up`` is watched."""
+    ingest_rounds: int = 5
+    ingest_messages: int = 150_000
+    """Of one round, by the platform and by the bare client library alike."""
+    ingest_s: float = 60.0
+    telemetry_days: int = 365
+    ingest_burst_s: float = 5.0
+    zone_points: int = 1_000_000
+    postings: int = 20_000
+    """Of one round, by the platform and by pgbench alike."""
 
 
 QUICK = Plan(
@@ -35,6 +44,13 @@ QUICK = Plan(
     bookings=3_000,
     rate_s=8.0,
     unlocks=40,
+    telemetry_days=60,
     requests=50_000,
+    ingest_rounds=3,
+    ingest_messages=60_000,
+    ingest_s=15.0,
+    ingest_burst_s=3.0,
+    zone_points=200_000,
+    postings=6_000,
 )
 """For developing: the same figures, less certain."""

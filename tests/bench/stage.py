@@ -39,6 +39,8 @@ UNLIMITED = ",".join(
     f"{name}=1000000000/hour" for name in ("general", "auth", "rental", "booking", "analytics")
 )
 READY_WITHIN_S = 60.0
+CALM_WITHIN_S = 90.0
+CALM_ROUNDS, CALM_US = 4, 300_000
 SERVER = (
     *("-m", "uvicorn", "--no-access-log", "--no-server-header", "--log-level", "warning"),
     *("--timeout-graceful-shutdown", "3"),
@@ -122,6 +124,16 @@ class Stage:
         with self.process("-m", "fahrwerk.cli", "work", **env) as process:
             answering([process], [port], "/metrics")
             yield process
+
+    async def calm(self, worker: subprocess.Popen[bytes]) -> None:
+        """Wait until a worker has taken up 50,000 vehicles it has never seen, and is idle."""
+        until = time.monotonic() + CALM_WITHIN_S
+        quiet = 0
+        while quiet < CALM_ROUNDS and time.monotonic() < until:
+            before = self.cpu_s(worker=[worker])
+            await asyncio.sleep(1)
+            used = spent_us(before, self.cpu_s(worker=[worker]), 1)
+            quiet = quiet + 1 if used["worker"] + used["postgres"] < CALM_US else 0
 
     def cpu_s(
         self,

@@ -7,11 +7,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from fahrwerk.feeds import queries
+from fahrwerk.feeds.queries.settings import changed
+from fahrwerk.fleet import contract as fleet
 from fahrwerk.kernel import ids, settings
+from fahrwerk.kernel.live import hub
 from tests.world import http_app
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tests.world import World
 
 Feed = dict[str, Any]
@@ -25,7 +29,7 @@ def public() -> httpx.AsyncClient:
 
 def out_of_date(world: World) -> None:
     """The time to live of all that this process keeps of the operator is over."""
-    queries.forget(queries.changed(world.tenant))
+    hub.signal(changed(world.tenant))
 
 
 async def feed(world: World, version: str, name: str) -> Feed:
@@ -46,11 +50,12 @@ async def vehicles(world: World) -> list[Feed]:
     return found
 
 
-async def everything(world: World) -> dict[str, Feed]:
-    """Every file that can be reached from the manifest, by its address."""
+async def everything(world: World, *more: str) -> dict[str, Feed]:
+    """Every file that can be reached from the manifest, or from ``more``, by its address."""
     out_of_date(world)
     files: dict[str, Feed] = {}
-    todo = [f"{settings.load().address}/gbfs/{world.operator.slug}/manifest.json"]
+    base = f"{settings.load().address}/gbfs/{world.operator.slug}"
+    todo = [f"{base}/{path}" for path in ("manifest.json", *more)]
     async with public() as client:
         while todo:
             url = todo.pop()
@@ -79,3 +84,15 @@ def fleet_ids(text: str, *vehicle_ids: Any) -> list[str]:
         forms = {str(vehicle_id), vehicle_id.hex, ids.public("sco", vehicle_id)[4:]}
         found += [form for form in forms if form in text]
     return found
+
+
+async def said(
+    world: World, vehicle: fleet.Vehicle, at: datetime, latitude: float, longitude: float,
+    battery: int | None = None, **more: Any,
+) -> None:  # fmt: skip
+    """A gateway reports where the vehicle was."""
+    reading = fleet.Measured(
+        vehicle_id=vehicle.id, time=at, latitude=latitude, longitude=longitude,
+        battery_level=battery, **more,
+    )  # fmt: skip
+    await fleet.report_readings(world.admin(), [reading])

@@ -13,17 +13,24 @@ import pytest
 from gbfs_validator import GBFS
 
 from fahrwerk.feeds import contract as feeds
-from fahrwerk.feeds import jobs, queries
+from fahrwerk.feeds import jobs
+from fahrwerk.feeds.queries import gbfs
+from fahrwerk.feeds.rules import fences
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.kernel import clock, db, doors
+from fahrwerk.fleet.contract import zones
+from fahrwerk.kernel import clock, db, doors, ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Forbidden, Invalid
 from fahrwerk.rentals import contract as rentals
 from tests.feeds import reading, schemas
-from tests.feeds.reading import everything, feed, out_of_date, public, vehicles
-from tests.rentals.riding import alive, book, confirmed, heard, paying_rider
+from tests.feeds.reading import everything, feed, out_of_date, public, said, vehicles
+from tests.rentals.riding import alive, book, confirmed, paying_rider
 from tests.world import World, make_world
 
+DEFAULTS = {
+    "is_public": True, "contact_email": None, "license_url": None, "has_draft": False,
+    "micromobility_id": None, "car_share_id": None,
+}  # fmt: skip
 DISABLED = fleet.VehicleChange(status="maintenance")
 
 
@@ -38,7 +45,7 @@ async def _mixed(world: World) -> dict[str, fleet.Vehicle]:
         "unplaced": await world.vehicle(latitude=None, longitude=None),  # type: ignore[arg-type]
     }
     await fleet.change_vehicle(world.admin(), made["broken"].id, DISABLED)
-    await heard(world, made["scooter"], clock.now(), 52.5211119, 13.4, 79, 10)
+    await said(world, made["scooter"], clock.now(), 52.5211119, 13.4, 79)
     return made
 
 
@@ -71,11 +78,38 @@ class _Read:
         return self.files[url]
 
 
-@pytest.mark.parametrize("version", ["3.0", "2.3"])
+async def _fenced(world: World) -> None:
+    """An operating area with a place of each kind in it."""
+
+    def square(x: float, y: float, size: float) -> zones.Polygons:
+        far_x, far_y = x + size, y + size
+        return [[[(x, y), (far_x, y), (far_x, far_y), (x, far_y), (x, y)]]]
+
+    made: list[tuple[str, float, dict[str, Any]]] = [
+        ("operating_area", 1.0, {}),
+        ("no_go", 0.1, {"priority": 5}),
+        ("no_parking", 0.2, {"vehicle_types": ["scooter"], "valid_until": clock.now() + DAY}),
+        ("preferred_parking", 0.05, {"priority": 9}),
+        ("slow", 0.3, {"speed_limit_kmh": 12}),
+        ("deployment", 0.3, {}),
+    ]
+    for kind, size, more in made:
+        rules = zones.ZoneRules(name=f"Zone <{kind}>", kind=kind, **more)  # type: ignore[arg-type]
+        await zones.create_zone(world.admin(), rules, square(13.0, 52.0, size), ids.new())
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("version", ["3.1-RC3", "3.0", "2.3"])
 async def test_the_validator_from_pypi_finds_no_error(world: World, version: str) -> None:
     """Done when (issue 3): 0 errors, the vehicles' feed being required of us; and it can find."""
     await _mixed(world)
-    files = await everything(world)
+    await _fenced(world)
+    await feeds.change_setting(world.admin(), feeds.SettingChange(has_draft=True))
+    files = await everything(world, *(["3.1-RC3/gbfs.json"] if version == "3.1-RC3" else []))
+    for url, body in files.items():
+        jsonschema_rs.validate(schemas.schema(body["version"], _name_of(url)), body)
     start = next(url for url in files if url.endswith(f"{version}/gbfs.json"))
     report = GBFS(start, freefloating=True, fetcher=_Read(files)).validation()
     errors = {f["file"]: f["languages"] for f in report["files"] if f["hasErrors"]}
@@ -83,9 +117,9 @@ async def test_the_validator_from_pypi_finds_no_error(world: World, version: str
     assert report["summary"]["version"] == {"detected": version, "validated": version}
     seen = {f["file"] for f in report["files"] if f["exists"]}
     assert {f"{name}.json" for name in schemas.DATA[version]} <= seen
-    name = queries.PROTOCOLS[version].VEHICLES
+    name = gbfs.PROTOCOLS[version].VEHICLES
     broken = next(body for url, body in files.items() if url.endswith(f"{version}/{name}.json"))
-    broken["data"]["vehicles" if version == "3.0" else "bikes"][0]["lat"] = "north"
+    broken["data"]["bikes" if version == "2.3" else "vehicles"][0]["lat"] = "north"
     report = GBFS(start, freefloating=True, fetcher=_Read(files)).validation()
     assert report["summary"]["errorsCount"] > 0
 
@@ -159,7 +193,7 @@ async def test_operators_are_strictly_apart(world: World) -> None:
     """I7: nobody's feed has another's vehicle, and the operator is the one in the path, whatever
     header or token a request carries."""
     other = await make_world()
-    assert queries.key_of(world.tenant) != queries.key_of(other.tenant)
+    assert gbfs.key_of(world.tenant) != gbfs.key_of(other.tenant)
     await world.vehicle(latitude=52.1)
     await other.vehicle("car", latitude=48.1)
     for own, stranger in ((world, other), (other, world)):
@@ -214,12 +248,12 @@ async def test_last_updated_is_when_something_changed(
 
     first = {name: await at(name) for name in ("vehicle_status", "vehicle_types")}
     later = time.monotonic() + 61
-    monkeypatch.setattr("fahrwerk.feeds.queries.monotonic", lambda: later)
+    monkeypatch.setattr("fahrwerk.feeds.queries.gbfs.monotonic", lambda: later)
     with clock.moved_to(clock.now() + timedelta(seconds=61), leases=False):
         assert (await at("vehicle_status") - first["vehicle_status"]).total_seconds() >= 60
         assert await at("vehicle_types") == first["vehicle_types"]
     await world.vehicle("car")
-    monkeypatch.setattr("fahrwerk.feeds.queries.monotonic", lambda: later + 61)
+    monkeypatch.setattr("fahrwerk.feeds.queries.gbfs.monotonic", lambda: later + 61)
     with clock.moved_to(clock.now() + timedelta(seconds=122), leases=False):
         assert (await at("vehicle_types") - first["vehicle_types"]).total_seconds() >= 120
 
@@ -244,14 +278,14 @@ async def test_what_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyP
     await world.vehicle()
     out_of_date(world)
     call = system(None, "tests")
-    queries._kept.clear()
-    monkeypatch.setattr(queries, "MOST_KEPT_BYTES", 1_500)
+    gbfs._kept.clear()
+    monkeypatch.setattr(gbfs, "MOST_KEPT_BYTES", 1_500)
     for name in ("gbfs", "gbfs_versions", "system_information", "vehicle_types"):
         await feeds.document(call, world.operator.slug, "3.0", name)
-    assert 0 < sum(len(each.body) for each in queries._kept.values()) <= 1_500
-    monkeypatch.setattr(queries, "MOST_KEPT_BYTES", 10)
+    assert 0 < sum(len(each.body) for each in gbfs._kept.values()) <= 1_500
+    monkeypatch.setattr(gbfs, "MOST_KEPT_BYTES", 10)
     assert (await feeds.document(call, world.operator.slug, "3.0", "system_alerts")).body
-    assert queries._kept == {}
+    assert gbfs._kept == {}
 
 
 async def test_an_operator_switches_its_feeds_off(world: World) -> None:
@@ -281,12 +315,12 @@ async def test_contact_and_terms_are_published(world: World) -> None:
     async with world.client(world.admin()) as client:
         own = {"contact_email": "feeds@op.example", "license_url": "https://op.example/terms"}
         assert (await client.patch("/api/v1/feeds/setting", json=own)).status_code == 200
-        assert (await client.get("/api/v1/feeds/setting")).json() == {"is_public": True, **own}
+        assert (await client.get("/api/v1/feeds/setting")).json() == {**DEFAULTS, **own}
         for version in ("3.0", "2.3"):
             told = await feed(world, version, "system_information")
             assert (told["feed_contact_email"], told["license_url"]) == tuple(own.values())
         back = await client.patch("/api/v1/feeds/setting", json={"license_url": None})
-        assert back.json() == {"is_public": True, **own, "license_url": None}
+        assert back.json() == {**DEFAULTS, **own, "license_url": None}
         wrong = await client.patch("/api/v1/feeds/setting", json={"contact_email": "nobody"})
         assert wrong.status_code == 400
         assert wrong.json()["error"]["details"]["field"] == "contact_email"
@@ -369,3 +403,81 @@ async def test_the_doors_carry_feeds_between_processes(
     monkeypatch.setattr(doors, "runner", "wire")
     assert await vehicles(world) == local
     assert (await jobs.check_operator(world.operator, feeds.Setting())).differences == 0
+
+
+async def test_zones_in_the_order_in_which_they_go_before_each_other(world: World) -> None:
+    """Issue 3, point 8: what is about parking by priority, then operating areas, then speeds; each
+    rule says of parking what holds there, and what holds elsewhere is said once."""
+    await world.vehicle()
+    await world.vehicle("car")
+    await _fenced(world)
+    found = await feed(world, "3.0", "geofencing_zones")
+    features = found["geofencing_zones"]["features"]
+    names = [f["properties"]["name"][1]["text"].removeprefix("Zone ") for f in features]
+    assert names == ["preferred_parking", "no_go", "no_parking", "operating_area", "slow"]
+    rules = {n: f["properties"]["rules"] for n, f in zip(names, features, strict=True)}
+    both = {"vehicle_type_ids": ["car", "scooter"]}
+    assert rules["no_go"] == [both | _allowed(False, False, False)]
+    assert rules["operating_area"] == [both | _allowed(True, True, True)]
+    assert rules["slow"] == [both | _allowed(True, False, True) | {"maximum_speed_kph": 12}]
+    assert found["global_rules"] == [both | _allowed(True, False, True)]
+    assert rules["no_parking"] == [{"vehicle_type_ids": ["scooter"]} | _allowed(True, False, True)]
+    assert "end" in features[2]["properties"]
+    old = await feed(world, "2.3", "geofencing_zones")
+    said = [f["properties"]["rules"][0] for f in old["geofencing_zones"]["features"]]
+    assert [(r["ride_allowed"], r["ride_through_allowed"]) for r in said] == [
+        (True, True), (False, False), (False, True), (True, True), (False, True),
+    ]  # fmt: skip
+
+
+def _allowed(start: bool, end: bool, through: bool) -> dict[str, bool]:
+    return {
+        "ride_start_allowed": start, "ride_end_allowed": end, "ride_through_allowed": through,
+    }  # fmt: skip
+
+
+async def test_without_zones_all_is_allowed(world: World) -> None:
+    await world.vehicle()
+    found = await feed(world, "3.0", "geofencing_zones")
+    assert found["geofencing_zones"]["features"] == []
+    assert found["global_rules"] == [{"vehicle_type_ids": ["scooter"]} | _allowed(True, True, True)]
+
+
+async def test_the_draft_is_published_where_it_is_wanted(world: World) -> None:
+    """3.1-RC3 behind a setting: named by itself only, with the cap as a cap and the area."""
+    await world.vehicle("ebike")
+    await _fenced(world)
+    path = f"/gbfs/{world.operator.slug}/3.1-RC3"
+    async with public() as client:
+        assert (await client.get(f"{path}/gbfs.json")).status_code == 404
+        await feeds.change_setting(world.admin(), feeds.SettingChange(has_draft=True))
+        manifest = (await client.get(f"{path}/manifest.json")).json()
+        assert manifest["data"]["datasets"][0]["area"]["type"] == "MultiPolygon"
+    plan = (await feed(world, "3.1-RC3", "system_pricing_plans"))["plans"][0]
+    assert plan["fare_capping"]["duration"] == 1440
+    assert [(s["start"], s["interval"]) for s in plan["per_min_pricing"]] == [(0, 1)]
+    named = (await feed(world, "3.0", "gbfs_versions"))["versions"]
+    assert [each["version"] for each in named] == ["2.3", "3.0"]
+    named = (await feed(world, "3.1-RC3", "gbfs_versions"))["versions"]
+    assert [each["version"] for each in named] == ["2.3", "3.0", "3.1-RC3"]
+    assert (
+        await jobs.check_operator(world.operator, feeds.Setting(has_draft=True))
+    ).differences == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "start", "end", "on", "off"),
+    [
+        ([1], "08:00", "10:00", [480, 599], [479, 600, 480 + 1440]),
+        ([5], "22:00", "06:00", [4 * 1440 + 1320, 5 * 1440 + 359], [5 * 1440 + 360, 359]),
+        ([7], "23:00", "01:00", [6 * 1440 + 1400, 30], [60, 1440]),
+        ([3], "00:00", "24:00", [2 * 1440, 3 * 1440 - 1], [2 * 1440 - 1, 3 * 1440]),
+    ],
+)
+def test_a_weekly_schedule(
+    days: list[int], start: str, end: str, on: list[int], off: list[int]
+) -> None:
+    hours = [zones.Hours(days=days, start=start, end=end)]
+    assert all(fences.is_on(hours, minute) for minute in on)
+    assert not any(fences.is_on(hours, minute) for minute in off)
+    assert fences.is_on([], 0)

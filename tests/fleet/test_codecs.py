@@ -10,27 +10,14 @@ import pytest
 
 from fahrwerk.fleet.protocols import (
     Answer,
-    Heard,
     Malformed,
-    Order,
     Unsupported,
     omni,
-    teltonika,
     traccar,
 )
-from fahrwerk.fleet.protocols.teltonika import Record, Records, Text
-from fahrwerk.kernel import ids
 from tests.fleet.devices import omni as scooters
-from tests.fleet.devices import teltonika as trackers
 from tests.fleet.devices.traccar import BATCH, BODY, FORWARDED
-
-NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-LATER = NOW + timedelta(seconds=15)
-
-
-def order(operation: str = "unlock", expires_at: datetime = LATER, **args: Any) -> Order:
-    return Order(id=ids.new(), operation=operation, expires_at=expires_at, args=args)
-
+from tests.fleet.orders import LATER, NOW, only, order
 
 # --- Omni
 
@@ -134,25 +121,19 @@ def _talk() -> omni.Conversation:
     return words
 
 
-def _only(heard: Any) -> Heard:
-    [one] = heard
-    assert isinstance(one, Heard)
-    return one
-
-
 def test_omni_unlocks_in_four_steps() -> None:
     """R0 -> R0 with a key -> L0 with it -> result -> thanks; the key is asked for what is left."""
     words, wanted = _talk(), order()
     asked = words.tell(wanted, NOW + timedelta(seconds=3.5))
     assert omni.decode(asked[2:-2]).fields[:2] == ("0", "11")
-    with_key = _only(words.hear(_key(asked), NOW)).reply
+    with_key = only(words.hear(_key(asked), NOW)).reply
     user, number = omni.decode(asked[2:-2]).fields[2:]
     assert omni.decode(with_key[2:-2]).fields == ("55", user, number)
-    done = _only(words.hear(_result(asked), NOW))
+    done = only(words.hear(_result(asked), NOW))
     assert done.answer == Answer(wanted.id, "done")
     assert [r.is_locked for r in done.readings] == [False]
     assert done.reply == b"\xff\xff*SCOS,OM,123456789123456,L0#\n"
-    again = _only(words.hear(_result(asked), NOW))
+    again = only(words.hear(_result(asked), NOW))
     assert (again.answer, again.reply) == (done.answer, done.reply), "it was not thanked in time"
 
 
@@ -161,25 +142,25 @@ def test_omni_a_lock_that_does_not_open(code: str, reason: str) -> None:
     words, wanted = _talk(), order()
     asked = words.tell(wanted, NOW)
     list(words.hear(_key(asked), NOW))
-    failed = _only(words.hear(_result(asked, result=code), NOW))
+    failed = only(words.hear(_result(asked, result=code), NOW))
     assert (failed.answer, failed.readings) == (Answer(wanted.id, "failed", reason), ())
 
 
 def test_omni_a_key_that_comes_too_late_opens_nothing() -> None:
     words = _talk()
     asked = words.tell(order(), NOW)
-    assert _only(words.hear(_key(asked), LATER)).reply == b""
+    assert only(words.hear(_key(asked), LATER)).reply == b""
 
 
 def test_omni_a_key_that_nobody_asked_for_opens_nothing() -> None:
     words = _talk()
     foreign = b"*SCOR,OM,123456789123456,R0,0,55,1234,1497689816#"
-    assert _only(words.hear(foreign, NOW)).reply == b""
+    assert only(words.hear(foreign, NOW)).reply == b""
     asked = words.tell(order(), NOW)
     for wrong in (foreign, _key(asked).replace(b"R0,0", b"R0,1")):
-        assert _only(words.hear(wrong, NOW)).reply == b""
-    assert b"L0,55," in _only(words.hear(_key(asked), NOW)).reply
-    assert _only(words.hear(_key(asked), NOW)).reply == b"", "a key is used once"
+        assert only(words.hear(wrong, NOW)).reply == b""
+    assert b"L0,55," in only(words.hear(_key(asked), NOW)).reply
+    assert only(words.hear(_key(asked), NOW)).reply == b"", "a key is used once"
 
 
 def test_omni_a_result_that_comes_too_late_is_still_told() -> None:
@@ -187,7 +168,7 @@ def test_omni_a_result_that_comes_too_late_is_still_told() -> None:
     words, wanted = _talk(), order()
     asked = words.tell(wanted, NOW)
     list(words.hear(_key(asked), NOW))
-    assert _only(words.hear(_result(asked), LATER + timedelta(seconds=9))).answer == Answer(
+    assert only(words.hear(_result(asked), LATER + timedelta(seconds=9))).answer == Answer(
         wanted.id, "done"
     )
 
@@ -197,7 +178,7 @@ def test_omni_a_result_of_something_else_answers_nothing() -> None:
     asked = words.tell(order(), NOW)
     list(words.hear(_key(asked), NOW))
     other = b"*SCOR,OM,123456789123456,L0,0,1234,1497689816#"
-    heard = _only(words.hear(other, NOW))
+    heard = only(words.hear(other, NOW))
     assert (heard.answer, heard.notices) == (None, ("turned_by_other_means",))
     assert words.is_busy(NOW)
 
@@ -213,9 +194,12 @@ def test_omni_numbers_are_never_used_again() -> None:
 
 def test_omni_alarms_are_told_and_thanked_for() -> None:
     words = _talk()
-    fallen = _only(words.hear(b"*SCOR,OM,123456789123456,W0,2#", NOW))
+    fallen = only(words.hear(b"*SCOR,OM,123456789123456,W0,2#", NOW))
     assert (fallen.notices, fallen.reply[-5:]) == (("fallen",), b",W0#\n")
-    fault = _only(words.hear(b"*SCOR,OM,123456789123456,E0,14#", NOW))
+    assert [each.is_tipped for each in fallen.readings] == [True]
+    lifted = only(words.hear(b"*SCOR,OM,123456789123456,W0,6#", NOW))
+    assert [each.is_tipped for each in lifted.readings] == [False]
+    fault = only(words.hear(b"*SCOR,OM,123456789123456,E0,14#", NOW))
     assert (fault.notices, fault.reply[-5:]) == (("fault_14",), b",E0#\n")
 
 
@@ -230,177 +214,7 @@ def test_omni_one_connection_is_one_device() -> None:
     words = _talk()
     with pytest.raises(Malformed, match="other_imei"):
         list(words.hear(b"*SCOR,OM,999999999999999,H0,0,412,28,80,0#", NOW))
-    assert _only(_talk().hear(b"*SCOS,OM,123456789123456,L0#", NOW)).problem == "not_from_a_device"
-
-
-# --- Teltonika
-
-
-def test_teltonika_crc() -> None:
-    """The check value of CRC-16/ARC."""
-    assert teltonika.crc16(b"123456789") == 0xBB3D
-
-
-def test_teltonika_records_of_each_codec() -> None:
-    first = teltonika.decode(trackers.CODEC_8)
-    assert first == Records(
-        8,
-        (
-            Record(
-                datetime(2019, 6, 10, 10, 4, 46, tzinfo=UTC), 1, 0.0, 0.0, 0, 0, 0, 0, 1,
-                {21: 3, 1: 1, 66: 24079, 241: 24602, 78: 0},
-            ),
-        ),
-    )  # fmt: skip
-    two = teltonika.decode(trackers.CODEC_8_TWO)
-    assert isinstance(two, Records)
-    assert [r.io for r in two.records] == [{1: 0}, {1: 1}]
-    extended = teltonika.decode(trackers.CODEC_8E)
-    assert isinstance(extended, Records)
-    assert extended.records[0].io == {1: 1, 17: 29, 16: 22949000, 11: 893700218, 14: 500686954}
-    sixteen = teltonika.decode(trackers.CODEC_16)
-    assert isinstance(sixteen, Records)
-    assert [r.event for r in sixteen.records] == [11, 11]
-    assert [r.io for r in sixteen.records] == [
-        {1: 0, 3: 0, 11: 39, 66: 22074}, {1: 0, 3: 0, 11: 38, 66: 22074},
-    ]  # fmt: skip
-
-
-def test_teltonika_commands_as_in_the_documentation() -> None:
-    assert teltonika.encode_text(Text(12, 5, "getinfo")) == trackers.GETINFO
-    assert teltonika.encode_text(Text(12, 5, "getio")) == trackers.GETIO
-    command = Text(14, 5, "getver", "352093081452251")
-    assert teltonika.encode_text(command) == trackers.GETVER_14
-    assert teltonika.decode(trackers.GETVER_14) == command
-    answer = teltonika.decode(trackers.GETVER_14_ANSWER)
-    assert isinstance(answer, Text)
-    assert (answer.kind, answer.imei, answer.text[:15]) == (6, "352093081452251", "Ver:03.18.14_04")
-    info = teltonika.decode(trackers.GETINFO_ANSWER)
-    assert isinstance(info, Text)
-    assert info.text.startswith("INI:2019/7/22 7:22 RTC:")
-
-
-def test_teltonika_readings() -> None:
-    [record] = teltonika.decode(trackers.CODEC_8).records  # type: ignore[union-attr]
-    reading = teltonika.reading(record)
-    assert reading.voltage == pytest.approx(24.079)
-    assert reading.signal_strength == -87
-    assert (reading.latitude, reading.speed_kmh, reading.is_locked) == (None, None, None)
-    fixed = msgspec.structs.replace(
-        record, latitude=52.5, longitude=13.4, satellites=9, speed_kmh=17,
-        io={16: 1284310, 113: 86, 179: 1, 21: 9},
-    )  # fmt: skip
-    reading = teltonika.reading(fixed)
-    assert (reading.latitude, reading.longitude, reading.speed_kmh) == (52.5, 13.4, 17)
-    assert (reading.odometer_m, reading.battery_level) == (1284310, 86)
-    assert (reading.is_locked, reading.signal_strength) == (False, None)
-    assert teltonika.reading(msgspec.structs.replace(fixed, io={179: 0})).is_locked is True
-    assert teltonika.reading(msgspec.structs.replace(fixed, io={113: 200})).battery_level is None
-
-
-def _broken(packet: bytes, at: int, byte: int) -> bytes:
-    """With one byte changed, and the CRC made right again."""
-    data = bytearray(packet)
-    data[at] = byte
-    data[-4:] = teltonika.crc16(bytes(data[8:-4])).to_bytes(4)
-    return bytes(data)
-
-
-@pytest.mark.parametrize(
-    ("packet", "reason"),
-    [
-        (trackers.CODEC_8[:-1] + b"\x00", "bad_crc"),
-        (b"\x01" + trackers.CODEC_8[1:], "no_preamble"),
-        (trackers.CODEC_8[:-5] + trackers.CODEC_8[-4:], "bad_length"),
-        (_broken(trackers.CODEC_8, 9, 2), "counts_differ"),
-        (_broken(trackers.CODEC_8, 8, 0x99), "unknown_codec"),
-        (_broken(trackers.CODEC_8, 35, 6), "elements_differ"),
-        (_broken(trackers.CODEC_8, 36, 200), "too_short"),
-        (_broken(trackers.CODEC_8, 10, 0xFF), "out_of_range"),
-        (_broken(trackers.CODEC_8, 19, 0x7F), "out_of_range"),
-        (_broken(trackers.GETINFO, 10, 0x07), "unknown_kind"),
-    ],
-)
-def test_teltonika_packets_that_are_wrong(packet: bytes, reason: str) -> None:
-    with pytest.raises(Malformed) as error:
-        teltonika.decode(packet)
-    assert error.value.reason == reason
-
-
-def _tracked(codec: int = 12) -> teltonika.Conversation:
-    words = teltonika.Conversation(codec)
-    hello = _only(words.hear(trackers.LOGIN, NOW))
-    assert (hello.imei, hello.reply) == (trackers.IMEI, b"\x01")
-    return words
-
-
-def test_teltonika_acknowledges_by_number_and_not_what_is_broken() -> None:
-    words = _tracked()
-    assert _only(words.hear(trackers.CODEC_8_TWO, NOW)).reply == b"\x00\x00\x00\x02"
-    broken = trackers.CODEC_8_TWO[:-1] + b"\x00"
-    first, second = words.hear(broken + trackers.CODEC_8, NOW)
-    assert (first.problem, first.reply, first.readings) == ("bad_crc", b"", ())
-    assert second.reply == b"\x00\x00\x00\x01"
-    assert _only(words.hear(b"\xff" + trackers.CODEC_8, NOW)).problem is None, "a ping of the line"
-
-
-def _says(text: str) -> bytes:
-    return teltonika.encode_text(Text(12, 6, text))
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("DOUT1:1 Timeout:INFINITY", ("done", None)),
-        ("DOUT1:ON Timeout:INFINITY DOUT2:IGNORED", ("done", None)),
-        ("DOUT1:0 Timeout:INFINITY", ("failed", "unexpected_answer")),
-        (
-            "DOUT1:1 Timeout:INFINITY Speed is above threshold, queued",
-            ("failed", "unexpected_answer"),
-        ),
-        ("DOUT1 Is disabled from CFG", ("failed", "unexpected_answer")),
-    ],
-)
-def test_teltonika_believes_only_what_names_the_output(text: str, answer: tuple[Any, Any]) -> None:
-    words, wanted = _tracked(), order()
-    assert teltonika.decode(words.tell(wanted, NOW)) == Text(12, 5, "setdigout 1")
-    heard = _only(words.hear(_says(text), NOW))
-    assert heard.answer == Answer(wanted.id, *answer)
-
-
-def test_teltonika_a_late_answer_is_not_taken_for_the_next_order() -> None:
-    words, unlock, lock = _tracked(), order("unlock"), order("lock", LATER + timedelta(seconds=15))
-    words.tell(unlock, NOW)
-    words.tell(lock, LATER)
-    assert _only(words.hear(_says("DOUT1:1 Timeout:INFINITY"), LATER)).answer is None
-    assert words.is_busy(LATER)
-    done = _only(words.hear(_says("DOUT1:0 Timeout:INFINITY"), LATER))
-    assert done.answer == Answer(lock.id, "done")
-
-
-def test_teltonika_a_late_answer_is_told_when_nothing_came_between() -> None:
-    words, wanted = _tracked(), order()
-    words.tell(wanted, NOW)
-    late = _only(words.hear(_says("DOUT1:1 Timeout:INFINITY"), LATER + timedelta(seconds=9)))
-    assert late.answer == Answer(wanted.id, "done")
-    assert _only(words.hear(_says("DOUT1:1 Timeout:INFINITY"), LATER)).answer is None
-
-
-def test_teltonika_codec_14_names_the_device() -> None:
-    words, wanted = _tracked(14), order()
-    told = teltonika.decode(words.tell(wanted, NOW))
-    assert told == Text(14, 5, "setdigout 1", trackers.IMEI)
-    refusal = teltonika.encode_text(Text(14, 0x11, "", trackers.IMEI))
-    assert _only(words.hear(refusal, NOW)).answer == Answer(wanted.id, "refused", "wrong_imei")
-    other = teltonika.encode_text(Text(14, 6, "DOUT1:1", "352093081452251"))
-    with pytest.raises(Malformed, match="other_imei"):
-        list(words.hear(other, NOW))
-
-
-@pytest.mark.parametrize("login", [b"\x00\x0f35630704244101x", b"\x00\x10", b"\x7f\xff", b"\0\0"])
-def test_teltonika_logins_that_are_none(login: bytes) -> None:
-    with pytest.raises(Malformed, match="bad_imei"):
-        list(teltonika.Conversation().hear(login, NOW))
+    assert only(_talk().hear(b"*SCOS,OM,123456789123456,L0#", NOW)).problem == "not_from_a_device"
 
 
 # --- Traccar

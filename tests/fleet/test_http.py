@@ -210,7 +210,7 @@ async def test_a_csv_file_is_looked_at_then_imported(world: World) -> None:
         looked = await staff.post("/api/v1/vehicles/import", content=text.encode())
         assert looked.status_code == 200, looked.text
         assert looked.json() == {
-            "rows": 2, "valid": 2, "created": 0, "problem_count": 0, "problems": [],
+            "rows": 2, "valid": 2, "created": 0, "updated": 0, "problem_count": 0, "problems": [],
             "dry_run": True,
         }  # fmt: skip
         done = await staff.post("/api/v1/vehicles/import?dry_run=false", content=text.encode())

@@ -601,8 +601,8 @@ def test_the_worked_example_is_right(alg: wire.Algorithm) -> None:
         )
         ours = wire.PlatformKey(alg, platform, bytes.fromhex(keys["vehicle_public"]))
         theirs = wire.VehicleKey(alg, vehicle, bytes.fromhex(keys["platform_public"]))
-        assert wire._public(platform) == theirs.checks_with
-        assert wire._public(vehicle) == ours.checks_with
+        assert wire.public_of(platform) == theirs.checks_with
+        assert wire.public_of(vehicle) == ours.checks_with
 
     command = from_specification(f"Command, {alg}:").encode()
     cmd = wire.verify_command(command, theirs, "sco_3kdQ9x7Lw2", 1_796_040_001_000, 41)

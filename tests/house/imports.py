@@ -124,6 +124,31 @@ def city_and_broker_are_outsiders(house: House) -> Iterator[str]:
 
 @rule(
     good={
+        "src/fahrwerk/device/agent.py": (
+            "from fahrwerk.device import pins\n"
+            "from fahrwerk.fleet.protocols.line import Line\n"
+            "from fahrwerk.kernel import clock\n"
+        ),
+    },
+    bad={
+        "src/fahrwerk/device/agent.py": "from fahrwerk.fleet import contract\n",
+        "src/fahrwerk/device/gnss.py": "from fahrwerk.kernel import geo\n",
+        "src/fahrwerk/device/run.py": "from fahrwerk.sim.vehicle import SimVehicle\n",
+    },
+)
+def the_agent_carries_nothing_of_the_platform(house: House) -> Iterator[str]:
+    """What runs on a vehicle's small board has the vehicles' language (fleet.protocols) and the
+    clock of the platform, and nothing else of it: memory, and what a thief can read."""
+    carried = ("fahrwerk.device", "fahrwerk.fleet.protocols", "fahrwerk.kernel.clock")
+    for source in house.platform:
+        if is_in(source.module, ("fahrwerk.device",)):
+            for line, name in source.imports:
+                if is_in(name, ("fahrwerk",)) and not is_in(name, carried):
+                    yield source.at(line, f"the agent imports {name}")
+
+
+@rule(
+    good={
         "src/fahrwerk/kernel/db.py": "import asyncpg\nfrom asyncpg import exceptions\n",
         "src/fahrwerk/kernel/outside.py": "import httpx\n",
         "src/fahrwerk/rentals/http.py": "from litestar import get\n",

@@ -14,12 +14,14 @@ import msgspec
 
 from fahrwerk import cli
 from fahrwerk.fleet.actions import holds
+from fahrwerk.fleet.link import ingest
 from fahrwerk.kernel import db, ids, pump
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
 from fahrwerk.payments.gateways.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from fahrwerk.fleet.link.tap import Tap, Told
     from fahrwerk.kernel.call import Call
     from fahrwerk.payments.gateways import Authorisation, Outcome
 
@@ -64,8 +66,19 @@ def endless_holds() -> None:
         setattr(holds, name, sql.replace(expiry, f"{expiry} + interval '100 years'"))
 
 
+def thanks_too_early() -> None:
+    """Readings are acknowledged when they are heard, before they are stored."""
+    hear = ingest.Ingest._hear
+
+    def and_thank(self: ingest.Ingest, tap: Tap, told: Told) -> None:
+        hear(self, tap, told)
+        tap.acknowledge([told])
+
+    ingest.Ingest._hear = and_thank  # type: ignore[method-assign]
+
+
 MISTAKES: dict[str, Callable[[], None]] = {
-    each.__name__: each for each in (fresh_keys, two_commits, endless_holds)
+    each.__name__: each for each in (fresh_keys, two_commits, endless_holds, thanks_too_early)
 }
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,7 +64,9 @@ class Death(NamedTuple):
 class Broker:
     """Mosquitto (or the bundled broker) on a port of its own, to be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lines: Sequence[str] = ("persistence false",)) -> None:
+        self.lines = lines
+        """Of Mosquitto's configuration."""
         self.port = free_port()
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._folder = folder
@@ -79,8 +81,8 @@ class Broker:
             conf = self._folder / "mosquitto.conf"
             user = "user root\n" if os.getuid() == 0 else ""
             conf.write_text(
-                f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-                f"set_tcp_nodelay true\n{user}"
+                f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
+                f"set_tcp_nodelay true\n{user}" + "".join(f"{line}\n" for line in self.lines)
             )
             command = [program, "-c", str(conf)]
         with open(self._folder / "broker.log", "ab") as log:
@@ -240,11 +242,12 @@ async def platform(
     serve: dict[str, str] | None = None,
     work: dict[str, str] | None = None,
     program: tuple[str, ...] = FAHRWERK,
+    broker: Broker | None = None,
 ) -> AsyncIterator[Platform]:
     """A running platform with an empty database; ``serve`` and ``work``: extra environment."""
     name = f"journey_{ids.new().hex[-12:]}"
     await new_database(server, name)
-    running = Platform(server, name, Broker(data), data)
+    running = Platform(server, name, broker or Broker(data), data)
     running.program = program
     running.always("serve", **(serve or {}))
     running.always("work", **(work or {}))

@@ -12,7 +12,7 @@ import sys
 from uuid import UUID
 
 from fahrwerk import app
-from fahrwerk.kernel import db
+from fahrwerk.kernel import crypto, db
 from fahrwerk.kernel.call import Call, system
 from fahrwerk.payments import contract
 from fahrwerk.payments.actions._work import drive
@@ -20,6 +20,7 @@ from fahrwerk.payments.actions._work import drive
 
 async def main(dsn: str, tenant: UUID, rider: UUID, payment: UUID, what: str) -> None:
     app.load_rooms()
+    crypto.set_signing_secret("tests")
     await db.open_database(dsn, 4)
     if what == "authorize":
         call = Call(tenant=tenant, user=rider, roles=frozenset({"customer"}))

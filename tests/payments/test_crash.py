@@ -11,41 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fahrwerk.kernel import clock, crash
+from fahrwerk.kernel import clock
 from fahrwerk.payments import contract
+from tests.payments.killer import KilledError
 from tests.payments.till import HOLD, Till, open_till
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tests.payments.killer import Killer
     from tests.world import World
 
 PHASES = pytest.mark.parametrize("phase", ["after_intent", "after_call", "after_result"])
 LATER = (16.0, 40.0, 80.0)
-
-
-class KilledError(BaseException):
-    """Nothing catches this, as nothing catches SIGKILL."""
-
-
-class Killer:
-    """Kills at one point, once."""
-
-    def __init__(self) -> None:
-        self.at: str | None = None
-
-    def point(self, name: str) -> None:
-        if name == self.at:
-            self.at = None
-            raise KilledError(name)
-
-
-@pytest.fixture
-def killer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Killer]:
-    found = Killer()
-    monkeypatch.setattr(crash, "point", found.point)
-    yield found
-    assert found.at is None, f"{found.at} was never passed"
 
 
 @PHASES
@@ -116,7 +92,7 @@ async def test_capture(world: World, killer: Killer, phase: str) -> None:
     payment = await till.work(*LATER)
     assert (payment.state, payment.captured_minor) == ("completed", 525)
     assert await till.operations() == [("authorize", "done", HOLD), ("capture", "done", 525)]
-    assert await till.told() == ["PaymentAuthorized", "PaymentCompleted"]
+    assert await till.told() == ["PaymentAuthorized", "payment.captured", "PaymentCompleted"]
     await till.at_rest()
 
 

@@ -130,7 +130,7 @@ async def test_capture(world: World, mode: str) -> None:
     payment = await till.work(0, *LATER)
     assert (payment.state, payment.captured_minor) == ("completed", 525)
     assert await till.operations() == [("authorize", "done", HOLD), ("capture", "done", 525)]
-    assert await till.told() == ["PaymentAuthorized", "PaymentCompleted"]
+    assert await till.told() == ["PaymentAuthorized", "payment.captured", "PaymentCompleted"]
     await till.at_rest()
 
 

@@ -30,7 +30,7 @@ async def test_hold_ride_capture(world: World) -> None:
     assert (paid.state, paid.captured_minor) == ("completed", 525)
     assert paid.transaction_id is not None
     assert paid.transaction_id.startswith("txn_")
-    assert await till.told() == ["PaymentAuthorized", "PaymentCompleted"]
+    assert await till.told() == ["PaymentAuthorized", "payment.captured", "PaymentCompleted"]
     assert await till.operations() == [("authorize", "done", HOLD), ("capture", "done", 525)]
     await till.at_rest()
 
@@ -45,7 +45,9 @@ async def test_events_say_what_the_contract_says(world: World) -> None:
         "payments", world.system(),
         "SELECT data FROM kernel.event WHERE stream = $1 ORDER BY version", f"payment:{till.id}",
     )  # fmt: skip
-    authorized, completed = (row["data"] for row in rows)
+    authorized, captured, completed = (row["data"] for row in rows)
+    assert (captured["payment_id"], captured["amount"]) == (str(till.id), 525)
+    assert (captured["gateway"], captured["currency"]) == ("sandbox", "EUR")
     assert authorized["booking_id"] == completed["booking_id"] == str(till.rental)
     assert (authorized["amount"], authorized["currency"]) == (HOLD, "EUR")
     assert authorized["gateway"] == "sandbox"
@@ -102,7 +104,9 @@ async def test_a_ride_beyond_the_hold_is_charged_in_two_parts(world: World) -> N
         ("authorize", "done", HOLD), ("capture", "done", HOLD),
         ("authorize", "done", 1_750), ("capture", "done", 1_750),
     ]  # fmt: skip
-    assert await till.told() == ["PaymentAuthorized", "PaymentCompleted"]
+    assert await till.told() == [
+        "PaymentAuthorized", "payment.captured", "payment.captured", "PaymentCompleted",
+    ]  # fmt: skip
     await till.at_rest()
 
 

@@ -143,6 +143,20 @@ def test_sums_add_up_in_whole_minor_units(tariff: Terms, duration_s: int) -> Non
     assert rating.tax_minor <= rating.total_minor
 
 
+@given(any_terms, any_duration, st.integers(0, 5_000))
+def test_a_parking_bonus_lowers_the_price_and_the_tax(
+    tariff: Terms, duration_s: int, bonus: int
+) -> None:
+    """FLT-30: after the promotion, never below nothing, and the sums still add up."""
+    plain, rating = rules.rate(tariff, duration_s), rules.rate(tariff, duration_s, bonus)
+    net = rating.base_fee_minor + rating.time_cost_minor + rating.promo_discount_minor
+    assert rating.parking_bonus_minor == -min(bonus, net)
+    added = 0 if rating.tax_included else rating.tax_minor
+    assert rating.total_minor == net + rating.parking_bonus_minor + added
+    assert 0 <= rating.total_minor <= plain.total_minor
+    assert rating.tax_minor <= plain.tax_minor
+
+
 @given(any_terms, any_duration)
 def test_no_day_costs_more_than_its_cap(tariff: Terms, duration_s: int) -> None:
     rating = rules.rate(tariff, duration_s)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fahrwerk.fleet.actions import command_acknowledged, telemetry
+from fahrwerk.fleet.actions import command_acknowledged, intake
 from fahrwerk.fleet.contract import Measured
 from fahrwerk.kernel import clock, db, ids
 from fahrwerk.rentals import contract
@@ -113,8 +113,8 @@ async def heard(
         battery_level=battery,
         odometer_m=odometer_m,
     )
-    await telemetry._open_days({at.date()})
-    await telemetry._record(world.system("fleet"), [reading])
+    with clock.moved_to(at):
+        await intake.keep(world.system("fleet"), intake.measured([reading]))
 
 
 _EVENTS = "SELECT name, version, data FROM kernel.event WHERE stream = $1 ORDER BY version"

@@ -238,6 +238,9 @@ async def test_the_end_is_told_to_everyone_with_the_state(world: World) -> None:
         "end_latitude": 52.515,
         "end_longitude": 13.399,
         "is_recorded": False,
+        "tax_minor": 57,
+        "tax_rate_bp": 1900,
+        "secured_by": "payment",
     }
     assert (ended.stars, ended.feedback) == (4, "fine")
     assert (await fleet.vehicle(world.admin(), vehicle.id)).status == "available"

@@ -238,6 +238,39 @@ async def test_ending_is_tried_until_the_platform_is_back(somebody: Somebody) ->
     assert len(ends) == 8
 
 
+NEAR = {"latitude": PLACE["lat"] + 0.01, "longitude": PLACE["lon"], "distance_meters": 1_112}
+NOT_HERE = refusal(422, "PARKING_NOT_ALLOWED", nearest=NEAR)
+
+
+async def test_who_may_not_park_here_goes_on_to_where_he_may(somebody: Somebody) -> None:
+    """RNT-47: the rider goes to the nearest place the platform names, and ends the ride there."""
+    somebody.desk.first("POST /api/v1/rentals/*/end", NOT_HERE)
+    assert await somebody.go() == "ridden"
+    scooter = somebody.street.scooter
+    assert scooter.driven[-1] == [(NEAR["latitude"], NEAR["longitude"])]
+    sent = somebody.desk.body("POST /api/v1/rentals/*/end")["end_location"]
+    assert sent["latitude"] == pytest.approx(NEAR["latitude"], abs=1e-4)
+
+
+async def test_who_may_park_nowhere_gives_up_after_some_places(somebody: Somebody) -> None:
+    """The ride stays open, and is looked after before the next trip."""
+    somebody.desk.first("POST /api/v1/rentals/*/end", *[NOT_HERE] * 20)
+    assert await somebody.go() == "not_ended"
+    assert somebody.desk.count("POST /api/v1/rentals/*/end") == riders.MOST_MOVES + 1
+
+
+async def test_an_open_ride_of_an_earlier_life_is_taken_to_where_it_may_end(
+    somebody: Somebody,
+) -> None:
+    somebody.desk.unfinished = [{"id": "rent_3", "status": "in_progress"}]
+    ride = {"id": "rent_3", "vehicle": {"id": "sco_1", "type": "scooter"}}
+    somebody.desk.first("GET /api/v1/rentals/*", (200, ride))
+    somebody.desk.first("POST /api/v1/rentals/*/end", NOT_HERE)
+    assert await somebody.rider.tidy_up() == 1
+    assert somebody.street.scooter.latitude == NEAR["latitude"]
+    assert somebody.desk.count("POST /api/v1/rentals/*/end") == 2
+
+
 async def test_a_platform_that_stays_away_is_said(somebody: Somebody) -> None:
     gone = httpx.ConnectError("gone")
     somebody.desk.first("GET /vehicles/search", *[gone] * 3)

@@ -172,6 +172,37 @@ async def test_late_strange_and_broken_commands(mosquitto: str) -> None:
         assert not vehicle.is_lit
 
 
+async def test_it_can_do_all_that_there_is(mosquitto: str) -> None:
+    """Capabilities: said when it comes online, and obeyed; what it lacks is refused."""
+    async with street(mosquitto) as (vehicle, platform):
+        await platform.obeyed("top_case")
+        await platform.obeyed("battery_cover")
+        assert vehicle.openings == ["top_case", "battery_cover"]
+        await platform.obeyed("speed_limit", args={"kmh": 12})
+        platform.tell("speed_limit", args={"kmh": 0})
+        await platform.refused("malformed")
+        assert vehicle.limit_kmh == 12
+        vehicle.lose_network(0.1)
+        said = await platform.status("online")
+        assert set(said.capabilities or ()) == vehicle.capabilities
+        assert said.firmware
+    async with street(mosquitto, capabilities=["unlock", "lock"]) as (_, platform):
+        platform.tell("speed_limit", args={"kmh": 12})
+        await platform.refused("unsupported")
+
+
+async def test_it_goes_no_faster_than_it_may(mosquitto: str) -> None:
+    """FLT-29: a limit that comes on the way slows it down."""
+    async with street(mosquitto, riding_interval_s=0.1) as (vehicle, platform):
+        await platform.obeyed("unlock")
+        east = (vehicle.latitude, vehicle.longitude + 1.0)
+        driving = asyncio.create_task(vehicle.drive_to([east], speed_kmh=200))
+        await platform.reading(speed_kmh=200.0)
+        await platform.obeyed("speed_limit", args={"kmh": 20})
+        await platform.reading(speed_kmh=20.0)
+        driving.cancel()
+
+
 @needs_mqtt_5
 async def test_mqtt_5_answers_where_it_is_asked_to(mosquitto: str) -> None:
     async with street(mosquitto) as (vehicle, platform):

@@ -1,6 +1,8 @@
-"""What feeds tells. The stream is ``feeds:<tenant uuid>``."""
+"""What feeds tells. Streams are ``feeds:<tenant uuid>`` and ``agency:<uuid>``."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 import msgspec
 
@@ -13,3 +15,19 @@ class FeedsChanged(msgspec.Struct, frozen=True):
 
     fields: list[str]
     is_public: bool
+
+
+@event("agency.added", topic="feeds")
+class AgencyAdded(msgspec.Struct, frozen=True):
+    """An operator reports to an agency from now on; stream ``agency:<uuid>``."""
+
+    agency_id: UUID
+    slug: str
+
+
+@event("agency.changed", topic="feeds")
+class AgencyChanged(msgspec.Struct, frozen=True):
+    """What an agency may know, or where its policies are read, has changed: ``fields``."""
+
+    agency_id: UUID
+    fields: list[str]

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 import msgspec
 from prometheus_client import Gauge
 
-from fahrwerk.feeds import queries, rules
+from fahrwerk.feeds import rules
+from fahrwerk.feeds.actions import policies, push, tell, trips
 from fahrwerk.feeds.contract import Check
+from fahrwerk.feeds.protocols import DRAFT
+from fahrwerk.feeds.queries import gbfs
+from fahrwerk.feeds.queries.settings import setting_of
+from fahrwerk.feeds.rules import mds
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.kernel import clock, db
 from fahrwerk.kernel.call import system
-from fahrwerk.kernel.jobs import cron
+from fahrwerk.kernel.jobs import cron, every
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
@@ -22,6 +27,12 @@ if TYPE_CHECKING:
 differences = Gauge(
     "fahrwerk_feed_differences", "Vehicles that a feed shows wrongly", ["operator", "kind"]
 )
+mds_differences = Gauge(
+    "fahrwerk_mds_differences",
+    "Vehicles that an agency believes in another state than they are in",
+    ["operator", "agency", "kind"],
+)
+MDS_KINDS = ("missing", "strange", "wrong")
 KINDS = ("missing", "doubled", "in_use", "strange", "wrong")
 
 _KEEP = """
@@ -42,9 +53,10 @@ async def check_feeds() -> None:
     """Compare each operator's feeds with its vehicles, and publish what was found."""
     for operator in await tenancy.operators(system(None, "feeds")):
         call = system(operator.id, "feeds", slug=operator.slug)
-        what = await queries.setting_of(call)
+        what = await setting_of(call)
         if what.is_public:
             await check_operator(operator, what)
+        await check_agencies(operator)
 
 
 async def check_operator(operator: tenancy.Operator, what: Setting) -> Check:
@@ -54,17 +66,80 @@ async def check_operator(operator: tenancy.Operator, what: Setting) -> Check:
     at = clock.now()
     before = await fleet.standings(call)
     bodies = [
-        (protocol, (await queries.read(operator, what, version, protocol.VEHICLES)).body)
-        for version, protocol in reversed(queries.PROTOCOLS.items())
+        (protocol, (await gbfs.read(operator, what, version, protocol.VEHICLES)).body)
+        for version, protocol in reversed(gbfs.PROTOCOLS.items())
+        if version != DRAFT or what.has_draft
     ]
     after = await fleet.standings(call)
 
     def compare() -> Check:
         versions = [protocol.vehicles_in(body) for protocol, body in bodies]
-        return rules.compared(at, queries.key_of(operator.id), before, after, versions)
+        return rules.compared(at, gbfs.key_of(operator.id), before, after, versions)
 
     found = await asyncio.to_thread(compare)
     await db.run("feeds", call, _KEEP, *msgspec.structs.astuple(found))
     for kind in KINDS:
         differences.labels(operator.slug, kind).set(getattr(found, kind))
     return found
+
+
+_SHOWN = """
+SELECT v.id, t.state, v.version > coalesce(t.version, 0) AS is_waiting
+FROM feeds.vehicle v
+LEFT JOIN feeds.told_vehicle t ON t.tenant_id = v.tenant_id AND t.agency_id = $1
+                              AND t.vehicle_id = v.id
+WHERE v.tenant_id = kernel.tenant()
+"""
+_KEEP_MDS = """
+INSERT INTO feeds.mds_check (agency_id, checked_at, vehicles, shown, missing, strange, wrong,
+                             waiting)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (tenant_id, agency_id) DO UPDATE SET
+    checked_at = excluded.checked_at, vehicles = excluded.vehicles, shown = excluded.shown,
+    missing = excluded.missing, strange = excluded.strange, wrong = excluded.wrong,
+    waiting = excluded.waiting
+"""
+
+
+async def check_agencies(operator: tenancy.Operator) -> None:
+    """Compare what each of an operator's agencies believes with its vehicles, and keep it."""
+    call = system(operator.id, "feeds", slug=operator.slug)
+    for agency in await tell.agencies_to_tell(call):
+        at = clock.now()
+        before = await fleet.standings(call)
+        shown = db.shaped(mds.Shown, await db.run("feeds", call, _SHOWN, agency.id))
+        after = await fleet.standings(call)
+        found = mds.compared(before, after, shown, agency.boundary is not None)
+        await db.run("feeds", call, _KEEP_MDS, agency.id, at, *msgspec.structs.astuple(found))
+        for kind in MDS_KINDS:
+            mds_differences.labels(operator.slug, str(agency.id), kind).set(getattr(found, kind))
+
+
+@every(5, wake="feeds.vehicle")
+async def tell_vehicles() -> bool:
+    """Tell agencies what happened to vehicles."""
+    return await tell.tell_vehicles()
+
+
+@every(5, wake="feeds.trip")
+async def tell_trips() -> bool:
+    """Tell agencies of trips that are over."""
+    return await trips.tell_trips()
+
+
+@every(10, wake="feeds.subscription")
+async def push_to_agencies() -> bool:
+    """Push to the agencies that have servers of their own."""
+    return await push.push_due()
+
+
+@every(30, wake="feeds.agency")
+async def read_policies() -> bool:
+    """Read in what agencies publish."""
+    return await policies.read_due_agencies()
+
+
+@cron("17 * * * *")
+async def enforce_policies() -> None:
+    """Policies begin, end and supersede others with time alone."""
+    await policies.enforce_anew()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fahrwerk.fleet.actions.alerts import forget_place
 from fahrwerk.fleet.actions.holds import release_within
 from fahrwerk.fleet.actions.returns import count_ride, return_vehicle
+from fahrwerk.fleet.actions.rides import check_service, note_cancelled, note_ride
+from fahrwerk.fleet.events import VehicleMoved
 from fahrwerk.kernel import geo
 from fahrwerk.kernel.events import on
 from fahrwerk.rentals.events import RentalCancelled, RentalEnded
@@ -18,14 +21,18 @@ if TYPE_CHECKING:
 
 @on(RentalEnded)
 async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
-    """The vehicle is free and locked again; usage grows by this ride (FLT-41)."""
+    """The vehicle is free and locked again; usage grows by this ride (FLT-41), and then it is
+    checked whether service is due (FLT-35)."""
     end = None
     if event.end_latitude is not None and event.end_longitude is not None:
         end = (event.end_latitude, event.end_longitude)
     if end is not None and not geo.on_globe(*end):
         end = None
+    await note_ride(tx, event)
     await return_vehicle(tx, call, event.vehicle_id, event.booking_id, end)
+    await forget_place(tx, event.vehicle_id)
     await count_ride(tx, event.vehicle_id, event.distance_m, event.duration_s, event.total_minor)
+    await check_service(tx, call, event)
 
 
 @on(RentalCancelled)
@@ -35,5 +42,13 @@ async def on_rental_cancelled(tx: Tx, call: Call, event: RentalCancelled, fact: 
     It may have opened in the same moment: then it is in use for a ride that rentals does not know,
     and is taken back and locked like after a ride.
     """
+    await note_cancelled(tx, event, fact.at)
     await release_within(tx, call, event.vehicle_id, event.booking_id, event.reason)
     await return_vehicle(tx, call, event.vehicle_id, event.booking_id, None)
+    await forget_place(tx, event.vehicle_id)
+
+
+@on(VehicleMoved)
+async def on_vehicle_moved(tx: Tx, call: Call, event: VehicleMoved, fact: Fact) -> None:
+    """Staff put it there: it did not move by itself."""
+    await forget_place(tx, event.vehicle_id)

@@ -243,6 +243,15 @@ async def contact(call: Call, person_id: UUID) -> Contact | None:
 
 
 @query
+async def holders(call: Call, roles: list[str]) -> list[UUID]:
+    """Active people with an e-mail address who have any of these roles; at most 200.
+
+    For the house itself, to tell staff something (permission ``identity.person.read``).
+    """
+    raise AssertionError
+
+
+@query
 async def rider_standing(call: Call, person_id: UUID) -> Standing:
     """Whether this person may start a ride: active account, with a name (C-05). One statement.
 

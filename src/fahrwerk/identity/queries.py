@@ -77,6 +77,20 @@ async def contact(call: Call, person_id: UUID) -> Contact | None:
     return Contact(name or row["email"] or row["phone"], row["email"], row["phone"], locale)
 
 
+_HOLDERS = """
+SELECT p.id FROM identity.person p
+WHERE p.tenant_id = kernel.tenant() AND p.status = 'active' AND p.email IS NOT NULL
+  AND p.id IN (SELECT person_id FROM identity.person_role
+               WHERE tenant_id = kernel.tenant() AND role = ANY($1))
+ORDER BY p.id LIMIT 200
+"""
+
+
+async def holders(call: Call, roles: list[str]) -> list[UUID]:
+    call.require("identity.person.read")
+    return [row["id"] for row in await db.run("identity", call, _HOLDERS, roles)]
+
+
 _STANDING = """
 SELECT status, first_name IS NOT NULL AND last_name IS NOT NULL AS is_named
 FROM identity.person WHERE id = $1

@@ -29,7 +29,8 @@ _RIDER = frozenset(
         *("rentals.rental.create", "rentals.rental.read", "rentals.rental.end"),
         *("fleet.vehicle.read", "fleet.vehicle.unlock", "pricing.quote.read"),
         *("payments.method.read", "payments.method.write", "payments.payment.read"),
-        "identity.self",
+        *("identity.self", "fleet.zone.read", "fleet.fault.create"),
+        *("wallet.account.read", "wallet.topup.create", "wallet.auto.write"),
     }
 )
 # Everything within the own operator. Looking at or making other operators is the platform's.
@@ -45,8 +46,12 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             *("fleet.vehicle.read", "fleet.command.read", "identity.person.read", "identity.self"),
             *("notifications.notice.read", "payments.method.read", "payments.payment.read"),
             *("payments.payment.read_any", "payments.refund.create", "pricing.quote.read"),
+            *("payments.ledger.read", "payments.dispute.read"),
             *("pricing.promotion.read", "rentals.rental.read", "rentals.rental.read_any"),
-            "rentals.rental.end_any",
+            *("rentals.rental.end_any", "fleet.zone.read", "fleet.live.read", "fleet.alert.read"),
+            *("fleet.maintenance.read", "fleet.fault.create"),
+            *("wallet.account.read", "wallet.account.read_any", "wallet.account.adjust"),
+            "wallet.account.freeze",
         }
     ),
     "admin": _ADMIN,

@@ -18,6 +18,8 @@ from uuid import UUID
 import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
@@ -120,6 +122,24 @@ def _verify(token: str) -> Claims:
     except (JoseError, msgspec.ValidationError, ValueError, TypeError, AttributeError):
         raise Unauthenticated(token_expired=False) from None
     return Claims(said.sub, said.tenant, frozenset(said.roles), said.sid, said.exp)
+
+
+def seal(purpose: str, secret: str) -> bytes:
+    """A secret that has to be shown to others later (their token), for the database: AES-256-GCM.
+
+    With another installation secret it cannot be opened any more.
+    """
+    nonce = os.urandom(12)
+    return nonce + AESGCM(key_for(purpose)).encrypt(nonce, secret.encode(), purpose.encode())
+
+
+def unseal(purpose: str, sealed: bytes) -> str:
+    """The reverse of :func:`seal`. Raises ``ValueError`` when it was sealed with another key."""
+    try:
+        nonce, rest = sealed[:12], sealed[12:]
+        return AESGCM(key_for(purpose)).decrypt(nonce, rest, purpose.encode()).decode()
+    except InvalidTag:
+        raise ValueError("sealed with another secret") from None
 
 
 def new_secret() -> str:

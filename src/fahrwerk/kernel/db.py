@@ -143,12 +143,16 @@ class Database:
                 self._open_until = time.monotonic() + BREAKER_OPEN_S
             raise DatabaseDown from error
         self._failures, self._open_until = 0, 0.0
-        await raw.set_type_codec(
-            "jsonb",
-            schema="pg_catalog",
-            encoder=_to_json,
-            decoder=msgspec.json.decode,
-        )
+        try:
+            await raw.set_type_codec(
+                "jsonb",
+                schema="pg_catalog",
+                encoder=_to_json,
+                decoder=msgspec.json.decode,
+            )
+        except BaseException:
+            raw.terminate()  # who asked was cancelled, or the server went away again
+            raise
         return raw
 
     async def _take(self, fit: Fit) -> _Sticky:

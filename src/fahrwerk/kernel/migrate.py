@@ -142,7 +142,10 @@ async def _ground(connection: asyncpg.Connection[Any], rooms: Sequence[str]) -> 
 
 
 _GRANTABLE = """
-SELECT c.relname, c.relkind::text FROM pg_class c
+SELECT c.relname, c.relkind::text,
+       EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = 'append_only')
+       AS is_append_only
+FROM pg_class c
 WHERE c.relnamespace = $1::text::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
   AND NOT c.relispartition
 """
@@ -159,6 +162,8 @@ async def _grant(connection: asyncpg.Connection[Any], room: str) -> None:
             await connection.execute(f"GRANT USAGE ON SEQUENCE {room}.{name} TO {role}")
         elif kind == "v":
             await connection.execute(f"GRANT SELECT ON {room}.{name} TO {role}")
+        elif row["is_append_only"]:
+            await connection.execute(f"GRANT SELECT, INSERT ON {room}.{name} TO {role}")
         else:
             await connection.execute(
                 f"GRANT SELECT, INSERT, UPDATE, DELETE ON {room}.{name} TO {role}"

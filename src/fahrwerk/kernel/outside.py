@@ -7,7 +7,9 @@ No room opens a connection to the outside by itself. A time-out means *unknown*,
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import random
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 BREAKER_FAILURES = 5
 BREAKER_OPEN_S = 30.0
 RESPONSE_BYTES = 10 << 20
+Answer = httpx.Response
+Connections = httpx.AsyncHTTPTransport
+
+
+def connections() -> Connections:
+    """Connections for several peers at one address, such as one for each operator."""
+    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=50))
 
 
 class NotReached(Unavailable):
@@ -133,3 +142,50 @@ class Peer:
     async def close(self) -> None:
         """Close idle connections."""
         await self._client.aclose()
+
+
+class _PublicOnly(httpx.AsyncBaseTransport):
+    """Connects to public addresses only, and to the very address that was looked at.
+
+    A name that a user gave may point into our own network, now or a moment later.
+    """
+
+    def __init__(self, *, is_dev: bool) -> None:
+        self._inner = httpx.AsyncHTTPTransport()
+        self._is_dev = is_dev
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host
+        address = await self._address(host, request.url.port)
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        request.url = request.url.copy_with(host=address)
+        return await self._inner.handle_async_request(request)
+
+    async def _address(self, host: str, port: int | None) -> str:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, port or 443, type=socket.SOCK_STREAM
+            )
+        except OSError as error:
+            raise httpx.ConnectError(f"{host} has no address") from error
+        addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+        for each in addresses:
+            if not each.is_global and not (self._is_dev and each.is_loopback):
+                raise httpx.ConnectError(f"{host} is not public")
+        return str(addresses[0])
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def stranger(
+    name: str, base_url: str, *, headers: Mapping[str, str] | None = None, is_dev: bool = False
+) -> Peer:
+    """A server whose address a user gave: https, public, no redirects, bounded in size and time.
+
+    In development this very machine is allowed too. Raises ``ValueError`` for another scheme.
+    """
+    scheme = httpx.URL(base_url).scheme
+    if scheme != "https" and not (is_dev and scheme == "http"):
+        raise ValueError(f"not an https address: {base_url!r}")
+    return Peer(name, base_url, headers=headers, transport=_PublicOnly(is_dev=is_dev))

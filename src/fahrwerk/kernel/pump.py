@@ -63,7 +63,9 @@ WHERE (xid, position) > ($1::text::xid8, $2) AND xid < pg_snapshot_xmin(pg_curre
 ORDER BY e.xid, e.position LIMIT $3  -- bare xid would be the text above: 1000 before 999
 """
 _BEHIND = """
-SELECT EXISTS (SELECT 1 FROM kernel.event WHERE (xid, position) > ($1::text::xid8, $2)) AS behind
+SELECT EXISTS (SELECT FROM kernel.event e WHERE (xid, position) > ($1::text::xid8, $2)
+               ORDER BY e.xid, e.position LIMIT 1 -- or the planner may read the whole log
+) AS behind
 """
 _SAVE = """
 UPDATE kernel.checkpoint c

@@ -20,6 +20,7 @@ ROOMS = (
     "fleet",
     "pricing",
     "payments",
+    "wallet",
     "rentals",
     "notifications",
     "feeds",
@@ -67,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long readings are kept: positions of trips are personal data (GDPR Art. 5)."""
     work_metrics_port: int | None = None
     """Where a worker shows its metrics (/metrics on the HTTP host); None = nowhere."""
+    stripe_url: str = "https://api.stripe.com"
+    """Where Stripe is; another address only for a test server that stands for it."""
+    paypal_url: str = "https://api-m.paypal.com"
+    """Where PayPal is; ``https://api-m.sandbox.paypal.com`` for keys without real money."""
     otlp_endpoint: str | None = None
     log_level: str = "INFO"
     dev: bool = True
@@ -76,6 +81,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def address(self) -> str:
         """Where people reach this installation, without a trailing slash."""
         return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+    def gateway_address(self, gateway: str) -> str:
+        """Where a payment gateway's server is."""
+        return {"stripe": self.stripe_url, "paypal": self.paypal_url}[gateway]
 
 
 def load(environ: dict[str, str] | None = None) -> Settings:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fahrwerk.fleet.events import AlertEscalated, AlertRaised
 from fahrwerk.kernel import ids
 from fahrwerk.kernel.events import Fact, on
 from fahrwerk.rentals.events import BookingConfirmed, RentalEnded
+from fahrwerk.wallet.events import TopupCredited, TopupFailed, WalletBooked
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 _WRITE = """
 INSERT INTO notifications.notice (id, user_id, template, channel, reference, trace)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (tenant_id, reference, template, channel) DO NOTHING
+ON CONFLICT (tenant_id, reference, template, channel, user_id) DO NOTHING
 """
 
 
@@ -41,3 +43,51 @@ async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) ->
     """A receipt for each ended ride (NTF-05); none for rides brought in from history."""
     if not event.is_recorded:
         await _write(tx, call, "RideReceipt", event.user_id, event.booking_id)
+
+
+@on(TopupCredited)
+async def on_topup_credited(tx: Tx, call: Call, event: TopupCredited, fact: Fact) -> None:
+    """Money was charged while the rider was not there: say so (WAL-21, NTF-09)."""
+    if event.is_auto:
+        await _write(tx, call, "AutoTopupDone", event.rider_id, event.topup_id)
+
+
+@on(TopupFailed)
+async def on_topup_failed(tx: Tx, call: Call, event: TopupFailed, fact: Fact) -> None:
+    """Auto top-up was refused, and may rest from now on (WAL-19, WAL-21, NTF-09)."""
+    if event.is_auto:
+        await _write(tx, call, "AutoTopupFailed", event.rider_id, event.topup_id)
+
+
+@on(WalletBooked)
+async def on_wallet_booked(tx: Tx, call: Call, event: WalletBooked, fact: Fact) -> None:
+    """The balance has become low (WAL-29): once, until it is higher again."""
+    if event.has_become_low:
+        await _write(tx, call, "BalanceLow", event.rider_id, event.transaction_id)
+
+
+_WAIT = """
+INSERT INTO notifications.alert_news (alert_id, roles) VALUES ($1, $2)
+ON CONFLICT (tenant_id, alert_id) DO UPDATE
+SET roles = excluded.roles, heard_at = kernel.now(), digest_id = NULL
+"""
+
+
+async def _tell_staff(tx: Tx, alert_id: UUID, severity: str, roles: list[str]) -> None:
+    """Critical alerts are worth a letter; they are gathered, see ``actions.write_digest``."""
+    if severity == "critical" and roles:
+        await tx.run(_WAIT, alert_id, roles)
+        tx.signal("notifications.alert")
+
+
+@on(AlertRaised)
+async def on_alert_raised(tx: Tx, call: Call, event: AlertRaised, fact: Fact) -> None:
+    """Not in quiet hours, not while silenced, and not again for one that comes back at once."""
+    if event.is_told and not event.is_reopened:
+        await _tell_staff(tx, event.alert_id, event.severity, event.tell)
+
+
+@on(AlertEscalated)
+async def on_alert_escalated(tx: Tx, call: Call, event: AlertEscalated, fact: Fact) -> None:
+    """Nobody acknowledged it, or the quiet hours are over."""
+    await _tell_staff(tx, event.alert_id, event.severity, event.tell)

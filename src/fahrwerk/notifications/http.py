@@ -36,7 +36,10 @@ _HEADERS = {
 
 
 class MailShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One letter. ``template`` is BookingConfirmation or RideReceipt; times are ISO 8601, UTC."""
+    """One letter; times are ISO 8601, UTC.
+
+    ``template`` is BookingConfirmation, RideReceipt or AlertDigest.
+    """
 
     id: str
     operator: str

@@ -7,6 +7,7 @@ another one, whose letter has the same Message-ID.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,19 +16,22 @@ import msgspec
 import structlog
 
 from fahrwerk.fleet import contract as fleet
+from fahrwerk.fleet.contract import alerts
 from fahrwerk.identity import contract as identity
 from fahrwerk.kernel import clock, db, events, ids, jobs, money, settings
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound, Problem
-from fahrwerk.notifications import rules
+from fahrwerk.notifications import actions, queries, rules
 from fahrwerk.notifications.channels import Letter, NotNow, Refused, mailbox, smtp
 from fahrwerk.notifications.events import NotificationFailed, NotificationSent
 from fahrwerk.notifications.templates import written
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.wallet import contract as wallets
 
 if TYPE_CHECKING:
     from fahrwerk.fleet.contract import Vehicle
+    from fahrwerk.fleet.contract.alerts import AlertDetails
     from fahrwerk.kernel.call import Call
     from fahrwerk.rentals.contract import Details
     from fahrwerk.tenancy.contract import Operator
@@ -78,6 +82,13 @@ async def send_due() -> bool:
     return len(claimed) == BATCH
 
 
+@jobs.every(10, wake="notifications.alert")
+async def write_digests() -> None:
+    """Tell staff of critical alerts: at once, then no more often than every 15 minutes."""
+    for tenant in await actions.operators_with_alert_news():
+        await actions.write_digest(system(tenant, "notifications"))
+
+
 async def _send(due: Due) -> None:
     call = system(due.tenant, "notifications", trace=due.trace)
     config = settings.load()
@@ -106,10 +117,9 @@ async def _send(due: Due) -> None:
 
 async def _letter(call: Call, due: Due, sender: str, address: str) -> Letter:
     """Ask everyone concerned and write the letter. Raises ``Dropped`` when none is wanted."""
-    contact, operator, about = await asyncio.gather(
-        identity.contact(call, due.user_id),
-        tenancy.operator(call),
-        rentals.details(call, due.reference),
+    about = _ABOUT.get(due.template, _ride)
+    contact, operator, subject = await asyncio.gather(
+        identity.contact(call, due.user_id), tenancy.operator(call), about(call, due)
     )
     if contact is None or not contact.email:
         raise Dropped("no_contact" if contact is None else "no_email_address")
@@ -117,8 +127,8 @@ async def _letter(call: Call, due: Due, sender: str, address: str) -> Letter:
     # Who gave no name is not greeted by an address.
     has_name = contact.name not in (contact.email, contact.phone)
     name = rules.one_line(contact.name) if has_name else ""
-    say = _confirmation if due.template == "BookingConfirmation" else _receipt
-    facts = {"user_name": name, "operator": operator, **say(about, operator, lang, address)}
+    said = _SAY[due.template](subject, operator, lang, address)
+    facts = {"user_name": name, "operator": operator, **said}
     texts = written(due.template, lang, facts)
     return Letter(
         notice_id=due.id,
@@ -175,7 +185,7 @@ def _receipt(about: Details, operator: Operator, lang: str, address: str) -> dic
         raise NotNow("the ride is not rated yet")
     amount = partial(money.formatted, currency=rating.currency, locale=lang)
     zone = operator.time_zone
-    off = rating.promo_discount_minor
+    off, bonus = rating.promo_discount_minor, rating.parking_bonus_minor
     return {
         **_of_vehicle(about.vehicle, lang),
         "booking_id": ids.public("rent", rental.id),
@@ -188,12 +198,104 @@ def _receipt(about: Details, operator: Operator, lang: str, address: str) -> dic
         "base_fee": amount(rating.base_fee_minor),
         "time_cost": amount(rating.time_cost_minor),
         "promotion": amount(off) if off else None,
+        "parking_bonus": amount(bonus) if bonus else None,
         "tax": amount(rating.tax_minor),
         "tax_rate": rules.percent(rental.terms.tax_rate_bp, lang),
         "total": amount(rating.total_minor),
         "paid_with": about.payment.method_label if about.payment else None,
         "receipt_url": f"{address}{about.receipt_path}" if about.receipt_path else None,
     }
+
+
+MOST_ALERTS = 20
+"""In one letter; how many more there are is said."""
+
+
+async def _ride(call: Call, due: Due) -> Details:
+    return await rentals.details(call, due.reference)
+
+
+class _TopupNews(msgspec.Struct, frozen=True):
+    topup: wallets.Topup
+    wallet: wallets.Wallet
+
+
+async def _topup(call: Call, due: Due) -> _TopupNews:
+    own = await wallets.wallet(call, due.user_id)
+    return _TopupNews(await wallets.topup(call, due.reference), own)
+
+
+def _topup_news(news: _TopupNews, operator: Operator, lang: str, address: str) -> dict[str, Any]:
+    top, own = news.topup, news.wallet
+    return {
+        "amount": money.formatted(top.amount_minor, top.currency, lang),
+        "bonus": money.formatted(top.bonus_minor, top.currency, lang) if top.bonus_minor else None,
+        "balance": money.formatted(own.balance_minor, own.currency, lang),
+        "reason": rules.refusal_words(top.reason, lang),
+        "is_paused": own.auto.paused is not None,
+        "topup_id": ids.public(wallets.TOPUP_PREFIX, top.id),
+    }
+
+
+async def _low(call: Call, due: Due) -> wallets.Wallet:
+    """The account whose balance has become low. Raises ``Dropped`` when it is not any more."""
+    own = await wallets.wallet(call, due.user_id)
+    if not own.is_low:
+        raise Dropped("balance_not_low")
+    return own
+
+
+def _low_news(own: wallets.Wallet, operator: Operator, lang: str, address: str) -> dict[str, Any]:
+    auto = own.auto
+    return {
+        "balance": money.formatted(own.available_minor, own.currency, lang),
+        "auto": money.formatted(auto.amount_minor, own.currency, lang)
+        if auto.is_on and auto.paused is None
+        else None,
+    }
+
+
+async def _alerts(call: Call, due: Due) -> list[AlertDetails]:
+    """Alerts of a digest that nobody has dealt with. Raises ``Dropped`` when there are none."""
+    known = await queries.alerts_in_digest(call, due.reference, 10 * MOST_ALERTS)
+    found = [await alerts.alert_details(call, each) for each in known]
+    if not (waiting := [each for each in found if each.alert.state == "open"]):
+        raise Dropped("alerts_over")
+    return waiting
+
+
+def _digest(
+    found: list[AlertDetails], operator: Operator, lang: str, address: str
+) -> dict[str, Any]:
+    """What a letter about alerts says: each with its vehicle, or how many there are."""
+    lines = [
+        {
+            "what": rules.alert_words(each.alert.kind, lang),
+            "vehicle": rules.one_line(each.alert.identifier),
+            "vehicles": each.alert.vehicles,
+            "since": rules.moment(each.alert.raised_at, operator.time_zone, lang),
+        }
+        for each in found[:MOST_ALERTS]
+    ]
+    return {"alerts": lines, "count": len(found), "more": len(found) - len(lines)}
+
+
+_About = Callable[["Call", Due], Awaitable[Any]]
+_ABOUT: dict[str, _About] = {
+    "AlertDigest": _alerts,
+    "AutoTopupDone": _topup,
+    "AutoTopupFailed": _topup,
+    "BalanceLow": _low,
+}
+"""What a letter is about; any other is about a ride."""
+_SAY: dict[str, Callable[[Any, Operator, str, str], dict[str, Any]]] = {
+    "BookingConfirmation": _confirmation,
+    "RideReceipt": _receipt,
+    "AlertDigest": _digest,
+    "AutoTopupDone": _topup_news,
+    "AutoTopupFailed": _topup_news,
+    "BalanceLow": _low_news,
+}
 
 
 # Only a notice still due is ended, and its one event is written with it.

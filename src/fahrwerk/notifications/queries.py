@@ -40,6 +40,18 @@ async def mail(call: Call, mail_id: UUID) -> Mail:
     return Mail(**row)
 
 
+_IN_DIGEST = """
+SELECT alert_id FROM notifications.alert_news
+WHERE tenant_id = kernel.tenant() AND digest_id = $1 ORDER BY heard_at, alert_id LIMIT $2
+"""
+
+
+async def alerts_in_digest(call: Call, digest_id: UUID, most: int) -> list[UUID]:
+    """Which alerts a digest is about, those that have not been told again since."""
+    rows = await db.run("notifications", call, _IN_DIGEST, digest_id, most)
+    return [row["alert_id"] for row in rows]
+
+
 _NOTICES = """
 SELECT id, user_id, template, channel, reference, state, attempts, reason, created_at, due_at,
        sent_at

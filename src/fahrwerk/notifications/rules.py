@@ -14,6 +14,9 @@ LANGUAGES = ("de", "en")
 PAUSES_S = (10, 30, 120, 600, 1800, 7200, 21600)
 """After the first, second ... failed try; together about nine hours."""
 
+DIGEST_EVERY_S = 900
+"""Staff gets letters about alerts no more often."""
+
 _MONTHS = {
     "de": ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
            "Oktober", "November", "Dezember"),
@@ -52,6 +55,52 @@ def one_line(text: str | None) -> str:
         if unicodedata.category(c) not in ("Cf", "Cs")
     )
     return " ".join(shown.split())
+
+
+_ALERTS = {
+    "de": {
+        "moved_without_ride": "Ohne Fahrt bewegt", "outside_area": "Außerhalb des Gebiets",
+        "tipped_over": "Umgekippt", "silent": "Meldet sich nicht",
+        "battery_falling_fast": "Batterie fällt schnell", "battery_low": "Batterie schwach",
+        "temperature_high": "Zu heiß", "temperature_low": "Zu kalt",
+    },
+    "en": {
+        "moved_without_ride": "Moved without a ride", "outside_area": "Outside its area",
+        "tipped_over": "Tipped over", "silent": "Does not report",
+        "battery_falling_fast": "Battery falling fast", "battery_low": "Battery low",
+        "temperature_high": "Too hot", "temperature_low": "Too cold",
+    },
+}  # fmt: skip
+
+
+def alert_words(kind: str, lang: str) -> str:
+    """``Umgekippt``, ``Too hot``: what is the matter."""
+    return _ALERTS[lang].get(kind, kind)
+
+
+_REFUSALS = {
+    "de": {
+        "insufficient_funds": "das Konto ist nicht gedeckt",
+        "expired_card": "die Karte ist abgelaufen",
+        "authentication_required": "die Bank verlangt eine Bestätigung von Ihnen",
+        "no_payment_method": "es ist kein Zahlungsmittel hinterlegt",
+        "gateway_unreachable": "der Zahlungsdienst war nicht erreichbar",
+        "expired": "es dauerte zu lange",
+    },
+    "en": {
+        "insufficient_funds": "there is not enough money", "expired_card": "the card has expired",
+        "authentication_required": "the bank wants a confirmation from you",
+        "no_payment_method": "there is no payment method",
+        "gateway_unreachable": "the payment service could not be reached",
+        "expired": "it took too long",
+    },
+}  # fmt: skip
+
+
+def refusal_words(reason: str | None, lang: str) -> str:
+    """Why a payment was refused, in words; most of a bank's reasons do not belong in a letter."""
+    other = {"de": "Ihre Bank hat abgelehnt", "en": "your bank has declined"}
+    return _REFUSALS[lang].get(reason or "", other[lang])
 
 
 def vehicle_word(vehicle_type: str, lang: str) -> str:

@@ -20,15 +20,21 @@ WITH owing AS (
     WHERE tenant_id = kernel.tenant() AND id = $1 AND due_minor IS NULL AND NOT is_unwanted
     RETURNING id
 )
-INSERT INTO payments.work (kind, subject, at) SELECT 'payment', id, kernel.now() FROM owing
+INSERT INTO payments.work (kind, subject, at)
+SELECT 'payment', id, kernel.now() FROM owing
+UNION ALL
+-- A sale is booked whichever way it is paid.
+SELECT 'books', $3, kernel.now()
 ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
 """
 
 
 @on(RentalEnded)
 async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
-    """The ride's price is known: capture it (PAY-07); a ride that costs nothing is voided."""
-    await tx.run(_OWE, event.payment_id, event.total_minor)
+    """The ride's price is known: book it and capture it (PAY-07); one of nothing is voided."""
+    if event.secured_by != "payment":
+        await tx.run(MARK_UNWANTED, event.payment_id)  # a card that was tried beside the wallet
+    await tx.run(_OWE, event.payment_id, event.total_minor, event.booking_id)
     tx.signal(WORK)
 
 

@@ -1,4 +1,4 @@
-"""The worker of payments: captures, voids, and the search for answers that never came."""
+"""The worker of payments: captures, voids, the search for answers that never came, the books."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ import structlog
 
 from fahrwerk.kernel import db
 from fahrwerk.kernel.call import system
-from fahrwerk.kernel.jobs import every
+from fahrwerk.kernel.jobs import cron, every
 from fahrwerk.payments.actions._case import LEASE_S, WORK
 from fahrwerk.payments.actions._work import drive
+from fahrwerk.payments.actions.expire import expire_purses, tenants_with_expired
 from fahrwerk.payments.actions.methods import forget_method
+from fahrwerk.payments.actions.post_ride import post_ride
 from fahrwerk.payments.actions.webhook import take_webhook
 from fahrwerk.payments.gateways import Forged
 from fahrwerk.payments.gateways import _sandbox_webhooks as sandbox
+from fahrwerk.payments.queries.proof import proof
+from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
 BATCH = 20
@@ -29,7 +34,7 @@ UPDATE payments.work w SET at = kernel.now() + interval '{LEASE_S} seconds'
 FROM (SELECT tenant_id, kind, subject FROM payments.work WHERE at <= kernel.now()
       ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED) due
 WHERE (w.tenant_id, w.kind, w.subject) = (due.tenant_id, due.kind, due.subject)
-RETURNING w.tenant_id, w.kind, w.subject
+RETURNING w.tenant_id, w.kind, w.subject, w.at
 """
 
 
@@ -38,14 +43,20 @@ async def settle_payments() -> bool:
     """Do what is due: capture after rides, void what is unwanted, resolve what is unknown."""
     rows = await db.run("payments", system(None, "payments"), _CLAIM, BATCH)
     # Side by side: one gateway that takes its time must not keep other riders' money waiting.
-    await asyncio.gather(*(_settle(r["tenant_id"], r["kind"], r["subject"]) for r in rows))
+    await asyncio.gather(*(_settle(*row) for row in rows))
     return len(rows) == BATCH
 
 
-async def _settle(tenant: UUID, kind: str, subject: UUID) -> None:
+async def _settle(tenant: UUID, kind: str, subject: UUID, claimed: datetime) -> None:
     call = system(tenant, "payments")
     try:
-        await (drive(call, subject) if kind == "payment" else forget_method(call, subject))
+        match kind:
+            case "payment":
+                await drive(call, subject)
+            case "method":
+                await forget_method(call, subject)
+            case "books":
+                await post_ride(call, subject, claimed)
     except db.DatabaseDown:
         raise
     except Exception as error:
@@ -65,3 +76,23 @@ async def send_sandbox_webhooks() -> bool:
             log.warning("sandbox webhook refused", event_id=webhook.event_id, exc_info=refused)
         await sandbox.delivered(webhook.account, webhook.event_id)
     return len(due) == BATCH
+
+
+@every(5)
+async def end_what_ran_out() -> None:
+    """Let go of holds whose lease is over, and take expired lots off their purses."""
+    for tenant in await tenants_with_expired():
+        await expire_purses(system(tenant, "payments"))
+
+
+@cron("7 2 * * *")
+async def prove_books() -> None:
+    """The nightly proof: what is wrong in the books of any operator is said loudly, by journal."""
+    for operator in await tenancy.operators(system(None, "payments")):
+        findings = await proof(system(operator.id, "payments", slug=operator.slug))
+        for finding in findings:
+            log.error(
+                "books broken", operator=operator.slug, check=finding.check,
+                subject=finding.subject, detail=finding.detail,
+            )  # fmt: skip
+        log.info("books proved", operator=operator.slug, findings=len(findings))

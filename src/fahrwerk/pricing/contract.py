@@ -59,7 +59,8 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class Rating(msgspec.Struct, frozen=True):
-    """What a ride cost: base + time + promotion (negative) [+ tax] = total (PRC-14).
+    """What a ride cost: base + time + promotion + parking bonus (both negative) [+ tax] = total
+    (PRC-14).
 
     ``tax_minor`` is contained in the total when ``tax_included``, else added to it (C-21).
     """
@@ -72,6 +73,8 @@ class Rating(msgspec.Struct, frozen=True):
     tax_included: bool
     total_minor: int
     currency: str
+    parking_bonus_minor: int = 0
+    """For ending in preferred parking (FLT-30): zero or negative."""
 
 
 class VehiclePrice(msgspec.Struct, frozen=True):
@@ -159,8 +162,13 @@ async def quote(
 
 
 @query
-async def rate_ride(call: Call, terms: Terms, duration_s: int) -> Rating:
-    """What a ride of ``duration_s`` costs under its terms. Pure; the daily cap is per 24 h."""
+async def rate_ride(
+    call: Call, terms: Terms, duration_s: int, parking_bonus_minor: int = 0
+) -> Rating:
+    """What a ride of ``duration_s`` costs under its terms. Pure; the daily cap is per 24 h.
+
+    ``parking_bonus_minor`` is taken off what is left after the promotion, down to nothing.
+    """
     raise AssertionError
 
 

@@ -168,9 +168,11 @@ def _with(terms: Terms, promotion: Promotion) -> Terms:
     return msgspec.structs.replace(terms, promotion=promotion)
 
 
-async def rate_ride(call: Call, terms: Terms, duration_s: int) -> Rating:
+async def rate_ride(
+    call: Call, terms: Terms, duration_s: int, parking_bonus_minor: int = 0
+) -> Rating:
     """See the contract."""
-    return rules.rate(terms, duration_s)
+    return rules.rate(terms, duration_s, parking_bonus_minor)
 
 
 _CAMPAIGNS = """

@@ -31,15 +31,18 @@ def started_minutes(duration_s: int) -> int:
     return max(1, -(-duration_s // 60))
 
 
-def rate(terms: Terms, duration_s: int) -> Rating:
+def rate(terms: Terms, duration_s: int, parking_bonus_minor: int = 0) -> Rating:
     """What a ride of ``duration_s`` costs: base + time + promotion [+ tax] = total (PRC-14)."""
     if duration_s < 0:
         raise Invalid(field="duration_s", issue="must not be negative")
+    if parking_bonus_minor < 0:
+        raise Invalid(field="parking_bonus_minor", issue="must not be negative")
     minutes = started_minutes(duration_s)
     time_cost = _time_cost(terms, minutes)
     subtotal = terms.base_fee_minor + time_cost
     discount = _discount(terms.promotion, subtotal)
-    after = subtotal - discount
+    bonus = min(parking_bonus_minor, subtotal - discount)
+    after = subtotal - discount - bonus
     if terms.tax_included:
         tax, total = money.tax_within(after, terms.tax_rate_bp), after
     else:
@@ -54,6 +57,7 @@ def rate(terms: Terms, duration_s: int) -> Rating:
         tax_included=terms.tax_included,
         total_minor=total,
         currency=terms.currency,
+        parking_bonus_minor=-bonus,
     )
 
 

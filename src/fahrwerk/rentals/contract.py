@@ -35,7 +35,8 @@ class Rental(msgspec.Struct, frozen=True, kw_only=True):
     vehicle_type: str
     state: str
     reason: str | None
-    """Why it was cancelled or ended: expired | payment_failed | rider | vehicle_silent | ..."""
+    """Why it was cancelled or ended: expired | payment_failed | rider | vehicle_silent | limit |
+    staff_despite_no_parking | ..."""
     terms: Terms
     estimated_minutes: int
     estimated_minor: int
@@ -67,6 +68,8 @@ class Rental(msgspec.Struct, frozen=True, kw_only=True):
     max_ride_h: int = 24
     max_ride_km: int = 100
     """What a ride may last and go at most (RNT-51), as it stood when it was booked."""
+    secured_by: str | None = None
+    """What vouches for the price (I2): payment | wallet; None until it is confirmed."""
 
 
 class RentalPage(msgspec.Struct, frozen=True):
@@ -174,6 +177,18 @@ class BookingNeeded(Conflict):
     message = "You have no confirmed booking for this vehicle."
 
 
+class ParkingRefused(Refused):
+    """The ride cannot end here (RNT-47): it goes on. Told in the rider's language.
+
+    ``details``: ``reason`` outside_operating_area | no_parking | no_go | parking_only; ``zone_id``
+    and ``zone_name`` of the zone that forbids it, if one does; ``nearest``: ``latitude``,
+    ``longitude``, ``distance_meters``, ``zone_name`` of a place where it can, or null.
+    """
+
+    code = "PARKING_NOT_ALLOWED"
+    message = "Your ride cannot end here."
+
+
 class NoPhoto(NotFound):
     """The ride was ended without a photo."""
 
@@ -242,6 +257,15 @@ async def ride(call: Call, rental_id: UUID) -> Ride:
 
 
 @query
+async def ride_track(call: Call, rental_id: UUID, most: int) -> Track:
+    """Where the vehicle was during a ride, in at most ``most`` points; none before it began.
+
+    Riders see their own rides, staff any. Raises ``UnknownRental``.
+    """
+    raise AssertionError
+
+
+@query
 async def history(call: Call, rental_id: UUID) -> list[Happening]:
     """All that happened to a rental, oldest first (RNT-44). Raises ``UnknownRental``."""
     raise AssertionError
@@ -297,6 +321,9 @@ async def book(
 async def confirm(call: Call, rental_id: UUID, payment_method: str | None) -> Rental:
     """Authorise the payment and confirm the booking (RNT-19..24).
 
+    ``payment_method`` is ``pm_...``, None for the default one, or ``wallet``: then the money is
+    kept in the rider's balance (``Unpaid`` INSUFFICIENT_BALANCE when it is not there).
+
     Declined: the booking is cancelled, the vehicle free, ``PaymentDeclined``. 3-D Secure needed:
     it stays pending, ``AuthenticationRequired``. Gateway silent: ``PaymentUnknown``.
     """
@@ -350,6 +377,9 @@ async def end(
     feedback: str | None,
 ) -> Rental:
     """End a ride (RNT-41, RNT-49): the meter stops now, whatever the vehicle does afterwards.
+
+    Where a ride may not end (RNT-47) a rider gets ``ParkingRefused`` and rides on; staff with
+    ``rentals.rental.end_any`` end it all the same, and ``reason`` says so.
 
     ``photo`` is a JPEG, PNG or WebP of at most 8 MB and 40 megapixels. Repeating it answers the
     ended rental; of two at the same time the first one counts. Raises ``WrongState`` before the

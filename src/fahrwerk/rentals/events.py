@@ -64,6 +64,11 @@ class RentalEnded(msgspec.Struct, frozen=True):
     end_latitude: float | None
     end_longitude: float | None
     is_recorded: bool = False
+    tax_minor: int | None = None
+    """Within the total, as the receipt shows it; None in events of before the ledger."""
+    tax_rate_bp: int | None = None
+    secured_by: str = "payment"
+    """What it is paid from: payment | wallet."""
 
 
 @event("rental.cancelled", topic="booking-lifecycle")

@@ -21,11 +21,13 @@ from fahrwerk.kernel import clock, db, jobs
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.errors import Problem
+from fahrwerk.pricing import contract as pricing
 from fahrwerk.rentals import rules
 from fahrwerk.rentals.actions.cancel import cancel_now
-from fahrwerk.rentals.actions.confirm import keep_hold
+from fahrwerk.rentals.actions.confirm import WALLET_SPARE_H, keep_hold
 from fahrwerk.rentals.actions.end import finish
 from fahrwerk.rentals.queries import COLUMNS, read
+from fahrwerk.wallet import contract as wallet
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 BATCH = 100
 RETRY_S = 30
+WALLET_EVERY_S = 60.0
+"""A ride that is paid from a balance is looked at so often: it stops before the balance does."""
 log = structlog.get_logger()
 
 
@@ -105,6 +109,19 @@ WHERE tenant_id = kernel.tenant() AND rental_id = $1
 """
 
 
+async def _is_balance_gone(call: Call, rental: Rental, elapsed_s: float) -> bool:
+    """True when the rider's balance does not reach to the look after the next one."""
+    if rental.secured_by != "wallet" or rental.is_recorded:
+        return False
+    cost, later = [
+        (await pricing.rate_ride(call, rental.terms, int(seconds))).total_minor
+        for seconds in (elapsed_s, elapsed_s + 2 * WALLET_EVERY_S)
+    ]
+    lease_s = (rental.max_ride_h + WALLET_SPARE_H) * 3600.0
+    cover = await wallet.cover_ride(call, rental.id, cost, later - cost, lease_s)
+    return cover.must_stop
+
+
 async def _check_limits(call: Call, rental: Rental, elapsed_s: float) -> None:
     """End a ride that has lasted or gone too long; else come back before it can have."""
     limits = (rental.max_ride_h, rental.max_ride_km)
@@ -112,10 +129,16 @@ async def _check_limits(call: Call, rental: Rental, elapsed_s: float) -> None:
     distance_m = 0
     if not rental.is_recorded:  # history is as long as it was
         distance_m = (await fleet.track(call, rental.vehicle_id, started_at, now, 2)).distance_m
+    if await _is_balance_gone(call, rental, elapsed_s):
+        await finish(call, rental, now, reason="balance")
+        await db.run("rentals", call, _CLEAR, rental.id)
+        return
     if rules.is_over(elapsed_s, distance_m, *limits):
         ended_at = rules.limit_end(started_at, now, rental.max_ride_h)
         await finish(call, rental, ended_at, reason="limit")
         await db.run("rentals", call, _CLEAR, rental.id)
     else:
         seconds = rules.look_again_s(elapsed_s, distance_m, *limits, rental.vehicle_type)
+        if rental.secured_by == "wallet":
+            seconds = min(seconds, WALLET_EVERY_S)
         await db.run("rentals", call, _LATER, rental.id, float(max(seconds, 0.0)))

@@ -42,5 +42,9 @@ PLATFORM = Login(
 )
 LOGINS = (ADMIN, PROVIDER, SUPPORT, RIDER, PLATFORM)
 
+CITY = "berlin"
+MDS_TOKEN = "mds_demo-berlin-2026"  # noqa: S105 - public, as the passwords above
+"""With what the demo's city reads the MDS Provider API (docs/mds.md)."""
+
 RATE_LIMITS = "auth=600/minute"
 """All the city's riders log in from one address: the contract's 10 a minute would keep them out."""

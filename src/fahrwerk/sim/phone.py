@@ -116,6 +116,11 @@ class Phone:
         """How the ride goes (RNT-38)."""
         return await self.session.ask("GET", f"/api/v1/rentals/{rental_id}/status")
 
+    async def ridden(self, rental_id: str) -> str:
+        """The id of the vehicle of a ride; empty when there is no such ride."""
+        answer = await self.session.ask("GET", f"/api/v1/rentals/{rental_id}")
+        return str(answer.find("vehicle", "id") or "")
+
     async def end(self, rental_id: str, place: Place, address: str, intent: Intent) -> Answer:
         """End the ride here (RNT-41)."""
         body: dict[str, Any] = {

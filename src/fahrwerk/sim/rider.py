@@ -41,6 +41,11 @@ LOOK_AT_PHONE_S = 20.0
 SILENT_VEHICLE_PAUSES_S = (15.0, 45.0)
 PAYMENT_PAUSES_S = (2.0, 4.0, 8.0, 16.0)
 END_WITHIN_S = 900.0
+NO_PARKING = "PARKING_NOT_ALLOWED"
+MOST_MOVES = 4
+"""Nearest places tried, one after the other, when a ride may not end where it is."""
+HEARD_S = 3.0
+"""Until the platform has heard from the vehicle where it stands now."""
 
 Habit = Literal["rides", "cancels", "declined", "forgets", "too_late"]
 _HABITS: dict[Habit, int] = {"rides": 86, "cancels": 4, "declined": 3, "forgets": 2, "too_late": 5}
@@ -276,17 +281,38 @@ class Rider:
 
     async def _end(self, booking: Booking, intent: Intent) -> str:
         """End the ride, whatever it takes: until then it costs money."""
-        address = streets.address_near(self.place.lat, self.place.lon)
         give_up_at = time.monotonic() + END_WITHIN_S
         while True:
             try:
-                answer = await self.phone.end(booking.id, self.place, address, intent)
+                return "ridden" if await self._ended(booking, intent) else "not_ended"
             except Away:
                 if time.monotonic() > give_up_at:
                     raise
                 await self._sleep(10.0)
-                continue
-            return "ridden" if answer.ok else "not_ended"
+
+    async def _ended(self, booking: Booking, intent: Intent) -> bool:
+        """Whether the platform takes it: here, or at the nearest place where it says it does."""
+        for moves_left in reversed(range(MOST_MOVES + 1)):
+            address = streets.address_near(self.place.lat, self.place.lon)
+            answer = await self.phone.end(booking.id, self.place, address, intent)
+            near = answer.find("error", "details", "nearest")
+            if answer.code != NO_PARKING or not near or not moves_left:
+                return answer.ok
+            await self._go_on_to(booking, (float(near["latitude"]), float(near["longitude"])))
+        return False
+
+    async def _go_on_to(self, booking: Booking, place: streets.LatLon) -> None:
+        """The rest of the way, to where the ride may end."""
+        vehicle = self.city.vehicle(booking.vehicle_id)
+        if vehicle is None:  # not of this city, or of an earlier life: the phone goes there alone
+            self.place = streets.load_streets().place(*place)
+            self.place = msgspec.structs.replace(self.place, lat=place[0], lon=place[1])
+            await self._sleep(HEARD_S)
+            return
+        self.city.mount(booking.vehicle_id)
+        await vehicle.drive_to([place], SPEED_KMH["scooter"])
+        self._stand_by(vehicle)
+        await self._sleep(HEARD_S)
 
     async def _cancel(self, booking: Booking) -> str:
         answer = await self.phone.cancel(booking.id)
@@ -297,8 +323,12 @@ class Rider:
         left = await self.phone.unfinished()
         for rental_id, state in left:
             if state == "in_progress":
-                address = streets.address_near(self.place.lat, self.place.lon)
-                await self.phone.end(rental_id, self.place, address, NOTHING)
+                vehicle_id = await self.phone.ridden(rental_id)
+                try:
+                    await self._ended(Booking(rental_id, vehicle_id), NOTHING)
+                finally:
+                    if vehicle_id:
+                        self.city.dismount(vehicle_id)
             else:
                 await self.phone.cancel(rental_id)
         return len(left)

@@ -18,18 +18,22 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
+from fahrwerk.device.obedience import Obedience, answers_to
+from fahrwerk.fleet.protocols import CAPABILITIES
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.fleet.protocols.line import Line
 from fahrwerk.kernel import geo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Self
 
 _log = logging.getLogger(__name__)
 
+FIRMWARE, HARDWARE = "sim-1.0", "sim"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LASTING_S = 10.0
 STEP_S = 0.5
@@ -85,6 +89,7 @@ class SimVehicle:
         is_locked: bool = True,
         counter: int = 0,
         save_counter: Callable[[int], None] | None = None,
+        capabilities: Collection[str] = CAPABILITIES,
         faults: Faults = NO_FAULTS,
         seed: int | str | None = None,
         idle_interval_s: float = 10.0,
@@ -99,19 +104,23 @@ class SimVehicle:
         self.is_locked = is_locked
         self.is_lit = False
         self.sounds = 0
+        self.limit_kmh: int | None = None
+        self.openings: list[str] = []
+        """Each time its ``top_case`` or its ``battery_cover`` was opened."""
         self.speed_kmh = 0.0
         self.odometer_m = 0.0
-        self.counter = counter
+        self.capabilities = frozenset(capabilities)
         self.faults = faults
-        self._save_counter = save_counter
         self._key = key
+        self._obedience = Obedience(
+            vehicle_id, key, counter, save_counter or (lambda _: None), self._time_ms
+        )
         self._idle_s, self._riding_s = idle_interval_s, riding_interval_s
         self._range_m, self._gps_noise_m = range_m, gps_noise_m
         self._now_ms = now_ms
         self._rng = random.Random(seed)
         # Not from the seed: a platform drops readings of a boot that it has seen before.
         self._boot, self._seq = secrets.randbits(32), 0
-        self._last: tuple[wire.Claim, bytes] | None = None
         self._online, self._wake = asyncio.Event(), asyncio.Event()
         self._line = Line(
             vehicle_id, url, wire.command_filter(vehicle_id), self._on_message, self._wake.set
@@ -132,6 +141,11 @@ class SimVehicle:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def counter(self) -> int:
+        """Of the last authentic command."""
+        return self._obedience.counter
 
     @property
     def is_online(self) -> bool:
@@ -171,7 +185,7 @@ class SimVehicle:
             began = time.monotonic()
             try:
                 self._online.set()
-                self._say("online")
+                self._say("online", introduces=True)
                 self._report()
                 await self._report_while_online()
             finally:
@@ -206,48 +220,28 @@ class SimVehicle:
         self._obey(wire.parse_topic(topic), payload, properties)
 
     def _obey(self, topic: wire.Topic, payload: bytes, properties: dict[str, Any]) -> None:
-        try:
-            command = wire.verify_command(
-                payload, self._key, self.id, self._time_ms(), self.counter
-            )
-        except wire.Refused as refused:
-            self._refuse(refused, topic.operation, properties)
+        heard = self._obedience.hear(payload, topic.operation)
+        if heard.command is None:
+            to = answers_to(self.id, properties, trusts_topic=heard.trusts_topic)
+            if heard.is_repeat:
+                self._send_ack(heard.ack or b"", to)
+            elif heard.ack:
+                self._acknowledge(heard.ack, to)
+            if heard.status:
+                self._say(heard.status, heard.command_id)
             return
-        claim = wire.Claim(command.id, command.command, command.counter)
-        self._remember(command.counter)
+        command = heard.command
         result, reason = self._carry_out(command)
-        self._last = claim, self._acknowledge(claim, result, reason, properties)
+        ack = self._obedience.answer(command, result, reason)
+        self._acknowledge(ack, answers_to(self.id, properties, trusts_topic=True))
         if result == "done" and command.command in ("unlock", "lock"):
             self._say("locked" if self.is_locked else "unlocked", command.id)
         self._report()
         self._wake.set()
 
-    def _refuse(
-        self, refused: wire.Refused, operation: str | None, properties: dict[str, Any]
-    ) -> None:
-        claim, reason = refused.claim, refused.reason
-        if reason == "replayed" and self._last and self._last[0] == claim:
-            # The last command, delivered again: not carried out twice, but answered again, since
-            # the first answer may have been lost.
-            self._send_ack(self._last[1], properties)
-            return
-        if reason in ("bad_signature", "malformed"):  # a stranger does not say where to answer
-            properties = {name: v for name, v in properties.items() if name != "response_topic"}
-        ack = self._acknowledge(claim, "refused", reason, properties)
-        if reason == "expired" and claim.counter:
-            self._remember(claim.counter)
-            self._last = claim, ack
-        elif reason == "bad_signature" and operation == "unlock":
-            self._say("unlock_failed_auth", claim.id)
-        elif reason == "bad_signature" and operation == "lock":
-            self._say("lock_failed_auth", claim.id)
-
-    def _remember(self, counter: int) -> None:
-        self.counter = counter
-        if self._save_counter:
-            self._save_counter(counter)
-
     def _carry_out(self, command: wire.Command) -> tuple[wire.Result, str | None]:
+        if command.command not in self.capabilities:
+            return "refused", "unsupported"
         match command.command:
             case "unlock" | "lock":
                 if command.command == "lock" and self.speed_kmh > 0:
@@ -259,52 +253,40 @@ class SimVehicle:
                 self.sounds += 1
             case "lights":
                 self.is_lit = bool(command.args.get("on", True))
+            case "speed_limit":
+                kmh = command.args.get("kmh")
+                if not isinstance(kmh, int) or not 1 <= kmh <= 130:
+                    return "refused", "malformed"
+                self.limit_kmh = kmh
             case _:
-                return "refused", "unsupported"
+                self.openings.append(command.command)
         return "done", None
 
-    def _acknowledge(
-        self,
-        claim: wire.Claim,
-        result: wire.Result,
-        reason: str | None,
-        properties: dict[str, Any],
-    ) -> bytes:
-        ack = wire.Ack(
-            command_id=claim.id,
-            vehicle_id=self.id,
-            command=claim.command,
-            result=result,
-            reason=reason,
-            counter=claim.counter,
-            time=self._time_ms(),
-        )
-        payload = wire.encode_ack(ack, self._key)
-        if not self._happens(self.faults.drop_ack):
-            delay_s = self.faults.ack_delay_s if self._happens(self.faults.delay_ack) else 0
-            for _ in range(2 if self._happens(self.faults.duplicate_ack) else 1):
-                if delay_s:
-                    loop = asyncio.get_running_loop()
-                    loop.call_later(delay_s, self._send_ack, payload, properties)
-                else:
-                    self._send_ack(payload, properties)
-        return payload
+    def _acknowledge(self, payload: bytes, to: tuple[list[str], dict[str, Any]]) -> None:
+        if self._happens(self.faults.drop_ack):
+            return
+        delay_s = self.faults.ack_delay_s if self._happens(self.faults.delay_ack) else 0
+        for _ in range(2 if self._happens(self.faults.duplicate_ack) else 1):
+            if delay_s:
+                asyncio.get_running_loop().call_later(delay_s, self._send_ack, payload, to)
+            else:
+                self._send_ack(payload, to)
 
-    def _send_ack(self, payload: bytes, properties: dict[str, Any]) -> None:
-        """To the vehicle's own topic always, and where an MQTT 5 request asks for the answer."""
-        own = wire.ack_topic(self.id)
-        wanted = properties.get("response_topic", [own])[0]
-        echo = {
-            name: values[0] for name, values in properties.items() if name == "correlation_data"
-        }
-        self._publish(own, payload, **echo)
-        if wanted != own and wanted and not set(wanted) & set("+#"):
-            self._publish(wanted, payload, **echo)
+    def _send_ack(self, payload: bytes, to: tuple[list[str], dict[str, Any]]) -> None:
+        topics, properties = to
+        for topic in topics:
+            self._publish(topic, payload, **properties)
 
     # --- what it says
 
-    def _say(self, state: wire.State, command_id: str | None = None) -> None:
+    def _say(
+        self, state: wire.State, command_id: str | None = None, *, introduces: bool = False
+    ) -> None:
         status = wire.Status(status=state, command_id=command_id, time=self._time_ms())
+        if introduces:
+            status = msgspec.structs.replace(
+                status, firmware=FIRMWARE, hardware=HARDWARE, capabilities=sorted(self.capabilities)
+            )
         self._publish(wire.status_topic(self.id), wire.encode_status(status))
 
     def _report(self) -> None:
@@ -348,20 +330,23 @@ class SimVehicle:
         """Drive along ``points`` (latitude, longitude) and stop at the last.
 
         False when it did not get there: locked, or the battery is empty. ``speed_kmh`` is at most
-        500, the most a reading can hold.
+        500, the most a reading can hold; the vehicle goes no faster than it has been limited to,
+        also when that changes on the way.
         """
         if not 0 < speed_kmh <= 500:
             raise ValueError("speed_kmh is above 0 and at most 500")
         if self.is_locked:
             return False
-        loop, metres_per_s = asyncio.get_running_loop(), speed_kmh / 3.6
-        self.speed_kmh = speed_kmh
+        loop = asyncio.get_running_loop()
+        self.speed_kmh = min(speed_kmh, self.limit_kmh or speed_kmh)
         self._next_report = 0.0
         self._wake.set()
         try:
             driven_until = loop.time()
             for lat, lon in points:
                 while (left_m := geo.distance_m(self.latitude, self.longitude, lat, lon)) > 0.1:
+                    self.speed_kmh = min(speed_kmh, self.limit_kmh or speed_kmh)
+                    metres_per_s = self.speed_kmh / 3.6
                     late_s = loop.time() - driven_until
                     await asyncio.sleep(min(STEP_S, left_m / metres_per_s) - late_s)
                     step_m = min(left_m, (loop.time() - driven_until) * metres_per_s)

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import msgspec
 
+from fahrwerk.feeds.contract.alerts import PublicAlert
 from fahrwerk.feeds.rules import Kind, Plan, Shown, System
+from fahrwerk.feeds.rules.fences import Fence, Leave
+from fahrwerk.feeds.rules.places import Polygons
 
 VERSIONS = ("2.3", "3.0")
 """Of GBFS, in the order the specification asks for."""
+DRAFT = "3.1-RC3"
+"""Of the next version: published where the operator wants it, and named by itself only."""
 LIVE = frozenset({"vehicle_status", "free_bike_status"})
 """Feeds of the vehicles themselves: new with every reading."""
 PRICED = frozenset({"vehicle_types", "system_pricing_plans"})
 """Feeds of types and tariffs."""
+ALERTED = frozenset({"system_alerts"})
+ZONED = frozenset({"geofencing_zones", "manifest"})
+"""Feeds of zones."""
 
 
 def ttl_s(name: str) -> int:
@@ -30,6 +38,12 @@ class Facts(msgspec.Struct, frozen=True):
     kinds: list[Kind] = []
     plans: list[Plan] = []
     vehicles: list[Shown] = []
+    fences: list[Fence] = []
+    everywhere: list[Leave] = []
+    """What holds outside of all fences."""
+    area: Polygons = []
+    """Where the operator works."""
+    alerts: list[PublicAlert] = []
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -46,9 +60,10 @@ class Edition(msgspec.Struct, frozen=True):
     url: str
 
 
-def editions(facts: Facts) -> list[Edition]:
-    """All versions that this operator publishes."""
-    return [Edition(v, f"{facts.system.address}/{v}/gbfs.json") for v in VERSIONS]
+def editions(facts: Facts, version: str) -> list[Edition]:
+    """All versions that a version may name: a draft is not known to those before it."""
+    named = (*VERSIONS, DRAFT) if version == DRAFT else VERSIONS
+    return [Edition(v, f"{facts.system.address}/{v}/gbfs.json") for v in named]
 
 
 FORMS = {

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from fahrwerk.feeds.protocols import FORMS, Facts, Link, editions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from fahrwerk.feeds.protocols import Facts, _gbfs
+from fahrwerk.feeds.rules import Text
+from fahrwerk.feeds.rules.fences import Leave
 
 VERSION = "2.3"
+VEHICLES = "free_bike_status"
 
 
 class Bike(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -47,47 +47,31 @@ def moment(at: datetime) -> int:
     return int(at.timestamp())
 
 
-def _gbfs(facts: Facts) -> dict[str, Any]:
-    at = f"{facts.system.address}/{VERSION}"
-    links = [Link(name, f"{at}/{name}.json") for name in FEEDS if name != "gbfs"]
-    return {facts.system.language: {"feeds": links}}
+def _in_own(facts: Facts, text: Text) -> str:
+    return text[facts.system.language]
 
 
-def _versions(facts: Facts) -> dict[str, Any]:
-    return {"versions": editions(facts)}
+def _leave(rule: Leave) -> dict[str, Any]:
+    """One word for start and end: where a ride must not end, none is promised to start."""
+    speed = {} if rule.speed_kmh is None else {"maximum_speed_kph": rule.speed_kmh}
+    return {
+        "vehicle_type_id": rule.kinds,
+        "ride_allowed": rule.may_start and rule.may_end,
+        "ride_through_allowed": rule.may_pass,
+        **speed,
+    }
+
+
+DIALECT = _gbfs.Dialect(VERSION, moment, _in_own, _leave, _gbfs.cost)
+
+
+def _index(facts: Facts) -> dict[str, Any]:
+    return {facts.system.language: {"feeds": _gbfs.links(facts, VERSION, FEEDS)}}
 
 
 def _system_information(facts: Facts) -> dict[str, Any]:
     system = facts.system
-    terms = {"license_url": system.license_url} if system.license_url else {}
-    return {
-        "system_id": system.id,
-        "language": system.language,
-        "name": system.name,
-        "feed_contact_email": system.contact_email,
-        "timezone": system.time_zone,
-        **terms,
-    }
-
-
-def _vehicle_types(facts: Facts) -> dict[str, Any]:
-    found = []
-    for kind in facts.kinds:
-        form, propulsion, wheels = FORMS[kind.id]
-        plan = {"default_pricing_plan_id": kind.plan_id} if kind.plan_id else {}
-        found.append(
-            {
-                "vehicle_type_id": kind.id,
-                "form_factor": form,
-                "propulsion_type": propulsion,
-                "max_range_meters": kind.full_range_m,
-                "name": kind.name[facts.system.language],
-                "wheel_count": wheels,
-                "return_constraint": "free_floating",
-                **plan,
-            }
-        )
-    return {"vehicle_types": found}
+    return {**_gbfs.system(facts), "language": system.language, "name": system.name}
 
 
 def _free_bike_status(facts: Facts) -> dict[str, Any]:
@@ -102,39 +86,22 @@ def _free_bike_status(facts: Facts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _system_pricing_plans(facts: Facts) -> dict[str, Any]:
-    language = facts.system.language
-    return {
-        "plans": [
-            {
-                "plan_id": plan.id,
-                "name": plan.name[language],
-                "currency": plan.currency,
-                "price": plan.price,
-                "is_taxable": plan.is_taxable,
-                "description": plan.description[language],
-                "per_min_pricing": plan.segments,
-            }
-            for plan in facts.plans
-        ]
-    }
+def _zones(facts: Facts) -> dict[str, Any]:
+    # What holds everywhere cannot be said here: where there are operating areas, they say it.
+    return _gbfs.zones(DIALECT, has_global=False)(facts)
 
 
-def _system_alerts(facts: Facts) -> dict[str, Any]:
-    return {"alerts": []}
-
-
-FEEDS: dict[str, Callable[[Facts], dict[str, Any]]] = {
-    "gbfs": _gbfs,
-    "gbfs_versions": _versions,
+FEEDS: dict[str, _gbfs.Writer] = {
+    "gbfs": _index,
+    "gbfs_versions": _gbfs.versions(DIALECT),
     "system_information": _system_information,
-    "vehicle_types": _vehicle_types,
+    "vehicle_types": _gbfs.vehicle_types(DIALECT),
     "free_bike_status": _free_bike_status,
-    "system_pricing_plans": _system_pricing_plans,
-    "system_alerts": _system_alerts,
+    "system_pricing_plans": _gbfs.pricing_plans(DIALECT),
+    "geofencing_zones": _zones,
+    "system_alerts": _gbfs.alerts(DIALECT, lambda facts, url: url),
 }
-"""What there is to tell. Without stations, regions and zones there are no feeds of them."""
-VEHICLES = "free_bike_status"
+"""What there is to tell. Without stations and regions there are no feeds of them."""
 
 
 def vehicles_in(body: bytes) -> list[tuple[str, bool]]:

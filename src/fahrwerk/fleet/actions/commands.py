@@ -37,6 +37,8 @@ class _Held(msgspec.Struct, frozen=True):
     """In use, or held by a hold that has not run out by the database's clock."""
     cell: int | None
     capabilities: list[str]
+    is_unsafe: bool
+    """Reserved, and a safety-critical ticket was opened since."""
 
 
 STANDS_OPEN = """
@@ -45,7 +47,7 @@ AND last_seen_at > kernel.now() - interval '60 seconds'
 """
 _LOCK = """
 SELECT id, status, is_connected, held_by, status = 'in_use' OR hold_expires_at > kernel.now(), cell,
-       capabilities
+       capabilities, status = 'reserved' AND 'ticket' = ANY (out_for)
 FROM fleet.vehicle WHERE id = $1 FOR UPDATE
 """
 _QUEUE = f"""
@@ -84,7 +86,7 @@ async def send_command(
             return _same(Command(*known), vehicle_id, operation)
         rules.may_send(
             operation, rental_id, is_connected=vehicle.is_connected, held_by=vehicle.held_by,
-            holds=vehicle.holds, capabilities=vehicle.capabilities,
+            holds=vehicle.holds, capabilities=vehicle.capabilities, is_unsafe=vehicle.is_unsafe,
         )  # fmt: skip
         rules.check_args(operation, args or {})
         wanted = (command_id, vehicle_id, operation, rental_id, call.user)

@@ -44,11 +44,13 @@ SILENT = (
     "(is_connected AND coalesce(last_seen_at, created_at)"
     f" < kernel.now() - interval '{rules.SILENT_S} seconds')"
 )
-FREED = f"""status = CASE WHEN {SILENT} THEN 'offline' ELSE 'available' END,
+FREED = f"""status = CASE WHEN out_for <> '{{}}' THEN 'maintenance'
+              WHEN {SILENT} THEN 'offline' ELSE 'available' END,
 held_by = NULL, held_rider = NULL, hold_token = NULL, reserved_at = NULL, hold_expires_at = NULL,
 current_rental_id = NULL, trip_started_at = NULL,
 version = version + 1, updated_at = kernel.now()"""
-"""What giving a vehicle back sets: ``rules.free_status`` and no holder."""
+"""What giving a vehicle back sets: no holder, and maintenance if something keeps it out of service,
+else ``rules.free_status``."""
 
 _HOLD = f"""
 WITH held AS (

@@ -24,7 +24,8 @@ KINDS = ("HS256", "EdDSA")
 
 _PAIR = f"""
 WITH paired AS (
-    UPDATE fleet.vehicle SET is_connected = true, version = version + 1, updated_at = kernel.now()
+    UPDATE fleet.vehicle SET is_connected = true, said_capabilities = NULL,
+        version = version + 1, updated_at = kernel.now()
     WHERE id = ANY($1) RETURNING id, vehicle_type, identifier, version, cell
 ), told AS (
     {events.INSERT}
@@ -76,9 +77,9 @@ async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[
 
 COMMANDED = {
     "omni": omni.Conversation.capabilities,
-    "teltonika": teltonika.Conversation.capabilities,
+    "teltonika": teltonika.TWO_OUTPUTS,
 }
-"""Protocols over which commands go, and what can be said in each."""
+"""Protocols over which commands go, and what their usual device can be told."""
 
 _FIND = """
 SELECT v.id, v.cell, d.imei IS NOT NULL AS is_paired
@@ -95,7 +96,9 @@ _KNOWN_DEVICE = f"SELECT {DEVICE_COLUMNS} FROM fleet.device WHERE imei = $1 AND 
 _CONNECT = """
 UPDATE fleet.vehicle
 SET is_connected = is_connected OR $2::text[] IS NOT NULL,
-    capabilities = coalesce($2, capabilities), version = version + 1, updated_at = kernel.now()
+    capabilities = coalesce($2, capabilities),
+    said_capabilities = CASE WHEN $2::text[] IS NULL THEN said_capabilities END,
+    version = version + 1, updated_at = kernel.now()
 WHERE id = $1 RETURNING version
 """
 

@@ -21,6 +21,7 @@ from fahrwerk.fleet.contract import (
 )
 from fahrwerk.fleet.events import VehicleChanged, VehicleCreated, VehicleMoved
 from fahrwerk.fleet.queries import COLUMNS, shown
+from fahrwerk.fleet.rules.maintenance import DEFAULT_DAYS, out_by_staff
 from fahrwerk.kernel import db, events, geo, ids
 from fahrwerk.kernel.live import hub
 
@@ -47,9 +48,18 @@ _ADD = f"""
 WITH made AS (
     INSERT INTO fleet.vehicle (
         id, vehicle_type, identifier, external_id, model, brand, category, license_plate, qr_code,
-        hardware_version, metadata, full_range_km, service_interval_days, is_connected, latitude,
-        longitude, cell, address, battery_level, battery_low)
-    SELECT *, battery_level FROM unnest(
+        hardware_version, metadata, full_range_km, is_connected, latitude, longitude, cell, address,
+        battery_level, battery_low, service_interval_days, has_own_interval)
+    SELECT
+        id, vehicle_type, identifier, external_id, model, brand, category, license_plate, qr_code,
+        hardware_version, metadata, full_range_km, is_connected, latitude, longitude, cell, address,
+        battery_level, battery_level,
+        coalesce(service_interval_days, (
+            SELECT days FROM fleet.service_interval i
+            WHERE i.vehicle_type = wanted.vehicle_type AND i.model IN (wanted.model, '')
+            ORDER BY i.model DESC LIMIT 1), {DEFAULT_DAYS}),
+        service_interval_days IS NOT NULL
+    FROM unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::float8[], $13::int4[], $14::bool[],
         $15::float8[], $16::float8[], $17::bigint[], $18::text[], $19::int2[]
@@ -122,14 +132,19 @@ def _cell(latitude: float | None, longitude: float | None) -> int | None:
 
 
 _LOCKED = f"""
-SELECT {COLUMNS}, cell, version, {SILENT} AS is_silent FROM fleet.vehicle WHERE id = $1 FOR UPDATE
+SELECT {COLUMNS}, cell, version, {SILENT} AS is_silent
+FROM fleet.vehicle WHERE id = $1 FOR UPDATE
 """
 _CHANGE = f"""
 UPDATE fleet.vehicle
 SET status = $2, model = $3, brand = $4, category = $5, external_id = $6, license_plate = $7,
     qr_code = $8, hardware_version = $9, firmware_version = $10, metadata = $11,
     full_range_km = $12, last_service_at = $13, service_interval_days = $14,
-    capabilities = $15,
+    capabilities = $15, out_for = $16, has_own_interval = has_own_interval OR $17,
+    serviced_m = CASE WHEN $13 > coalesce(last_service_at, '-infinity')
+                 THEN ridden_m ELSE serviced_m END,
+    serviced_trips = CASE WHEN $13 > coalesce(last_service_at, '-infinity')
+                     THEN trips ELSE serviced_trips END,
     version = version + 1, updated_at = kernel.now()
 WHERE id = $1 RETURNING {COLUMNS}, version
 """
@@ -149,13 +164,14 @@ async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) ->
             row = await tx.one(_LOCKED, vehicle_id)
             if row is None:
                 raise UnknownVehicle
-            status = row["status"]
+            status, reasons = row["status"], row["out_for"]
             if change.status is not UNSET:
                 status = rules.status_by_staff(
                     status, change.status, row["is_connected"], row["is_silent"]
                 )
+                reasons = out_by_staff(reasons, change.status)
             before = shown(row)
-            after = msgspec.structs.replace(before, status=status, **given)
+            after = msgspec.structs.replace(before, status=status, out_for=reasons, **given)
             if after == before:
                 return before
             [changed] = await tx.run(
@@ -163,7 +179,8 @@ async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) ->
                 after.external_id, after.license_plate, after.qr_code, after.hardware_version,
                 after.firmware_version, after.metadata,
                 rules.full_range_km(after.vehicle_type, after.metadata), after.last_service_at,
-                after.service_interval_days, after.capabilities,
+                after.service_interval_days, after.capabilities, after.out_for,
+                "service_interval_days" in given,
             )  # fmt: skip
             news = VehicleChanged(vehicle_id, status)
             await events.emit(tx, call, f"vehicle:{vehicle_id}", changed["version"], news)

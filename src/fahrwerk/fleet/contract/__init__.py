@@ -77,6 +77,8 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     capabilities: list[str]
     """What its device can be told; without a device nothing is sent."""
+    out_for: list[str] = []
+    """What keeps it in maintenance, or will after its ride: staff, battery, ticket."""
 
 
 class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +99,8 @@ class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
     hardware_version: str | None = None
     is_connected: bool = True
     metadata: dict[str, str | int | float | bool | None] = {}
-    service_interval_days: int = 30
+    service_interval_days: int | None = None
+    """None: as the operator has set it for its type or model (``service_intervals``), else 30."""
 
 
 class VehicleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +151,8 @@ class ImportResult(msgspec.Struct, frozen=True):
     problems: list[ImportProblem]
     """The first 1,000."""
     dry_run: bool
+    updated: int = 0
+    """Of those that were there, how many the file changed."""
 
 
 class Pairing(msgspec.Struct, frozen=True):
@@ -364,6 +369,13 @@ class VehicleSilent(Unavailable):
     message = "Vehicle may be offline. Try unlock again in 1 minute."
 
 
+class VehicleUnsafe(Conflict):
+    """A safety-critical ticket was opened since it was reserved: no ride begins with it."""
+
+    code = "VEHICLE_UNSAFE"
+    message = "This vehicle is not safe to ride. Cancel, and take another one."
+
+
 class IdentifierTaken(Conflict):
     """Another vehicle of this operator has this identifier or QR code."""
 
@@ -542,11 +554,15 @@ async def move_vehicle(call: Call, vehicle_id: UUID, place: Place) -> Vehicle:
 
 
 @action
-async def import_vehicles(call: Call, dry_run: bool, csv: bytes) -> ImportResult:
+async def import_vehicles(
+    call: Call, dry_run: bool, csv: bytes, mode: str = "create"
+) -> ImportResult:
     """Check a CSV file and, unless ``dry_run``, create all its vehicles in one transaction.
 
     FLT-12..14; at most 10 MB and 50,000 rows; permission ``fleet.vehicle.create``. A file with
-    problems is never imported: a dry run lists them, a real one raises ``BadImport``.
+    problems is never imported: a dry run lists them, a real one raises ``BadImport``. ``mode``
+    ``update`` changes vehicles that are there, by identifier, ``upsert`` does both: what a row
+    leaves empty stays as it is, and so do type and place (permission ``fleet.vehicle.write``).
     """
     raise AssertionError
 
@@ -593,7 +609,8 @@ async def report_readings(call: Call, readings: list[Measured]) -> Recorded:
     """Keep readings of this operator's vehicles, from a gateway (``fleet.telemetry.write``).
 
     Up to 5,000, in any order; those of vehicles the operator does not have are counted as
-    unknown. A reading is known by (vehicle, time): repeating a batch is harmless.
+    unknown. A reading is known by (vehicle, boot, sequence), without these by (vehicle, time):
+    repeating a batch is harmless.
     """
     raise AssertionError
 
@@ -648,7 +665,7 @@ async def send_command(
     An ``unlock`` for a rental needs the vehicle to be held by or in use for it; when the vehicle
     confirms, it goes ``in_use`` and ``VehicleUnlocked`` is told (FLT-25). A vehicle that is not
     connected is in use at once and the command ``verified``. Raises ``HoldLost``, ``NotSupported``,
-    ``Invalid`` (args).
+    ``VehicleUnsafe`` (before a ride only: none is interrupted), ``Invalid`` (args).
     Every change of a command is signalled as ``fleet.command:<uuid>`` on the hub.
     """
     raise AssertionError

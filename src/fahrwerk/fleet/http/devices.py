@@ -18,6 +18,8 @@ from msgspec import Meta
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.contract import PREFIX, DeviceProtocol, Measured
 from fahrwerk.fleet.protocols import Malformed, traccar
+from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
+from fahrwerk.fleet.protocols.fahrwerk_mqtt import MAX_COUNTER
 from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.errors import Invalid, NotFound
 
@@ -49,6 +51,8 @@ class Key(msgspec.Struct, frozen=True):
     kind: str
     signs_with: str
     checks_with: str
+    handover: str
+    """All of it in one line, for a file or a QR code: what ``fahrwerk device pair`` reads."""
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -62,9 +66,12 @@ def _key(pairing: fleet.Pairing) -> Key:
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
     public = ids.public(PREFIX[pairing.vehicle_type], pairing.vehicle_id)
+    kind = msgspec.convert(pairing.kind, wire.Algorithm)
+    key = wire.VehicleKey(kind, pairing.signs_with, pairing.checks_with)
     return Key(
         public, pairing.identifier, pairing.kind, text(pairing.signs_with),
         text(pairing.checks_with),
+        wire.handover(public, key),
     )  # fmt: skip
 
 
@@ -185,10 +192,16 @@ class ReadingBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """dBm"""
     is_locked: bool | None = None
     odometer_m: Annotated[int, Meta(ge=0, le=10_000_000_000)] | None = None
+    is_tipped: bool | None = None
+    boot: Annotated[int, Meta(ge=0, le=MAX_COUNTER)] | None = None
+    """With ``sequence`` the reading's name: it may come again, and what is missing is seen."""
+    sequence: Annotated[int, Meta(ge=0, le=MAX_COUNTER)] | None = None
 
     def __post_init__(self) -> None:
         if (self.latitude is None) is not (self.longitude is None):
             raise ValueError("`latitude` and `longitude` come together")
+        if (self.boot is None) is not (self.sequence is None):
+            raise ValueError("`boot` and `sequence` come together")
 
 
 class ReadingsBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -206,7 +219,7 @@ class Taken(msgspec.Struct, frozen=True):
     """Readings of vehicles or devices that this operator does not have."""
 
 
-# Unkeyed: a reading is known by its vehicle and time, so a repeat is harmless by itself.
+# Unkeyed: a reading is known by its vehicle and number, or time: a repeat is harmless by itself.
 @post(
     "/api/v1/telemetry",
     permission="fleet.telemetry.write",

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.contract import PREFIX, ImportResult, NewVehicle, Place, Vehicle, VehicleChange
+from fahrwerk.fleet.contract.bulk import ImportMode
 from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.call import Call
 
@@ -52,7 +53,8 @@ class NewScooter(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Has a device that is going to speak to us; pair it to be able to send it commands."""
     metadata: dict[str, str | int | float | bool | None] = {}
     """Free; ``full_range_km`` among it sets the range with a full battery."""
-    service_interval_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    service_interval_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
+    """None = as it is set for its type or model, else 30."""
 
 
 class NewVehicleBody(NewScooter, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +83,8 @@ class MasterData(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     capabilities: list[str]
     """What its device can be told."""
+    out_for: list[str]
+    """What keeps it in maintenance, or will after its ride: staff, battery, ticket."""
     last_service: str | None
     service_interval_days: int
     created_at: str
@@ -107,6 +111,7 @@ def _master_data(vehicle: Vehicle) -> MasterData:
         firmware_version=vehicle.firmware_version,
         metadata=vehicle.metadata,
         capabilities=vehicle.capabilities,
+        out_for=vehicle.out_for,
         last_service=_stamp(vehicle.last_service_at),
         service_interval_days=vehicle.service_interval_days,
         created_at=clock.stamp(vehicle.created_at),
@@ -191,15 +196,21 @@ class _TakesCsv(Operation):
     tags=["fleet"],
 )
 async def import_vehicles(
-    call: web.Caller, body: RawBody, dry_run: FromQuery[bool] = True
+    call: web.Caller,
+    body: RawBody,
+    dry_run: FromQuery[bool] = True,
+    mode: FromQuery[ImportMode] = "create",
 ) -> ImportResult:
     """Check a CSV file (FLT-12, FLT-13), and with ``dry_run=false`` create all its vehicles.
+
+    ``mode=update`` changes vehicles that are there, by identifier, ``upsert`` does both; what a row
+    leaves empty stays as it is, and so do type and place.
 
     Body: ``text/csv`` with the header ``identifier,model,brand,license_plate,qr_code`` and, if you
     like, ``vehicle_type``, ``category``, ``external_id``, ``latitude``, ``longitude``; at most
     10 MB and 50,000 rows. A file with problems is not imported: 400 ``IMPORT_NOT_VALID``.
     """
-    return await fleet.import_vehicles(call, dry_run, bytes(body))
+    return await fleet.import_vehicles(call, dry_run, bytes(body), mode)
 
 
 # --- commands

@@ -1,4 +1,7 @@
-"""Vehicles that speak our own protocol: commands out, acknowledgements, status, telemetry in."""
+"""Vehicles that speak our own protocol: commands out, acknowledgements and status in.
+
+Every worker hears all of these, and each may come twice; telemetry is heard by ``ingest``.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from prometheus_client import Gauge
 
-from fahrwerk.fleet.actions import commands, dispatch, telemetry
-from fahrwerk.fleet.contract import PREFIX, Measured
+from fahrwerk.fleet.actions import commands, dispatch, knocks, telemetry, zone_bundles
+from fahrwerk.fleet.contract import PREFIX
+from fahrwerk.fleet.link.bundles import Bundles
 from fahrwerk.fleet.link.steady import forever, heard, refused
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.fleet.protocols.line import Line
@@ -27,12 +31,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-FROM_VEHICLES = "vehicles/+/+"
-"""Acknowledgements, status and telemetry; commands have one level more."""
+FROM_VEHICLES = (wire.ACKS, wire.STATUSES)
 WORDS_WAITING = 5_000
-READINGS_WAITING = 50_000
-READINGS_AT_ONCE = 1_000
-GATHER_S = 0.1
 LOOK_S = 1.0
 LISTENERS = 4
 DEVICES_KNOWN = 100_000
@@ -52,23 +52,19 @@ class Link:
         self._words: asyncio.Queue[tuple[wire.Topic, bytes, datetime]] = asyncio.Queue(
             WORDS_WAITING
         )
-        self._readings: list[Measured] = []
-        self._some = asyncio.Event()
         self._devices: dict[UUID, dispatch.Device] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin in the background; a broker that is away is waited for."""
         hub.hear("fleet.command", lambda _: self._due.set())
-        work = [self._keep_open, self._send, self._record, *[self._listen] * LISTENERS]
+        bundles = Bundles(self._line)
+        work = [self._keep_open, self._send, bundles.send, *[self._listen] * LISTENERS]
         self._tasks = [asyncio.create_task(forever(each)) for each in work]
 
     async def stop(self) -> None:
-        """Stop listening; what was heard and not yet written is written first."""
+        """Stop speaking and listening."""
         await self._line.close()
-        with contextlib.suppress(TimeoutError, db.DatabaseDown):
-            async with asyncio.timeout(2):
-                await self._write()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -133,45 +129,12 @@ class Link:
     def _hear(self, topic: str, payload: bytes, _: dict[str, Any]) -> None:
         try:
             where = wire.parse_topic(topic)
-            if where.channel == "telemetry":
-                self._gather(where.vehicle_id, wire.decode_readings(payload))
-            else:
-                self._words.put_nowait((where, payload, clock.now()))
+            self._words.put_nowait((where, payload, clock.now()))
             heard.labels(where.channel).inc()
         except wire.Refused as error:
             refused.labels(topic.rpartition("/")[2][:20], error.reason).inc()
         except asyncio.QueueFull:
             refused.labels("acks", "overload").inc()
-
-    def _gather(self, vehicle: str, readings: list[wire.Reading]) -> None:
-        try:
-            vehicle_id = ids.parse(vehicle, *PREFIX.values())
-        except NotFound:
-            refused.labels("telemetry", "unknown_vehicle").inc()
-            return
-        if len(self._readings) + len(readings) > READINGS_WAITING:
-            refused.labels("telemetry", "overload").inc(len(readings))
-            return
-        self._readings += [_measured(vehicle_id, r) for r in readings]
-        self._some.set()
-
-    async def _record(self) -> None:
-        await self._some.wait()
-        await asyncio.sleep(GATHER_S)  # many vehicles speak within this time: one statement
-        self._some.clear()
-        await self._write()
-
-    async def _write(self) -> None:
-        while self._readings:
-            batch = self._readings[:READINGS_AT_ONCE]
-            try:
-                done = await telemetry.record_readings(batch)
-            except db.DatabaseDown:
-                self._some.set()  # they stay at the head of the queue
-                raise
-            del self._readings[: len(batch)]
-            if done.unknown:
-                refused.labels("telemetry", "unknown_vehicle").inc(done.unknown)
 
     async def _listen(self) -> None:
         where, payload, at = await self._words.get()
@@ -182,6 +145,7 @@ class Link:
             except (wire.Refused, NotFound) as error:
                 reason = getattr(error, "reason", "unknown_vehicle")
                 refused.labels(where.channel, reason).inc()
+                await self._complain(where.vehicle_id, reason)
                 return
             except db.DatabaseDown:
                 await asyncio.sleep(0.5)  # an acknowledgement must not be lost with the database
@@ -191,9 +155,15 @@ class Link:
         device = await self._device(vehicle_id)
         call = system(device.tenant, "fleet")
         if where.channel == "status":
-            status = wire.decode_status(payload).status
-            turned = {"locked": True, "unlocked": False}.get(status)
+            said = wire.decode_status(payload)
+            if said.status == "offline":
+                return  # the broker's word, no sign of life: silence is what tells
+            turned = {"locked": True, "unlocked": False}.get(said.status)
             await telemetry.vehicle_heard(call, vehicle_id, turned)
+            await knocks.introduced(
+                call, vehicle_id, said.firmware, said.hardware, said.capabilities
+            )
+            await zone_bundles.vehicle_wants_zones(call, vehicle_id, said.capabilities)
             return
         try:
             ack = wire.verify_ack(payload, device.key, where.vehicle_id)
@@ -209,6 +179,15 @@ class Link:
                 call, vehicle_id, ids.parse(ack.command_id, "cmd"), ack.result, ack.reason, at
             )
         point("fleet.link.after_ack")
+
+    async def _complain(self, vehicle: str, reason: str) -> None:
+        """Have it said to whoever pairs this vehicle."""
+        with contextlib.suppress(NotFound):
+            vehicle_id = ids.parse(vehicle, *PREFIX.values())
+            if known := self._devices.get(vehicle_id):
+                await knocks.went_wrong(known.tenant, vehicle_id, reason)
+            elif reason == "unknown_vehicle":
+                await knocks.knocked(None, "fahrwerk", vehicle)
 
     async def _device(self, vehicle_id: UUID, *, again: bool = False) -> dispatch.Device:
         known = self._devices.get(vehicle_id)
@@ -231,24 +210,3 @@ async def running(url: str) -> AsyncIterator[None]:
         yield
     finally:
         await link.stop()
-
-
-def _measured(vehicle_id: UUID, reading: wire.Reading) -> Measured:
-    return Measured(
-        vehicle_id=vehicle_id,
-        time=clock.from_millis(reading.time),
-        latitude=reading.latitude,
-        longitude=reading.longitude,
-        accuracy_m=reading.accuracy_m,
-        speed_kmh=reading.speed_kmh,
-        battery_level=_whole(reading.battery_level),
-        voltage=reading.voltage,
-        temperature=reading.temperature,
-        signal_strength=_whole(reading.signal_strength),
-        is_locked=reading.locked,
-        odometer_m=_whole(reading.odometer_m),
-    )
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter, Gauge
 
-from fahrwerk.fleet.actions import commands, dispatch
+from fahrwerk.fleet.actions import commands, dispatch, knocks
 from fahrwerk.fleet.contract import Measured
 from fahrwerk.fleet.link.intake import Intake
 from fahrwerk.fleet.link.steady import forever, heard, patiently, refused
@@ -232,6 +232,8 @@ class Devices:
         if said.problem is not None:
             refused.labels(line.protocol, said.problem).inc()
             line.problems += 1
+            if line.device:
+                await knocks.went_wrong(line.device.tenant, line.device.vehicle_id, said.problem)
             if line.problems >= MOST_PROBLEMS:
                 raise _HungUp("too_many_problems")
         if said.imei is not None:
@@ -259,6 +261,7 @@ class Devices:
         device = found.get(imei)
         if device is None or device.protocol != line.protocol:
             log.info("unknown device", protocol=line.protocol, imei=imei)
+            await patiently(lambda: knocks.knocked(None, line.protocol, imei))
             line.send(line.words.refusal)
             raise _HungUp("unknown_device")
         # A device that lost its network comes again before we notice that the old line is dead.

@@ -62,6 +62,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     """dBm"""
     is_locked: bool | None = None
     odometer_m: int | None = None
+    is_tipped: bool | None = None
+    """Lies on its side, by its own sensor."""
 
 
 class Order(Struct, frozen=True, kw_only=True):

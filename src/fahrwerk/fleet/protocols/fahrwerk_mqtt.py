@@ -15,13 +15,22 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-import secrets
+import zlib
 from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta, Struct
+
+from fahrwerk.fleet.protocols._keys import Algorithm as Algorithm
+from fahrwerk.fleet.protocols._keys import PlatformKey as PlatformKey
+from fahrwerk.fleet.protocols._keys import VehicleKey as VehicleKey
+from fahrwerk.fleet.protocols._keys import _Key, base64_of
+from fahrwerk.fleet.protocols._keys import handover as handover
+from fahrwerk.fleet.protocols._keys import new_keys as new_keys
+from fahrwerk.fleet.protocols._keys import public_of as public_of
+from fahrwerk.fleet.protocols._keys import taken_over as taken_over
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024
 """Largest command, acknowledgement and status."""
@@ -35,10 +44,9 @@ ACKS: Final = "vehicles/+/acks"
 STATUSES: Final = "vehicles/+/status"
 TELEMETRY: Final = "vehicles/+/telemetry"
 
-Algorithm = Literal["HS256", "EdDSA"]
 Channel = Literal["commands", "acks", "status", "telemetry"]
 Result = Literal["done", "refused", "failed"]
-State = Literal["unlocked", "locked", "unlock_failed_auth", "lock_failed_auth", "online"]
+State = Literal["unlocked", "locked", "unlock_failed_auth", "lock_failed_auth", "online", "offline"]
 
 _VEHICLE = r"[a-z]+_[0-9A-Za-z]+"
 _WORD = r"[a-z][a-z0-9_]{0,31}"
@@ -51,6 +59,7 @@ Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 Counter = Annotated[int, Meta(ge=1, le=MAX_COUNTER)]
 Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f]*\Z", max_length=1_000)]
 Whole = Annotated[int, Meta(ge=-MAX_COUNTER, le=MAX_COUNTER)]
+Version = Annotated[str, Meta(pattern=r"^[!-~]{1,20}\Z")]
 
 
 class Refused(Exception):
@@ -127,12 +136,17 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The state a vehicle is in now (FLT-22, FLT-23)."""
 
     status: State
+    """``offline`` is the broker's word, the vehicle's last will: its connection broke."""
     command_id: Id | None = None
     """The command it comes from, if it comes from one."""
     time: Millis | None = None
+    firmware: Version | None = None
+    """With ``online``, as the next two: what it is and what it can be told (FLT-40)."""
+    hardware: Version | None = None
+    capabilities: Annotated[list[Word], Meta(max_length=20)] | None = None
 
 
-class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a vehicle measured at one moment; each measurement may be missing.
 
     (vehicle, ``boot``, ``seq``) names a reading: a broker may deliver it twice or out of order.
@@ -158,55 +172,14 @@ class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the mobile network, dBm."""
     locked: bool | None = None
     odometer_m: Annotated[float, Meta(ge=0, le=10_000_000_000)] | None = None
+    tipped: bool | None = None
+    """Lies on its side."""
+    vehicle_id: Id | None = None
+    """Need not be said; if it is, it must be the topic's."""
 
     def __post_init__(self) -> None:
         if (self.latitude is None) is not (self.longitude is None):
             raise ValueError("`latitude` and `longitude` come together")
-
-
-# --- keys
-
-
-class _Key(Struct, frozen=True):
-    alg: Algorithm
-    signs_with: bytes
-    """HS256: the shared secret. EdDSA: this side's private key."""
-    checks_with: bytes
-    """HS256: the same shared secret. EdDSA: the other side's public key."""
-
-    def __post_init__(self) -> None:
-        if len(self.signs_with) != 32 or len(self.checks_with) != 32:
-            raise ValueError("a key is 32 bytes")
-        if self.alg == "HS256" and self.signs_with != self.checks_with:
-            raise ValueError("both sides of an HS256 key are the same secret")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.alg}, ...)"  # keys must not end in a log
-
-
-class PlatformKey(_Key, frozen=True):
-    """The platform's half of what it shares with one vehicle: signs commands, checks acks."""
-
-
-class VehicleKey(_Key, frozen=True):
-    """The vehicle's half: checks commands, signs acks."""
-
-
-def new_keys(kind: Algorithm) -> tuple[PlatformKey, VehicleKey]:
-    """Fresh keys for one vehicle.
-
-    ``HS256`` is for controllers without elliptic curves: both halves are the same secret.
-    With ``EdDSA`` neither half can be made from the other, so a stolen vehicle, or a copy of the
-    platform's public keys, signs nothing in the other's name.
-    """
-    ours, theirs = secrets.token_bytes(32), secrets.token_bytes(32)
-    if kind == "HS256":
-        return PlatformKey(kind, ours, ours), VehicleKey(kind, ours, ours)
-    return PlatformKey(kind, ours, _public(theirs)), VehicleKey(kind, theirs, _public(ours))
-
-
-def _public(private: bytes) -> bytes:
-    return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
 
 # --- commands and acknowledgements
@@ -306,24 +279,20 @@ def _authentic(purpose: bytes, payload: bytes, key: _Key, shape: type[_Message])
 
 def _signature(key: _Key, signed: bytes) -> str:
     if key.alg == "HS256":
-        return _base64(hmac.digest(key.signs_with, signed, "sha256"))
-    return _base64(Ed25519PrivateKey.from_private_bytes(key.signs_with).sign(signed))
+        return base64_of(hmac.digest(key.signs_with, signed, "sha256"))
+    return base64_of(Ed25519PrivateKey.from_private_bytes(key.signs_with).sign(signed))
 
 
 def _is_signature(key: _Key, signed: bytes, signature: str) -> bool:
     if key.alg == "HS256":
-        expected = _base64(hmac.digest(key.checks_with, signed, "sha256"))
+        expected = base64_of(hmac.digest(key.checks_with, signed, "sha256"))
         return hmac.compare_digest(expected.encode(), signature.encode())
     try:
         raw = base64.urlsafe_b64decode(signature + "==")
         Ed25519PublicKey.from_public_bytes(key.checks_with).verify(raw, signed)
     except (ValueError, InvalidSignature):
         return False
-    return _base64(raw) == signature  # the decoder is lenient; a signature has one spelling
-
-
-def _base64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return base64_of(raw) == signature  # the decoder is lenient; a signature has one spelling
 
 
 def _claim(fields: dict[str, Any]) -> Claim:
@@ -419,7 +388,8 @@ class Topic(NamedTuple):
 
 
 _TOPIC: Final = re.compile(
-    rf"vehicles/(?=.{{1,64}}/)({_VEHICLE})/(?:(acks|status|telemetry)|(commands)/({_WORD}))"
+    rf"vehicles/(?=.{{1,64}}/)({_VEHICLE})"
+    rf"/(?:(acks|status|telemetry)(?:(?<=telemetry)/[0-9a-f])?|(commands)/({_WORD}))"
 )
 
 
@@ -457,9 +427,28 @@ def status_topic(vehicle_id: str) -> str:
     return _topic(vehicle_id, "status")
 
 
-def telemetry_topic(vehicle_id: str) -> str:
-    """Where a vehicle reports, at QoS 0: the next reading makes up for a lost one."""
-    return _topic(vehicle_id, "telemetry")
+def telemetry_topic(vehicle_id: str, *, in_shard: bool = False) -> str:
+    """Where a vehicle reports: at QoS 1 what must not be lost, else at QoS 0.
+
+    ``in_shard``: with its shard, so that several workers can divide the vehicles among them.
+    """
+    return _topic(vehicle_id, f"telemetry/{shard(vehicle_id):x}" if in_shard else "telemetry")
+
+
+def zones_topic(vehicle_id: str) -> str:
+    """Where a vehicle that keeps zones on board is sent them, at QoS 1.
+
+    Of no channel: neither side has to take it apart.
+    """
+    return f"{status_topic(vehicle_id).removesuffix('status')}zones"
+
+
+SHARDS: Final = 16
+
+
+def shard(vehicle_id: str) -> int:
+    """Which sixteenth of all vehicles this one belongs to, for ever."""
+    return zlib.crc32(vehicle_id.encode()) % SHARDS
 
 
 def _topic(vehicle_id: str, rest: str) -> str:

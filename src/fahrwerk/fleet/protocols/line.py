@@ -12,11 +12,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from gmqtt import Client
+from gmqtt import Client, Message, Subscription
 from gmqtt.mqtt.handler import MQTTConnectError
+from gmqtt.storage import PersistentStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _log = logging.getLogger(__name__)
 # gmqtt writes a traceback for every connection that ends; with hundreds of vehicles and one broker
@@ -39,19 +40,28 @@ class Line:
 
     ``url`` is ``mqtt://[user:password@]host:port``, or ``mqtts`` for TLS. What is published on
     ``topic_filter`` goes to ``on_message(topic, payload, properties)``. ``on_lost()`` is called
-    when the connection ends other than by ``close()``.
+    when the connection ends other than by ``close()``; ``will`` is what the broker then publishes
+    in its place, as (topic, payload).
     """
+
+    _keeps_session = False
+    """The broker knows this client from before, and what it had subscribed to."""
 
     def __init__(
         self,
         client_id: str,
         url: str,
-        topic_filter: str,
+        topic_filter: str | Sequence[str],
         on_message: Callable[[str, bytes, dict[str, Any]], None],
         on_lost: Callable[[], None],
+        *,
+        will: tuple[str, bytes] | None = None,
     ) -> None:
-        self._client_id, self._url, self._filter = client_id, url, topic_filter
+        self._client_id, self._url = client_id, url
+        self._filters = (topic_filter,) if isinstance(topic_filter, str) else tuple(topic_filter)
         self._on_message, self._on_lost = on_message, on_lost
+        self._will = will
+        self._unacknowledged = PersistentStorage()
         self._client: Client | None = None
         self._outbox: deque[tuple[str, bytes, int, dict[str, Any]]] = deque(maxlen=1_000)
         self._versions: tuple[int, ...] = (MQTT_5, MQTT_3_1_1)
@@ -85,6 +95,20 @@ class Line:
                 asyncio.get_running_loop().call_later(HELD_UP_S, self._send)
                 return
 
+    async def delivered(self) -> bool:
+        """Wait for the broker to have acknowledged all that was published at QoS 1.
+
+        False when the connection ended before: then some of it may have arrived.
+        """
+        client, sent = self._client, self._unacknowledged
+        if client is None:
+            return False
+        while self._client is client:
+            if not self._outbox and sent.is_empty:
+                return self._client is not None and bool(self._client.is_connected)
+            await asyncio.sleep(HELD_UP_S)
+        return False
+
     async def open(self) -> None:
         """Connect and subscribe. Raises ``OSError`` with what went wrong last."""
         # What worked last time is tried alone; if it fails, the next try is open to both again.
@@ -92,6 +116,8 @@ class Line:
         for version in versions:
             try:
                 await self._dial(version)
+            except ConnectionRefusedError:
+                raise  # nobody is there, and it may be back in a moment: that is not the version's
             except OSError:
                 if version == versions[-1]:
                     raise
@@ -108,7 +134,9 @@ class Line:
     async def _dial(self, version: int) -> None:
         url = urlsplit(self._url)
         # A clean session: what was sent while it was away must not reach it late.
-        client = Client(self._client_id, clean_session=True)
+        self._unacknowledged = PersistentStorage()
+        will = Message(self._will[0], self._will[1], qos=1) if self._will else None
+        client = self._new_client(clean_session=True, will_message=will)
         client.set_config(_NEVER_RECONNECT)
         if url.username:
             client.set_auth_credentials(unquote(url.username), unquote(url.password or ""))
@@ -118,8 +146,17 @@ class Line:
             if not outcome.done():
                 outcome.set_result(problem)
 
+        def on_connect(_client: Client, is_known: int, *_: Any) -> None:
+            self._subscribe(client)
+            if is_known and self._keeps_session:
+                settle("")  # it is subscribed already, and what has been kept comes first
+
         def on_subscribe(_client: Client, _mid: int, granted: tuple[int, ...], _more: Any) -> None:
-            settle("" if granted[0] < _REFUSED else f"{self._filter} may not be subscribed to")
+            settle(
+                ""
+                if max(granted) < _REFUSED
+                else f"{', '.join(self._filters)} may not be subscribed to"
+            )
 
         def on_disconnect(*_: Any) -> None:
             settle("the broker closed the connection")
@@ -127,7 +164,7 @@ class Line:
                 self._client = None
                 self._on_lost()
 
-        client.on_connect = lambda *_: client.subscribe(self._filter, qos=1)
+        client.on_connect = on_connect
         client.on_subscribe = on_subscribe
         client.on_disconnect = on_disconnect
         client.on_message = self._hear
@@ -155,6 +192,12 @@ class Line:
             if isinstance(error, MQTTConnectError):
                 raise ConnectionError(str(error)) from None
             raise
+
+    def _new_client(self, **how: Any) -> Client:
+        return Client(self._client_id, persistent_storage=self._unacknowledged, **how)
+
+    def _subscribe(self, client: Client) -> None:
+        client.subscribe([Subscription(each, qos=1) for each in self._filters])
 
     def _hear(
         self, _client: Client, topic: str, payload: bytes, _qos: int, properties: dict[str, Any]

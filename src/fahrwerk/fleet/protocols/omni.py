@@ -34,7 +34,10 @@ MOST_BYTES: Final = 1_024
 """Longest frame: the longest of the document has about 120 bytes."""
 HDOP_M: Final = 5.0
 """What one unit of horizontal dilution is worth in metres, with a usual receiver."""
-_FRAME: Final = re.compile(r"\*(SCO[RS]),([0-9A-Z]{2}),([0-9]{15}),([A-Z][0-9])(?:,([ -~]*))?")
+_FRAME: Final = re.compile(
+    r"\*(SCO[RS]),([0-9A-Z]{2}),([0-9]{15}),(?:[0-9]{12},)?([A-Z][0-9])(?:,([ -~]*))?"
+)
+"""Newer firmware puts the time of sending before the instruction; D0 has one of its own."""
 _GAP: Final = b"\r\n\t \x00\xff"
 """What may stand between two frames without being worth a word."""
 
@@ -240,6 +243,7 @@ _READ: Final[dict[str, Callable[[tuple[str, ...]], Meaning]]] = {
 WARNINGS: Final = {
     1: "moved", 2: "fallen", 3: "dismantled", 4: "battery_low", 6: "lifted_up", 7: "reassembled",
 }  # fmt: skip
+_TIPPED: Final = {2: True, 6: False}
 FAILURES: Final = {1: "lock_failed", 2: "bad_key", 3: "moving"}
 _FIND_ME: Final = "2"
 _OPEN_BATTERY: Final = "1"
@@ -331,7 +335,9 @@ class Conversation:
                 return Heard(imei=imei, answer=answer)
             case Code() if frame.instruction == "W0":
                 word = WARNINGS.get(says.value, f"warning_{says.value}")
-                return Heard(imei=imei, notices=(word,), reply=self._frame("W0"))
+                tipped = _TIPPED.get(says.value)
+                readings = () if tipped is None else (Reading(time=now, is_tipped=tipped),)
+                return Heard(imei=imei, notices=(word,), readings=readings, reply=self._frame("W0"))
             case Code() if frame.instruction == "E0":
                 return Heard(imei=imei, notices=(f"fault_{says.value}",), reply=self._frame("E0"))
             case Code() | Settings():

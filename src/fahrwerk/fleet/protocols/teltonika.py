@@ -10,7 +10,8 @@ are text, and so are their answers, which do not say what they answer: one at a 
 is believed only if it says of the output what was asked for. Byte layout and example packets are
 those of https://wiki.teltonika-gps.com/view/Teltonika_Data_Sending_Protocols.
 
-Wiring this file supposes (docs/devices.md): output 1 releases the vehicle, output 2 its horn.
+Wiring this file supposes (docs/devices.md): output 1 releases the vehicle, 2 is its horn, 3 its
+lights, 4 the catch of its top case or battery cover; most devices have the first two.
 """
 
 from __future__ import annotations
@@ -274,13 +275,27 @@ _WORDS: Final = {
     "unlock": _Words("setdigout 1", re.compile(r"\bDOUT1:(1|ON)\b")),
     "lock": _Words("setdigout 0", re.compile(r"\bDOUT1:(0|OFF)\b")),
     "sound": _Words("setdigout ?1 ? 2", re.compile(r"\bDOUT2:(1|ON)\b")),
+    "lights": _Words("setdigout ??1", re.compile(r"\bDOUT3:(1|ON)\b")),
+    "lights_off": _Words("setdigout ??0", re.compile(r"\bDOUT3:(0|OFF)\b")),
+    "top_case": _Words("setdigout ???1 ? ? ? 2", re.compile(r"\bDOUT4:(1|ON)\b")),
+    "battery_cover": _Words("setdigout ???1 ? ? ? 2", re.compile(r"\bDOUT4:(1|ON)\b")),
 }
+
+
+TWO_OUTPUTS: Final = frozenset(("unlock", "lock", "sound"))
+"""What a device with two outputs can be told, as nearly all have: said of a vehicle that is paired
+with one. Staff who have wired more say so (``capabilities``)."""
+
+
+def _words(order: Order) -> _Words | None:
+    is_off = order.operation == "lights" and order.args.get("on") is False
+    return _WORDS.get("lights_off" if is_off else order.operation)
 
 
 class Conversation:
     """One device's connection: see ``fahrwerk.fleet.protocols.Conversation``."""
 
-    capabilities: ClassVar[frozenset[str]] = frozenset(_WORDS)
+    capabilities: ClassVar[frozenset[str]] = frozenset(_WORDS) - {"lights_off"}
     most_kept: ClassVar[int] = MOST_BYTES
     refusal: ClassVar[bytes] = REFUSED
 
@@ -359,7 +374,8 @@ class Conversation:
         if order is None:
             return None
         says = packet.text
-        is_done = bool(_WORDS[order.operation].done.search(says)) and "queued" not in says.lower()
+        words = _words(order)
+        is_done = bool(words and words.done.search(says)) and "queued" not in says.lower()
         if not is_done and self._unanswered:
             self._unanswered -= 1
             return None
@@ -375,7 +391,7 @@ class Conversation:
         """See the port."""
         if self._imei is None or self.is_busy(now):
             raise RuntimeError("nobody to talk to, or in the middle of another order")
-        words = _WORDS.get(order.operation)
+        words = None if order.operation == "lights_off" else _words(order)
         if words is None:
             raise Unsupported(order.operation)
         self._unanswered = min(self._unanswered + (self._order is not None), 3)

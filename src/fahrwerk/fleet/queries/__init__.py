@@ -24,6 +24,41 @@ from fahrwerk.fleet.contract import (
     Vehicle,
     VehiclePage,
 )
+from fahrwerk.fleet.queries.alerts import alert_changes as alert_changes
+from fahrwerk.fleet.queries.alerts import alert_details as alert_details
+from fahrwerk.fleet.queries.alerts import alert_page as alert_page
+from fahrwerk.fleet.queries.alerts import alert_rules as alert_rules
+from fahrwerk.fleet.queries.alerts import alert_silences as alert_silences
+from fahrwerk.fleet.queries.battery import battery_plan as battery_plan
+from fahrwerk.fleet.queries.battery import battery_plans as battery_plans
+from fahrwerk.fleet.queries.battery import battery_thresholds as battery_thresholds
+from fahrwerk.fleet.queries.bulk import bulk_failures as bulk_failures
+from fahrwerk.fleet.queries.bulk import bulk_job as bulk_job
+from fahrwerk.fleet.queries.bulk import bulk_jobs as bulk_jobs
+from fahrwerk.fleet.queries.export import exported as exported
+from fahrwerk.fleet.queries.history import history as history
+from fahrwerk.fleet.queries.history import story as story
+from fahrwerk.fleet.queries.live import live_fleet as live_fleet
+from fahrwerk.fleet.queries.maintenance import downtime as downtime
+from fahrwerk.fleet.queries.maintenance import maintenance_records as maintenance_records
+from fahrwerk.fleet.queries.maintenance import service_intervals as service_intervals
+from fahrwerk.fleet.queries.maintenance import service_standing as service_standing
+from fahrwerk.fleet.queries.maintenance import ticket as ticket
+from fahrwerk.fleet.queries.maintenance import tickets as tickets
+from fahrwerk.fleet.queries.maintenance import vehicle_versions as vehicle_versions
+from fahrwerk.fleet.queries.pairing import pairing_status as pairing_status
+from fahrwerk.fleet.queries.pairing import unknown_devices as unknown_devices
+from fahrwerk.fleet.queries.reporting import measurements as measurements
+from fahrwerk.fleet.queries.reporting import reported as reported
+from fahrwerk.fleet.queries.reporting import whereabouts as whereabouts
+from fahrwerk.fleet.queries.telemetry import telemetry_gaps as telemetry_gaps
+from fahrwerk.fleet.queries.zones import all_zones as all_zones
+from fahrwerk.fleet.queries.zones import check_zones as check_zones
+from fahrwerk.fleet.queries.zones import parking_decision as parking_decision
+from fahrwerk.fleet.queries.zones import zone as zone
+from fahrwerk.fleet.queries.zones import zone_history as zone_history
+from fahrwerk.fleet.queries.zones import zone_page as zone_page
+from fahrwerk.fleet.queries.zones import zones_in_force as zones_in_force
 from fahrwerk.kernel import clock, db, geo, ids
 from fahrwerk.kernel.errors import Invalid, NotFound
 
@@ -40,12 +75,15 @@ STALE = (
     "(is_connected AND coalesce(last_seen_at, created_at)"
     f" < kernel.now() - interval '{rules.STALE_S} seconds')"
 )
+RANGE_KM = "floor(full_range_km * reach * battery_level / 100)"
+"""How far a vehicle still goes (``rules.battery.range_km``); ``reach`` is kept by a job."""
 COLUMNS = f"""id, vehicle_type, identifier, external_id, model, brand, category, license_plate,
 qr_code, status, latitude, longitude, address, accuracy_m, battery_level, voltage, temperature,
-floor(full_range_km * battery_level / 100) AS range_km, discharged_pct / 100 AS charging_cycles,
+{RANGE_KM} AS range_km, discharged_pct / 100 AS charging_cycles,
 signal_strength, firmware_version, hardware_version, last_seen_at, {STALE} AS is_stale,
 is_connected, is_locked,
-odometer_m, trips, metadata, last_service_at, service_interval_days, created_at, capabilities"""
+odometer_m, trips, metadata, last_service_at, service_interval_days, created_at, capabilities,
+out_for"""
 """A ``Vehicle``, by name."""
 
 _DISTANCE = """2 * 6371008.8 * asin(sqrt(least(1,
@@ -118,15 +156,16 @@ def readable(reference: str) -> str:
 
 _NEARBY = """
 SELECT id, vehicle_type, identifier, model, battery_level,
-       floor(full_range_km * battery_level / 100), latitude, longitude, round(metres)::int,
+       {range_km}, latitude, longitude, round(metres)::int,
        {stale}
 FROM (SELECT *, {distance} AS metres FROM fleet.vehicle
       WHERE status = 'available' AND {sieve} AND ($3::text IS NULL OR vehicle_type = $3)
         AND ($4::uuid IS NULL OR id <> $4)) near
 WHERE metres <= $5 ORDER BY metres LIMIT $6
 """
-_NEARBY_CELLS = _NEARBY.format(distance=_DISTANCE, stale=STALE, sieve="cell = ANY($7)")
-_NEARBY_BAND = _NEARBY.format(distance=_DISTANCE, stale=STALE, sieve="latitude BETWEEN $7 AND $8")
+_NEARBY_PARTS = {"distance": _DISTANCE, "stale": STALE, "range_km": RANGE_KM}
+_NEARBY_CELLS = _NEARBY.format(**_NEARBY_PARTS, sieve="cell = ANY($7)")
+_NEARBY_BAND = _NEARBY.format(**_NEARBY_PARTS, sieve="latitude BETWEEN $7 AND $8")
 
 
 async def nearby_vehicles(
@@ -152,7 +191,7 @@ async def nearby_vehicles(
 MOST_AREAS = 200
 _AVAILABLE_IN = f"""
 SELECT id, vehicle_type, identifier, model, battery_level,
-       floor(full_range_km * battery_level / 100), latitude, longitude, cell, {STALE}
+       {RANGE_KM}, latitude, longitude, cell, {STALE}
 FROM fleet.vehicle WHERE status = 'available' AND cell = ANY($1)
 """
 
@@ -238,7 +277,7 @@ def _from_columns(kind: Callable[..., T], rows: list[db.Row]) -> list[T]:
 _PUBLIC = """
 SELECT array_agg(id), array_agg(vehicle_type), array_agg(status), array_agg(latitude),
        array_agg(longitude), array_agg(battery_level),
-       array_agg(floor(full_range_km * 10 * battery_level)::int),
+       array_agg(floor(full_range_km * reach * 10 * battery_level)::int),
        array_agg(date_trunc('second', last_seen_at)), array_agg(trips)
 FROM fleet.vehicle
 WHERE tenant_id = kernel.tenant() AND status IN ('available', 'offline', 'maintenance')
@@ -251,7 +290,7 @@ async def public_vehicles(call: Call) -> list[PublicVehicle]:
 
 
 _TYPES = """
-SELECT vehicle_type, count(*), floor(max(full_range_km) * 1000)::int
+SELECT vehicle_type, count(*), floor(max(full_range_km * greatest(1, reach)) * 1000)::int
 FROM fleet.vehicle WHERE tenant_id = kernel.tenant() GROUP BY vehicle_type ORDER BY vehicle_type
 """
 

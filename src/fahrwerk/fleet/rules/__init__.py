@@ -31,6 +31,7 @@ from fahrwerk.fleet.contract import (
     TrackPoint,
     VehicleChange,
     VehicleInUse,
+    VehicleUnsafe,
 )
 from fahrwerk.kernel import geo
 from fahrwerk.kernel.errors import Invalid
@@ -190,16 +191,20 @@ def may_send(
     held_by: UUID | None,
     holds: bool,
     capabilities: Collection[str] = OWN_CAPABILITIES,
+    is_unsafe: bool = False,
 ) -> None:
     """Raise unless this command may go to the vehicle now.
 
-    ``holds``: the vehicle is in use, or its hold has not run out. Raises ``HoldLost`` for a rental
-    that does not hold the vehicle, ``NotSupported`` for what it cannot do.
+    ``holds``: the vehicle is in use, or its hold has not run out. ``is_unsafe``: reserved, and a
+    safety-critical ticket is open. Raises ``HoldLost`` for a rental that does not hold the vehicle,
+    ``NotSupported`` for what it cannot do, ``VehicleUnsafe`` where a ride would begin.
     """
     if operation not in (capabilities if is_connected else LOCKING):
         raise NotSupported(f"This vehicle cannot do {operation!r}.", operation=operation)
     if rental_id is not None and (held_by != rental_id or not holds):
         raise HoldLost
+    if rental_id is not None and operation == "unlock" and is_unsafe:
+        raise VehicleUnsafe
 
 
 def check_args(operation: str, args: Mapping[str, object]) -> None:

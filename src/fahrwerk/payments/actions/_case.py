@@ -14,6 +14,7 @@ from fahrwerk.kernel import db
 from fahrwerk.kernel.live import hub
 from fahrwerk.payments import rules
 from fahrwerk.payments.contract import Payment
+from fahrwerk.payments.events import PaymentCaptured, PaymentRefunded, PaymentRefundFailed
 from fahrwerk.payments.rules import Attempt, Case
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ WITH p AS (
         reason = $12, next_action = $13, version = $14, turn = turn + 1,
         leased_until = kernel.now() + make_interval(secs => $15)
     WHERE tenant_id = kernel.tenant() AND id = $1 AND turn = $2
-    RETURNING id
+    RETURNING id, reference
 ), attempts AS (
     INSERT INTO payments.attempt
         (payment_id, kind, step, number, key, target, gateway, method_ref, amount_minor,
@@ -84,6 +85,10 @@ WITH p AS (
     INSERT INTO payments.work (kind, subject, at)
     SELECT 'payment', p.id, kernel.now() + make_interval(secs => $17) FROM p
     WHERE $17::double precision IS NOT NULL
+    ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
+), books AS (
+    INSERT INTO payments.work (kind, subject, at)
+    SELECT 'books', p.reference, kernel.now() FROM p WHERE $21
     ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
 ), done AS (
     DELETE FROM payments.work w USING p
@@ -120,17 +125,19 @@ async def save(
         {"version": n, "name": f.event_name, "topic": f.event_topic, "data": f}
         for n, f in enumerate(facts, old.version + 1)
     ]
+    money = PaymentCaptured | PaymentRefunded | PaymentRefundFailed
+    has_money = any(isinstance(f, money) for f in facts)
     rows = await db.run(
         "payments", call, _SAVE, old.id, old.turn, new.state, new.authorized_minor,
         new.captured_minor, new.refunded_minor, new.is_unwanted, new.method_id, new.method_label,
         new.gateway, new.transaction_id, new.reason, new.next_action, version,
         LEASE_S if is_leased else None, moved, LEASE_S if is_leased else again_in_s, events,
-        call.actor, call.trace,
+        call.actor, call.trace, has_money,
     )  # fmt: skip
     if not rows:
         return None
     hub.signal(signal_of(new.reference))
-    if again_in_s == 0:
+    if again_in_s == 0 or has_money:
         hub.signal(WORK)
     return rules.changed(new, turn=old.turn + 1, version=version, is_leased=is_leased)
 

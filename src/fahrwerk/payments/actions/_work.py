@@ -17,6 +17,7 @@ from fahrwerk.kernel import clock, crash, db, observe, outside
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments import gateways, rules
 from fahrwerk.payments.actions._case import load, save
+from fahrwerk.payments.actions._disputes import follow_dispute
 from fahrwerk.payments.gateways import Authorisation, Change, Outcome, Question
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ T = TypeVar("T")
 MOST_STEPS = 40
 BUSY_AGAIN_S = 3.0
 _UNKNOWN = Outcome(kind="unknown")
+_NOT_REACHED = Outcome(kind="unknown", code=rules.NOT_REACHED)
 log = structlog.get_logger()
 
 
@@ -75,14 +77,16 @@ async def resolve(call: Call, case: Case, attempt: Attempt) -> Case | None:
     held = await save(call, case, rules.with_attempt(case, asked), is_leased=True)
     if held is None:
         return None
-    question = Question(key=asked.key, kind=asked.kind, intent=_intent(held, asked))
+    question = Question(
+        key=asked.key, kind=asked.kind, intent=_intent(held, asked), customer=case.rider_id
+    )
     gateway = gateways.find(asked.gateway)
     outcome = await _asked(asked, lambda: gateway.read(call, question))
     if outcome is not None:
         return await _record(call, held, asked.key, outcome, is_read=True)
     match rules.when_not_found(held, asked):
         case "send":
-            again = rules.changed_attempt(asked, state="sent", sends=asked.sends + 1)
+            again = rules.sent_again(asked)
             sent = await save(call, held, rules.with_attempt(held, again), is_leased=True)
             return None if sent is None else await _perform(call, sent, again)
         case "fail":
@@ -184,7 +188,15 @@ async def _asked(attempt: Attempt, ask: Callable[[], Awaitable[T]]) -> T | Outco
                     if tries == 3:
                         raise
                     await asyncio.sleep(random.uniform(0.1, 0.2) * tries)
-    except (TimeoutError, outside.NotReached, outside.OutcomeUnknown) as silence:
+    except outside.NotReached as silence:
+        # Each of the tries provably did nothing.
+        observe.outside_calls.labels(attempt.gateway, "not_reached").inc()
+        log.warning(
+            "gateway not reached", gateway=attempt.gateway, operation=attempt.kind,
+            attempt=attempt.key, code=silence.error_code,
+        )  # fmt: skip
+        return _NOT_REACHED
+    except (TimeoutError, outside.OutcomeUnknown) as silence:
         observe.outside_calls.labels(attempt.gateway, "unknown").inc()
         log.warning(
             "gateway did not answer", gateway=attempt.gateway, operation=attempt.kind,
@@ -211,7 +223,7 @@ async def look_again(call: Call, payment_id: UUID, in_s: float) -> None:
 
 
 _UNHEEDED = """
-SELECT event_id, gateway, attempt_key FROM payments.gateway_event
+SELECT event_id, gateway, attempt_key, subject FROM payments.gateway_event
 WHERE tenant_id = kernel.tenant() AND payment_id = $1 AND handled_at IS NULL
 ORDER BY received_at LIMIT 20
 """
@@ -228,8 +240,10 @@ async def heed_webhooks(call: Call, case: Case) -> bool:
     """
     rows = await db.run("payments", call, _UNHEEDED, case.id)
     for row in rows:
-        attempt = next((a for a in case.attempts if a.key == row["attempt_key"]), None)
-        if attempt is not None and attempt.state not in ("succeeded", "declined"):
+        if row["subject"] is not None:
+            await follow_dispute(call, row["gateway"], row["subject"], case)
+        attempt = rules.hinted(case, row["attempt_key"])
+        if attempt is not None:
             if await resolve(call, case, attempt) is None:
                 return True  # somebody else wrote: the event stays and is looked at again
             again = await load(call, case.id)

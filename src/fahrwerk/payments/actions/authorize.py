@@ -9,7 +9,7 @@ from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.live import hub, rung
 from fahrwerk.payments import gateways, rules
-from fahrwerk.payments.actions._case import as_payment, load, signal_of
+from fahrwerk.payments.actions._case import as_payment, load, save, signal_of
 from fahrwerk.payments.actions._work import begin, confirm, drive, resolve
 from fahrwerk.payments.contract import (
     AuthenticationRequired,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MOST_TURNS = 12
 RETRY_AFTER_S = 2
 LOOK_EVERY_S = 0.5
+_DOWN = "The payment service is not answering. Please try again shortly, or pay in another way."
 
 
 async def authorize(call: Call, payment_id: UUID, method_id: UUID | None) -> Payment:
@@ -105,11 +106,12 @@ async def _collected(call: Call, case: Case) -> Payment:
     return as_payment(done)
 
 
-_METHOD = """
-SELECT m.id, m.label, m.gateway, m.gateway_ref FROM payments.payment p
+_METHODS = """
+SELECT m.id, m.label, m.gateway, m.gateway_ref, m.is_default FROM payments.payment p
 JOIN payments.method m ON m.tenant_id = p.tenant_id AND m.rider_id = p.rider_id
 WHERE p.tenant_id = kernel.tenant() AND p.id = $1 AND m.removed_at IS NULL
-  AND (m.id = $2 OR ($2::uuid IS NULL AND m.is_default))
+  AND (m.id = $2 OR $2::uuid IS NULL)
+ORDER BY m.is_default DESC, m.created_at DESC, m.id
 """
 
 
@@ -118,34 +120,50 @@ class _Method(NamedTuple):
     label: str
     gateway: str
     gateway_ref: str
+    is_default: bool
 
 
 async def _authorised(call: Call, case: Case, method_id: UUID | None) -> Case:
-    """Bring the case to where the rider gets an answer: authorised, or the error why not."""
+    """Bring the case to where the rider gets an answer: authorised, or the error why not.
+
+    A rider who named no method may have others at other gateways: they are asked in turn when the
+    one before provably did not take the payment. One who did not answer is never left (PAY-02).
+    """
     if rules.is_off(case) or case.state == "refunded":
         raise PaymentClosed
-    rows = await db.run("payments", call, _METHOD, case.id, method_id)
-    if not rows:
+    rows = await db.run("payments", call, _METHODS, case.id, method_id)
+    methods = [_Method(*row) for row in rows]
+    if not methods or not (methods[0].is_default or method_id):
         raise UnknownMethod
-    method = _Method(*rows[0])
+    method = methods[0]
+    gateways.check_open(method.gateway)
+    tried = {method.gateway}
     for _ in range(MOST_TURNS):
         if case.is_leased:
             # Somebody is making the same payment: their answer is ours as well (I1).
             case = await _until_free(call, case)
-            tried = [a for a in case.attempts if a.kind == "authorize"]
-            if tried and tried[-1].state not in ("sent", "unknown"):
-                return _answered(case, tried[-1].key)
+            sent = [a for a in case.attempts if a.kind == "authorize"]
+            if sent and sent[-1].state not in ("sent", "unknown"):
+                return _answered(case, sent[-1].key)
         if rules.is_off(case):
             raise PaymentClosed
         moved, key = await _one_step(call, case, method)
         if moved is not None and key is not None:
-            return _answered(moved, key)
+            other = next((m for m in methods if m.gateway not in tried), None)
+            if other is None or not rules.is_untaken(rules.find(moved, key)):
+                return _answered(moved, key)
+            method = other
+            gateways.check_open(method.gateway)
+            tried.add(method.gateway)
         case = moved or await own_case(call, case.id)
     raise PaymentUnknown(retry_after=RETRY_AFTER_S)
 
 
 async def _one_step(call: Call, case: Case, method: _Method) -> tuple[Case | None, str | None]:
     """One operation at the gateway; with the key of the authorisation whose answer it brought."""
+    waiting = rules.open_attempt(case)
+    if waiting and rules.is_untaken(waiting) and waiting.gateway != method.gateway:
+        return await save(call, case, rules.abandoned(case, waiting), again_in_s=0), None
     case = rules.changed(
         case,
         method_id=method.id,
@@ -168,6 +186,8 @@ async def _one_step(call: Call, case: Case, method: _Method) -> tuple[Case | Non
 def _answered(case: Case, key: str) -> Case:
     """The case when this authorisation succeeded; else the error that says what became of it."""
     attempt = rules.find(case, key)
+    if rules.is_untaken(attempt):
+        raise PaymentUnknown(_DOWN, retry_after=RETRY_AFTER_S, is_gateway_down=True)
     if attempt.state in ("sent", "unknown"):
         raise PaymentUnknown(retry_after=RETRY_AFTER_S)
     if attempt.state == "action_required":

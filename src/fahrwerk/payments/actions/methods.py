@@ -16,16 +16,18 @@ from fahrwerk.payments.contract import (
     PaymentUnknown,
     UnknownMethod,
 )
+from fahrwerk.payments.gateways import _accounts
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from fahrwerk.kernel.call import Call
-    from fahrwerk.payments.gateways import Card
+    from fahrwerk.payments.gateways import Card, SetUp
 
 MOST_METHODS = 20
-_TOKEN = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{3,254}$")
-_CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,19}")
+_TOKEN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{3,254}$")
+# Standing by itself: tokens of gateways have runs of digits between letters.
+_CARD_NUMBER = re.compile(r"(?<![A-Za-z0-9])(?:\d[ -]?){11,18}\d(?![A-Za-z0-9])")
 
 _COUNT = """
 SELECT count(*) FROM payments.method
@@ -33,7 +35,9 @@ WHERE tenant_id = kernel.tenant() AND rider_id = $1 AND removed_at IS NULL
 """
 
 
-async def add_method(call: Call, gateway_token: str, make_default: bool) -> Method:
+async def add_method(
+    call: Call, gateway_token: str, make_default: bool, gateway: str | None = None
+) -> Method:
     """See the contract."""
     if call.user is None:
         raise Unauthenticated
@@ -48,16 +52,32 @@ async def add_method(call: Call, gateway_token: str, make_default: bool) -> Meth
     if count is not None and count[0] >= MOST_METHODS:
         raise Conflict("You have too many payment methods.", code="TOO_MANY_PAYMENT_METHODS")
     # The same token again is the same method: a repeat after a lost answer stores nothing twice.
-    method_id = ids.derived("method", call.tenant, call.user, gateways.DEFAULT, gateway_token)
-    card = await _set_up(call, str(method_id), gateway_token, call.user)
-    return await _store(call, method_id, call.user, card, make_default)
+    name = gateway or await _accounts.route(call, "card")
+    method_id = ids.derived("method", call.tenant, call.user, name, gateway_token)
+    card = await _set_up(call, name, str(method_id), gateway_token, call.user)
+    return await _store(call, method_id, call.user, name, card, make_default)
 
 
-async def _set_up(call: Call, key: str, token: str, rider_id: UUID) -> Card:
-    gateway = gateways.for_new_methods()
+async def begin_set_up(call: Call, kind: str) -> SetUp:
+    """See the contract."""
+    if call.user is None:
+        raise Unauthenticated
+    gateway = gateways.find(await _accounts.route(call, kind))
     try:
         async with asyncio.timeout(gateways.TIMEOUT_S):
-            return await gateway.set_up(call, key, token, rider_id)
+            key = f"set-up-{call.user.hex}-{call.key or ids.new().hex}"
+            return await gateway.begin_set_up(call, key[:200], call.user)
+    except (TimeoutError, outside.NotReached, outside.OutcomeUnknown):
+        raise PaymentUnknown(retry_after=2) from None
+
+
+async def _set_up(call: Call, name: str, key: str, token: str, rider_id: UUID) -> Card:
+    gateways.check_open(name)
+    try:
+        async with asyncio.timeout(gateways.TIMEOUT_S):
+            return await gateways.find(name).set_up(call, key, token, rider_id)
+    except _accounts.NotSetUp:
+        raise gateways.NoGateway from None
     except (TimeoutError, outside.NotReached, outside.OutcomeUnknown):
         raise PaymentUnknown(retry_after=2) from None
 
@@ -86,16 +106,16 @@ DELETE FROM payments.work WHERE tenant_id = kernel.tenant() AND kind = 'method' 
 
 
 async def _store(
-    call: Call, method_id: UUID, rider_id: UUID, card: Card, make_default: bool
+    call: Call, method_id: UUID, rider_id: UUID, gateway: str, card: Card, make_default: bool
 ) -> Method:
-    label = f"{card.brand} ending in {card.last4}"
+    label = f"{card.brand} ending in {card.last4}" if card.last4 else card.brand
     async with db.tx("payments", call) as tx:
         await tx.run(_TURN, str(rider_id))
         await tx.run(_KEEP, method_id)
         if make_default:
             await tx.run(_CLEAR_DEFAULT, rider_id, method_id)
         rows = await tx.run(
-            _STORE, method_id, rider_id, gateways.DEFAULT, card.ref, card.kind, label, card.brand,
+            _STORE, method_id, rider_id, gateway, card.ref, card.kind, label, card.brand,
             card.last4, card.expires, make_default, clock.now(),
         )  # fmt: skip
     return db.shaped(Method, rows)[0]

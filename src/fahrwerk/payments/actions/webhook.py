@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 _STORE = """
 WITH ours AS (
     SELECT payment_id FROM payments.attempt WHERE tenant_id = kernel.tenant() AND key = $4
+    UNION
+    SELECT payment_id FROM payments.attempt
+    WHERE tenant_id = kernel.tenant() AND gateway_ref = $5 AND kind = 'authorize' AND gateway = $1
+    LIMIT 1
 ), stored AS (
     INSERT INTO payments.gateway_event
-        (gateway, event_id, kind, attempt_key, payment_id, handled_at)
-    SELECT $1, $2, $3, $4, (SELECT payment_id FROM ours),
+        (gateway, event_id, kind, attempt_key, intent, subject, payment_id, handled_at)
+    SELECT $1, $2, $3, $4, $5, $6, (SELECT payment_id FROM ours),
            CASE WHEN EXISTS (SELECT FROM ours) THEN NULL ELSE kernel.now() END
     ON CONFLICT (tenant_id, gateway, event_id) DO NOTHING RETURNING payment_id
 ), turned AS (
@@ -42,7 +46,10 @@ async def take_webhook(call: Call, gateway: str, body: bytes, headers: dict[str,
         raise gateways.Forged
     own = system(account, "payments", trace=call.trace)
     notice = await provider.parse_webhook(own, body, headers)
-    values = (gateway, notice.event_id[:200], notice.kind[:100], notice.key)
+    values = (
+        gateway, notice.event_id[:200], notice.kind[:100], notice.key, notice.intent,
+        notice.dispute,
+    )  # fmt: skip
     rows = await db.run("payments", own, _STORE, *values)
     if rows and rows[0]["payment_id"] is not None:
         hub.signal(WORK)

@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
@@ -20,13 +21,16 @@ import msgspec
 
 from fahrwerk.kernel import settings
 from fahrwerk.kernel.errors import Invalid, NotFound, Unavailable, Unpaid
+from fahrwerk.kernel.outside import NotReached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.gateways._accounts import Keys
 
-DEFAULT = "sandbox"
+SANDBOX = "sandbox"
+"""Ships with the platform, takes play money only."""
 TIMEOUT_S = 10.0
 _NAME = re.compile(r"^[a-z][a-z0-9]{1,31}$")
 
@@ -65,6 +69,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     kind: Kind
     intent: str | None
+    customer: UUID | None = None
+    """Whose it is: an operation whose answer was lost is looked for among theirs."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,12 +99,40 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """MM/YY"""
 
 
+class SetUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client needs to set up a method with the gateway itself (PAY-27)."""
+
+    gateway: str
+    public_key: str | None = None
+    client_secret: str | None = None
+    """For the gateway's own library in the client; None: the gateway needs no preparation."""
+    token: str | None = None
+    """What the client sends us as ``gateway_token`` when it is done; None: what it got there."""
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A charge disputed by the cardholder, as the gateway tells it now."""
+
+    ref: str
+    amount_minor: int
+    currency: str
+    reason: str
+    state: Literal["needs_response", "under_review", "won", "lost"]
+    opened_at: datetime
+    evidence_due_at: datetime | None
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified webhook: something happened to the operation with our ``key`` (if it was ours)."""
+    """A verified webhook: something happened to the operation with our ``key`` (if it was ours).
+
+    ``intent`` is the gateway's id of the authorisation, ``dispute`` that of a dispute about it.
+    """
 
     event_id: str
     kind: str
     key: str | None
+    intent: str | None = None
+    dispute: str | None = None
 
 
 class Refusal(Unpaid):
@@ -118,8 +152,31 @@ class Forged(Invalid):
     message = "The signature of this webhook is not valid."
 
 
+class Account(msgspec.Struct, frozen=True):
+    """Whose keys these are, as the gateway says."""
+
+    remote_id: str
+    is_live: bool
+
+
 class Gateway(Protocol):
     """What a provider's file has to offer as ``gateway``. ``call`` says for which operator."""
+
+    kinds: frozenset[str]
+    """Kinds of methods that can be set up there."""
+    has_accounts: bool
+    """True: an operator needs an account there, and its keys with us."""
+
+    async def account(self, keys: Keys) -> Account:
+        """Whose keys these are, and that they work.
+
+        Raises ``Invalid`` (they cannot be keys of this gateway), ``KeysRefused``.
+        """
+        ...
+
+    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+        """Prepare the setting up of a method by the rider's client."""
+        ...
 
     async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
         """Make the client's token a stored method. Raises ``Refusal``, ``UnknownToken``."""
@@ -153,6 +210,10 @@ class Gateway(Protocol):
         """What became of an operation; None: nothing with this key has ever arrived."""
         ...
 
+    async def dispute(self, call: Call, ref: str) -> Dispute | None:
+        """A dispute as it stands now; None: it knows of none with this id."""
+        ...
+
     def account_of(self, body: bytes) -> UUID | None:
         """The operator a webhook claims to be for, still unverified; None: it does not say."""
         ...
@@ -176,11 +237,17 @@ class NoGateway(Unavailable):
     message = "No payment gateway is set up here yet."
 
 
-def for_new_methods() -> Gateway:
-    """Where riders' new payment methods are set up. Raises ``NoGateway``."""
-    if DEFAULT == "sandbox" and not settings.load().dev:
+class KeysRefused(NotReached):
+    """The gateway does not know these keys (any more): it has provably done nothing."""
+
+    code = "GATEWAY_KEYS_REFUSED"
+    message = "The payment gateway does not accept the keys it was given."
+
+
+def check_open(name: str) -> None:
+    """Raise ``NoGateway`` when this gateway takes no real money and real money is wanted."""
+    if name == SANDBOX and not settings.load().dev:
         raise NoGateway
-    return find(DEFAULT)
 
 
 @functools.cache

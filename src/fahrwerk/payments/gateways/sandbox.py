@@ -11,16 +11,20 @@ from uuid import UUID
 
 import msgspec
 
-from fahrwerk.kernel import clock, crypto, ids
+from fahrwerk.kernel import clock, crypto, ids, settings
+from fahrwerk.kernel.errors import Invalid
 from fahrwerk.payments.gateways import (
+    Account,
     Authorisation,
     Card,
     Change,
+    Dispute,
     Forged,
     Notice,
     Outcome,
     Question,
     Refusal,
+    SetUp,
     UnknownToken,
 )
 from fahrwerk.payments.gateways import _sandbox_server as server
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
     from fahrwerk.payments.contract import GatewayFault
     from fahrwerk.payments.gateways import Kind
+    from fahrwerk.payments.gateways._accounts import Keys
 
 SIGNATURE = "sandbox-signature"
 TOLERANCE_S = 300
@@ -52,6 +57,15 @@ class _Body(msgspec.Struct):
 class Sandbox:
     """See ``fahrwerk.payments.gateways.Gateway``."""
 
+    kinds = frozenset({"card"})
+    has_accounts = False
+
+    async def account(self, keys: Keys) -> Account:
+        raise Invalid(field="gateway", issue="the sandbox needs no keys")
+
+    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+        return SetUp(gateway="sandbox")
+
     async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
         card = CARDS.get(token)
         if card is None:
@@ -67,6 +81,8 @@ class Sandbox:
         await server.detach_method(call, method_ref)
 
     async def authorise(self, call: Call, wanted: Authorisation) -> Outcome:
+        if not settings.load().dev:  # a card left over from a demo buys nothing
+            return Outcome(kind="declined", code="play_money")
         token = await server.token_of_method(call, wanted.method_ref)
         fault = await server.arrive(call, "authorize", wanted.key, token)
         outcome = await server.authorise(call, wanted, token, fault)
@@ -100,6 +116,9 @@ class Sandbox:
         if seen is None:
             return None
         return await server.leave(fault, seen.outcome)
+
+    async def dispute(self, call: Call, ref: str) -> Dispute | None:
+        return None
 
     def account_of(self, body: bytes) -> UUID | None:
         try:

@@ -19,13 +19,14 @@ from fahrwerk.fleet import contract as fleet
 from fahrwerk.kernel import clock, db, events
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
-from fahrwerk.kernel.errors import Conflict, Unavailable, Unpaid
+from fahrwerk.kernel.errors import Conflict, NotFound, Unavailable, Unpaid
 from fahrwerk.payments import contract as payments
 from fahrwerk.rentals import rules
 from fahrwerk.rentals.actions.cancel import cancel_now
 from fahrwerk.rentals.contract import WrongState
 from fahrwerk.rentals.events import BookingConfirmed
 from fahrwerk.rentals.queries import COLUMNS, check_own, find, read
+from fahrwerk.wallet import contract as wallet
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -35,11 +36,20 @@ if TYPE_CHECKING:
     from fahrwerk.rentals.contract import Rental
 
 
+WALLET = "wallet"
+"""Instead of a payment method: the rider's prepaid balance."""
+WALLET_SPARE_H = 14
+"""A ride may be planned 12 hours ahead, and somebody has to settle it after its end."""
+
+
 async def confirm(call: Call, rental_id: UUID, payment_method: str | None) -> Rental:
     rental = await find(call, rental_id)
     check_own(call, rental)
     if rules.move("authorize", rental.state) is None:
         return rental
+    if payment_method == WALLET:
+        await _keep_in_wallet(call, rental)
+        return await _confirmed(call, rental, "wallet")
     method = await payments.find_method(call, payment_method) if payment_method else None
     try:
         await payments.open_payment(
@@ -57,9 +67,32 @@ async def confirm(call: Call, rental_id: UUID, payment_method: str | None) -> Re
         if problem.error_code == payments.PaymentClosed.code:
             _refuse_if_gone(await find(call, rental_id))
         raise
+    return await _confirmed(call, rental, "payment")
+
+
+async def _keep_in_wallet(call: Call, rental: Rental) -> None:
+    """Hold the estimate in the rider's balance, for as long as the ride can last.
+
+    No more than that (C-19 is for cards): while it runs, the worker keeps more as it costs more,
+    and ends it before the balance does. Not beside a card that is being tried: the ride would be
+    paid twice.
+    """
+    tried = await payments.payment_for(call, rental.id)
+    if tried is not None and tried.state not in ("failed", "voided"):
+        raise Conflict("This booking has another payment under way.", code="PAYMENT_EXISTS")
+    lease_s = (rental.max_ride_h + WALLET_SPARE_H) * 3600.0
+    amount = max(rental.estimated_minor, 1)
+    try:
+        await wallet.hold_ride(call, rental.id, rental.rider_id, amount, lease_s)
+    except Unpaid:
+        await cancel_now(call, rental, "payment_failed")
+        raise
+
+
+async def _confirmed(call: Call, rental: Rental, secured_by: str) -> Rental:
     point("rentals.confirm.after_authorize")
     run = partial(db.run, "rentals", call)
-    confirmed = await record_confirmed(run, call, rental)
+    confirmed = await record_confirmed(run, call, rental, secured_by)
     point("rentals.confirm.after_confirm")
     if confirmed is None:
         confirmed = await _after_somebody_else(call, rental)
@@ -77,12 +110,14 @@ def _refuse_if_gone(rental: Rental) -> None:
 async def _after_somebody_else(call: Call, rental: Rental) -> Rental:
     """The handler confirmed it first; or the booking is gone, and the money goes back (I12)."""
     found = await find(call, rental.id)
+    if found.secured_by == "payment":
+        await wallet.release_ride(call, rental.id)
     if found.state == "pending":
         await cancel_now(call, rental, "expired", only_overdue=True)
         found = await find(call, rental.id)
     if found.state == "cancelled":
         house = system(call.tenant, "rentals", trace=call.trace)
-        with suppress(Unavailable):  # payments hears rental.cancelled as well
+        with suppress(Unavailable, NotFound):  # payments hears rental.cancelled as well
             await payments.void(house, rental.payment_id)
         _refuse_if_gone(found)
     return found
@@ -91,7 +126,7 @@ async def _after_somebody_else(call: Call, rental: Rental) -> Rental:
 _CONFIRM = f"""
 WITH changed AS (
     UPDATE rentals.rental
-    SET state = 'confirmed', secured_by = 'payment', confirmed_at = $7, version = version + 1,
+    SET state = 'confirmed', secured_by = $9, confirmed_at = $7, version = version + 1,
         expires_at = greatest(planned_start_at, kernel.now())
                      + make_interval(secs => unlock_window_s)
     WHERE id = $6 AND state = ANY($8) AND expires_at > kernel.now()
@@ -107,7 +142,9 @@ SELECT * FROM changed
 """
 
 
-async def record_confirmed(run: Run, call: Call, rental: Rental) -> Rental | None:
+async def record_confirmed(
+    run: Run, call: Call, rental: Rental, secured_by: str = "payment"
+) -> Rental | None:
     """One statement: confirmed, the unlock window open, the event; None when another was faster.
 
     The window ends ``unlock_window_s`` after the planned start, and never sooner than that from
@@ -119,7 +156,7 @@ async def record_confirmed(run: Run, call: Call, rental: Rental) -> Rental | Non
         now, rental.planned_start_at, rental.estimated_minutes, rental.is_recorded,
     )  # fmt: skip
     rows = await run(
-        _CONFIRM, *events.columns(call, fact), rental.id, now, rules.before("authorize")
+        _CONFIRM, *events.columns(call, fact), rental.id, now, rules.before("authorize"), secured_by
     )
     return read(rows[0]) if rows else None
 

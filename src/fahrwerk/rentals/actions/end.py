@@ -2,7 +2,9 @@
 
 The meter stops when the first valid request comes in; whether the vehicle can be reached, or its
 telemetry read, changes nothing about that: fleet hears ``rental.ended`` and locks, payments
-captures. Of two requests at the same time one writes, and both answer what it wrote.
+captures. Of two requests at the same time one writes, and both answer what it wrote. A request from
+where a ride may not end (RNT-47) is not a valid one: the ride goes on. But only what is sure counts
+against a rider, and of a silent vehicle nothing is.
 
 Crash points: ``rentals.end.after_rating``, ``rentals.end.after_end``.
 """
@@ -12,16 +14,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.kernel import clock, crypto, db, events
+from fahrwerk.fleet.contract import zones
+from fahrwerk.kernel import clock, crypto, db, events, ids
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.errors import Invalid, Unavailable
 from fahrwerk.pricing import contract as pricing
 from fahrwerk.rentals import rules
 from fahrwerk.rentals.actions.photo import cleaned
-from fahrwerk.rentals.contract import Point, Rental
+from fahrwerk.rentals.contract import ParkingRefused, Point, Rental
 from fahrwerk.rentals.events import RentalEnded
 from fahrwerk.rentals.queries import COLUMNS, END_ANY, check_may, find, read
 
@@ -56,13 +60,52 @@ async def end(
         raise Invalid(field="rating", issue="must be between 1 and 5")
     if feedback is not None and len(feedback) > FEEDBACK_LENGTH:
         raise Invalid(field="feedback", issue=f"must not be longer than {FEEDBACK_LENGTH}")
+    parked = await _check_parking(call, rental, place)
     image = await cleaned(photo) if photo is not None else None
     lasted = await db.one("rentals", call, _LASTED, rental_id)
     if lasted is not None and rental.started_at is not None:
         ended_at = rules.ended_at(rental.started_at, ended_at, lasted["seconds"])
     return await finish(
-        call, rental, ended_at, place=place, image=image, stars=stars, feedback=feedback
-    )
+        call, rental, ended_at, place=place, image=image, stars=stars, feedback=feedback,
+        reason=parked.despite, bonus_minor=parked.bonus_minor,
+    )  # fmt: skip
+
+
+class _Parked(msgspec.Struct, frozen=True):
+    """How it stands with the place where a ride ends."""
+
+    despite: str | None = None
+    """What staff ended it despite."""
+    bonus_minor: int = 0
+
+
+async def _check_parking(call: Call, rental: Rental, place: Point | None) -> _Parked:
+    """Raise ``ParkingRefused`` where this ride may not end, but for staff."""
+    if rental.is_recorded:
+        return _Parked()  # it ended long ago
+    here = fleet.Place(place.latitude, place.longitude) if place is not None else None
+    try:
+        found = await zones.parking_decision(call, rental.vehicle_id, here)
+    except db.DatabaseDown:
+        raise
+    except Unavailable as problem:
+        log.warning("ride ended without its zone", rental=str(rental.id), code=problem.error_code)
+        return _Parked()
+    if found.is_allowed:
+        return _Parked(bonus_minor=found.bonus_minor)
+    if call.may(END_ANY):
+        return _Parked(f"staff_despite_{found.reason}")
+    near = found.nearest
+    raise ParkingRefused(
+        found.message,
+        reason=found.reason,
+        zone_id=ids.public(zones.ZONE_PREFIX, found.zone_id) if found.zone_id else None,
+        zone_name=found.zone_name,
+        nearest={
+            "latitude": near.latitude, "longitude": near.longitude,
+            "distance_meters": near.distance_m, "zone_name": near.zone_name,
+        } if near else None,
+    )  # fmt: skip
 
 
 _END = f"""
@@ -94,13 +137,14 @@ async def finish(
     stars: int | None = None,
     feedback: str | None = None,
     reason: str | None = None,
+    bonus_minor: int = 0,
 ) -> Rental:
     """Rate a ride under way and record its end in one statement; the rental as it ended."""
     started_at = rental.started_at or ended_at
     ended_at = max(ended_at, started_at)
     seconds = rules.duration_s(started_at, ended_at)
     rating, track = await asyncio.gather(
-        pricing.rate_ride(call, rental.terms, seconds),
+        pricing.rate_ride(call, rental.terms, seconds, bonus_minor),
         _track(call, rental, started_at, ended_at),
     )
     if place is None and track.points:
@@ -123,6 +167,9 @@ async def finish(
         end_latitude=latitude,
         end_longitude=longitude,
         is_recorded=rental.is_recorded,
+        tax_minor=rating.tax_minor,
+        tax_rate_bp=rental.terms.tax_rate_bp,
+        secured_by=rental.secured_by or "payment",
     )
     point("rentals.end.after_rating")
     row = await db.one(

@@ -108,13 +108,17 @@ def pricing(terms: Terms) -> Pricing:
 
 
 class CostBreakdown(msgspec.Struct, frozen=True):
-    """base_fee + time_cost + promo_discount (negative) = total; tax is in it, or on top (C-21)."""
+    """base_fee + time_cost + promo_discount (negative) = total; tax is in it, or on top (C-21).
+
+    ``parking_bonus`` (negative) is there, and in the sum, when the ride ended in preferred parking.
+    """
 
     base_fee: float
     time_cost: float
     promo_discount: float
     tax: float
     tax_included: bool
+    parking_bonus: float | msgspec.UnsetType = msgspec.UNSET
 
 
 def breakdown(rating: Rating) -> CostBreakdown:
@@ -125,6 +129,9 @@ def breakdown(rating: Rating) -> CostBreakdown:
         money.to_major(rating.promo_discount_minor, rating.currency),
         money.to_major(rating.tax_minor, rating.currency),
         rating.tax_included,
+        money.to_major(rating.parking_bonus_minor, rating.currency)
+        if rating.parking_bonus_minor
+        else msgspec.UNSET,
     )
 
 

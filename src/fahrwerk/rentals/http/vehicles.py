@@ -7,7 +7,7 @@ ask the other. ``/scooters`` is a view of ``/vehicles`` on one type (C-01).
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,7 +15,8 @@ from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.fleet.contract import PREFIX, Place, Usage, Vehicle, VehiclePage
+from fahrwerk.fleet.contract import PREFIX, Place, Usage, Vehicle, VehiclePage, maintenance
+from fahrwerk.fleet.contract.maintenance import ServiceStanding
 from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import Invalid
@@ -93,7 +94,7 @@ class VehicleView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MaintenanceView(msgspec.Struct, frozen=True):
-    """When it was serviced and when it is due (FLT-34)."""
+    """When it was serviced and when it is due: by days, kilometres or rides (FLT-34)."""
 
     last_service: str | None
     next_service_due: str
@@ -169,9 +170,13 @@ async def vehicles(
 async def vehicle(call: web.Caller, vehicle_id: FromPath[str]) -> VehicleDetail:
     """One vehicle in full (FLT-11), by id, identifier, QR code or external number (C-04)."""
     found = await fleet.find_vehicle(call, vehicle_id)
-    used, tariffs = await asyncio.gather(fleet.usage(call, found.id), pricing.tariffs(call))
+    used, serviced, tariffs = await asyncio.gather(
+        fleet.usage(call, found.id),
+        maintenance.service_standing(call, found.id),
+        pricing.tariffs(call),
+    )
     listed = msgspec.structs.asdict(_view(call, found, tariffs))
-    return VehicleDetail(**listed, maintenance=_maintenance(found), usage=_usage(call, used))
+    return VehicleDetail(**listed, maintenance=_maintenance(serviced), usage=_usage(call, used))
 
 
 def _near(lat: float | None, lon: float | None) -> Place | None:
@@ -238,10 +243,11 @@ def _pricing(terms: Terms | None) -> PricingView | None:
     )
 
 
-def _maintenance(vehicle: Vehicle) -> MaintenanceView:
-    last = vehicle.last_service_at
-    due = (last or vehicle.created_at) + timedelta(days=vehicle.service_interval_days)
-    return MaintenanceView(_stamp(last), clock.stamp(due), vehicle.service_interval_days)
+def _maintenance(serviced: ServiceStanding) -> MaintenanceView:
+    return MaintenanceView(
+        _stamp(serviced.last_service_at), clock.stamp(serviced.next_service_at),
+        serviced.interval_days,
+    )  # fmt: skip
 
 
 def _usage(call: Call, used: Usage) -> UsageView:

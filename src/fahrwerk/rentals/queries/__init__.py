@@ -23,6 +23,7 @@ from fahrwerk.rentals.queries.rows import (
     ride,
 )
 from fahrwerk.rentals.queries.search import search
+from fahrwerk.rentals.queries.tracks import ride_track
 
 __all__ = [
     "COLUMNS",
@@ -43,5 +44,6 @@ __all__ = [
     "rental_page",
     "rentals",
     "ride",
+    "ride_track",
     "search",
 ]

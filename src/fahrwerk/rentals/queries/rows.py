@@ -33,6 +33,7 @@ from fahrwerk.rentals.contract import (
     WrongState,
 )
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.wallet import contract as wallet
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -47,7 +48,8 @@ COLUMNS = """id, rider_id, vehicle_id, vehicle_type, state, reason, terms, estim
 estimated_minor, hold_minor, payment_id, planned_start_at, created_at, expires_at, confirmed_at,
 started_at, ended_at, start_latitude, start_longitude, start_address, end_latitude, end_longitude,
 end_address, distance_m, battery_used_pct, rating, is_business, is_recorded, stars, feedback,
-version, reservation_token, cancelled_at, max_ride_h, max_ride_km"""
+version, reservation_token, cancelled_at, max_ride_h, max_ride_km,
+secured_by"""
 """Of ``rentals.rental``, for ``read``."""
 
 
@@ -150,7 +152,9 @@ async def details(call: Call, rental_id: UUID, wait_s: float = 0.0) -> Details:
     found = await rental(call, rental_id)
     vehicle, payment, operator, path = await asyncio.gather(
         fleet.vehicle(call, found.vehicle_id),
-        _payment(call, rental_id, wait_s),
+        _payment(call, found, wait_s)
+        if found.secured_by != "wallet"
+        else _from_wallet(call, found, wait_s),
         tenancy.operator(call),
         _receipt_path(call, found),
     )
@@ -165,12 +169,36 @@ async def _receipt_path(call: Call, rental: Rental) -> str | None:
     return f"/receipts/{ids.public('rent', rental.id)}?key={key}"
 
 
-async def _payment(call: Call, rental_id: UUID, wait_s: float) -> Payment | None:
+async def _from_wallet(call: Call, rental: Rental, wait_s: float) -> Payment | None:
+    """A ride that is paid from the balance, said like any payment."""
     until = time.monotonic() + wait_s
-    with hub.listening(f"payments.payment:{rental_id}") as bell:
+    with hub.listening(f"wallet.account:{rental.rider_id}") as bell:
         while True:
             bell.clear()
-            payment = await payments.payment_for(call, rental_id)
+            money = await wallet.ride_money(call, rental.id)
+            left = until - time.monotonic()
+            if money is None or money.state in ("settled", "released") or left <= 0:
+                break
+            await rung(bell, min(left, 0.25))
+    if money is None:
+        return None
+    paid, total = money.paid_minor or 0, money.total_minor or 0
+    name = ids.public(wallet.TRANSACTION_PREFIX, money.transaction_id) if paid else None
+    state = "authorized" if money.state != "settled" else "completed" if paid >= total else "due"
+    return payments.Payment(
+        id=rental.payment_id, reference=rental.id, rider_id=rental.rider_id, state=state,
+        currency=money.currency, amount_minor=rental.hold_minor, authorized_minor=money.held_minor,
+        captured_minor=paid, refunded_minor=0, method_label="Wallet", reason=None, next_action=None,
+        transaction_id=name,
+    )  # fmt: skip
+
+
+async def _payment(call: Call, rental: Rental, wait_s: float) -> Payment | None:
+    until = time.monotonic() + wait_s
+    with hub.listening(f"payments.payment:{rental.id}") as bell:
+        while True:
+            bell.clear()
+            payment = await payments.payment_for(call, rental.id)
             left = until - time.monotonic()
             is_open = payment is not None and rules.paid_word(payment.state) == "processing"
             if not is_open or left <= 0:

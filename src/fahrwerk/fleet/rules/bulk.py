@@ -1,0 +1,80 @@
+"""What an operation on many vehicles means for one of them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fahrwerk.fleet.contract import VehicleChange, VehicleInUse
+from fahrwerk.fleet.contract.bulk import COMMANDS, MODES, Operation
+from fahrwerk.fleet.rules import check, check_args, status_by_staff
+from fahrwerk.kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+UNDOABLE = ("set_status", "set_category")
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One line of a job."""
+
+    position: int
+    vehicle_id: UUID
+    found: str | None
+    """Of an undo: what it must still have."""
+    made: str | None
+    """Of an undo: what it is to have again."""
+    is_known: bool
+    """There is such a vehicle."""
+
+
+class Now(msgspec.Struct, frozen=True):
+    """A vehicle as it is."""
+
+    status: str
+    category: str
+    is_connected: bool
+    is_silent: bool
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What becomes of it: ``made`` instead of ``found``, or a reason why not."""
+
+    found: str | None = None
+    made: str | None = None
+    reason: str | None = None
+
+
+def check_operation(operation: Operation) -> None:
+    """Raise ``Invalid`` unless it can be done with any vehicle at all."""
+    if operation.kind == "set_status":
+        if operation.value not in ("available", "maintenance"):
+            raise Invalid(field="status", issue="must be available or maintenance")
+    elif operation.kind == "set_category":
+        check(VehicleChange(category=operation.value))
+    elif operation.kind == "command":
+        if operation.value not in COMMANDS:
+            raise Invalid(field="command", issue=f"must be one of {', '.join(COMMANDS)}")
+        check_args(operation.value, operation.args)
+        return
+    elif operation.value not in MODES:
+        raise Invalid(field="mode", issue=f"must be one of {', '.join(MODES)}")
+    if operation.args:
+        raise Invalid(field="args", issue="belong to commands only")
+
+
+def decide(kind: str, value: str, is_undo: bool, target: Target, now: Now) -> Outcome:
+    """What ``set_status`` or ``set_category`` does to a vehicle."""
+    has = now.status if kind == "set_status" else now.category
+    if is_undo and has != target.found:
+        return Outcome(reason="CHANGED_SINCE")
+    wanted = target.made or "" if is_undo else value
+    if kind == "set_category":
+        return Outcome(has, wanted)
+    try:
+        asked = wanted if wanted == "maintenance" else "available"
+        return Outcome(has, status_by_staff(has, asked, now.is_connected, now.is_silent))
+    except VehicleInUse as taken:
+        return Outcome(reason=taken.error_code)

@@ -1,0 +1,142 @@
+"""An operator's account at a gateway: its keys, which gateway is used for what, and the way there.
+
+Secrets are sealed in the database with a key made from the installation's secret, the operator and
+the gateway; a row copied to another operator cannot be opened. They leave this file only inside
+``Keys``, which does not print them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from fahrwerk.kernel import crypto, db, outside, settings
+from fahrwerk.kernel.outside import NotReached, Peer
+from fahrwerk.payments import gateways
+
+if TYPE_CHECKING:
+    from fahrwerk.kernel.call import Call
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter needs to act for an operator."""
+
+    tenant: UUID
+    gateway: str
+    public_key: str
+    secret: str
+    webhook_secret: str | None = None
+    remote_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"Keys({self.gateway} of {self.tenant})"
+
+
+class NotSetUp(NotReached):
+    """There are no keys, or they are disabled for what is new: nothing was sent anywhere."""
+
+    code = "NO_PAYMENT_GATEWAY"
+    message = "This payment gateway is not in use here."
+
+
+_KEYS = """
+SELECT public_key, secret_sealed, webhook_sealed, remote_id, is_disabled
+FROM payments.gateway_account WHERE tenant_id = kernel.tenant() AND gateway = $1
+"""
+
+
+async def keys_of(call: Call, gateway: str, *, is_new: bool = False) -> Keys:
+    """The operator's keys. Raises ``NotSetUp``; ``is_new``: also when the account is disabled."""
+    row = await db.one("payments", call, _KEYS, gateway)
+    if row is None or call.tenant is None or (is_new and row["is_disabled"]):
+        raise NotSetUp(peer=gateway)
+    try:
+        secret = crypto.unseal(_purpose(call.tenant, gateway, "secret"), row["secret_sealed"])
+        webhook = row["webhook_sealed"]
+        return Keys(
+            tenant=call.tenant,
+            gateway=gateway,
+            public_key=row["public_key"],
+            secret=secret,
+            webhook_secret=None
+            if webhook is None
+            else crypto.unseal(_purpose(call.tenant, gateway, "webhook"), webhook),
+            remote_id=row["remote_id"],
+        )
+    except ValueError:
+        # Another installation secret than they were sealed with: to be entered again.
+        raise gateways.KeysRefused("The keys cannot be opened any more.", peer=gateway) from None
+
+
+def sealed(keys: Keys) -> tuple[bytes, bytes | None]:
+    """Secret and webhook secret, for the database."""
+    return (
+        crypto.seal(_purpose(keys.tenant, keys.gateway, "secret"), keys.secret),
+        None
+        if keys.webhook_secret is None
+        else crypto.seal(_purpose(keys.tenant, keys.gateway, "webhook"), keys.webhook_secret),
+    )
+
+
+def _purpose(tenant: UUID, gateway: str, what: str) -> str:
+    return f"gateway:{tenant}:{gateway}:{what}"
+
+
+_ROUTE = """
+SELECT gateway FROM payments.gateway_account
+WHERE tenant_id = kernel.tenant() AND NOT is_disabled AND $1 = ANY(kinds)
+ORDER BY rank, gateway LIMIT 1
+"""
+
+
+async def route(call: Call, kind: str) -> str:
+    """The gateway where this operator's riders set up methods of a kind. Raises ``NoGateway``.
+
+    Who has none gets the sandbox, where play money is allowed.
+    """
+    row = await db.one("payments", call, _ROUTE, kind)
+    if row is not None:
+        return str(row["gateway"])
+    if kind not in gateways.find(gateways.SANDBOX).kinds:
+        raise gateways.NoGateway
+    gateways.check_open(gateways.SANDBOX)
+    return gateways.SANDBOX
+
+
+# --- the way there: a breaker for each operator, connections shared by all
+
+_transports: dict[str, outside.Connections] = {}
+_peers: dict[tuple[UUID, str, str], Peer] = {}
+_MOST_PEERS = 2_000
+ANSWER_SHARE = 0.8
+"""Of the time a gateway call may take: the connection gives up first, so that the breaker knows."""
+
+
+def peer(keys: Keys) -> Peer:
+    """The server of this gateway, for one operator: another one's bad keys or limits are not ours.
+
+    After five failures in a row it is left alone for half a minute (PAY-28).
+    """
+    address = settings.load().gateway_address(keys.gateway)
+    found = _peers.get((keys.tenant, keys.gateway, address))
+    if found is None:
+        if len(_peers) >= _MOST_PEERS:
+            _peers.clear()
+        if address not in _transports:
+            _transports[address] = outside.connections()
+        found = _peers[keys.tenant, keys.gateway, address] = Peer(
+            keys.gateway,
+            address,
+            timeout_s=gateways.TIMEOUT_S * ANSWER_SHARE,
+            transport=_transports[address],
+        )
+    return found
+
+
+async def close() -> None:
+    """Close all connections: at the end of a process."""
+    _peers.clear()
+    while _transports:
+        await _transports.popitem()[1].aclose()

@@ -1,0 +1,458 @@
+"""Stripe: PaymentIntents with manual capture, SetupIntents, refunds, disputes (PAY-04..07, PAY-27).
+
+The rider's client talks to Stripe itself (publishable key and client secret); we only ever see
+``seti_...`` and ``pm_...``. Every operation carries our key twice: as ``Idempotency-Key``, so that
+a repeat within a day is the same operation, and in the object's metadata, so that it is found
+afterwards whatever became of the answer. What is looked for is listed, never searched: Stripe's
+search lags behind.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from fahrwerk.kernel import clock, db, ids
+from fahrwerk.kernel.errors import Invalid
+from fahrwerk.kernel.outside import NotReached, OutcomeUnknown
+from fahrwerk.payments.gateways import (
+    Account,
+    Authorisation,
+    Card,
+    Change,
+    Dispute,
+    Forged,
+    Notice,
+    Outcome,
+    Question,
+    Refusal,
+    SetUp,
+    UnknownToken,
+)
+from fahrwerk.payments.gateways import _stripe_api as api
+from fahrwerk.payments.gateways._accounts import Keys, keys_of
+from fahrwerk.payments.gateways._stripe_api import Intent, PaymentMethod, Refused, SetupIntent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fahrwerk.kernel.call import Call
+
+NAME = "stripe"
+SIGNATURE = "stripe-signature"
+KEY = "fahrwerk_key"
+CAPTURE_KEY = "fahrwerk_capture_key"
+PAGE, MOST_PAGES = 100, 5
+_SECRET = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{8,200}")
+_PUBLIC = re.compile(r"pk_(test|live)_[A-Za-z0-9_]{8,200}")
+_WEBHOOK = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,200}")
+_REF = re.compile(r"[a-z]{2,6}_[A-Za-z0-9_]{1,250}")
+_DISPUTE_STATES: dict[str, Literal["needs_response", "under_review", "won", "lost"]] = {
+    "warning_needs_response": "needs_response",
+    "needs_response": "needs_response",
+    "warning_under_review": "under_review",
+    "under_review": "under_review",
+    "warning_closed": "won",
+    "won": "won",
+    "prevented": "won",
+    "lost": "lost",
+}
+_BRANDS = {"visa": "Visa", "mastercard": "Mastercard", "amex": "American Express"}
+
+
+class Stripe:
+    """See ``fahrwerk.payments.gateways.Gateway``."""
+
+    kinds = frozenset({"card"})
+    has_accounts = True
+
+    async def account(self, keys: Keys) -> Account:
+        secret, public = _SECRET.fullmatch(keys.secret), _PUBLIC.fullmatch(keys.public_key)
+        if secret is None:
+            raise Invalid(field="secret", issue="must be a secret key of Stripe: sk_... or rk_...")
+        if public is None:
+            raise Invalid(field="public_key", issue="must be a publishable key of Stripe: pk_...")
+        if secret[1] != public[1]:
+            raise Invalid(field="public_key", issue="one key is for tests, the other one is live")
+        if keys.webhook_secret is not None and not _WEBHOOK.fullmatch(keys.webhook_secret):
+            raise Invalid(field="webhook_secret", issue="must begin with whsec_")
+        try:
+            found = await api.get(keys, "/v1/account", api.Thing)
+        except Refused as refused:
+            raise Invalid(field="secret", issue=refused.code) from None
+        return Account(found.id, secret[1] == "live")
+
+    # --- methods
+
+    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+        keys = await keys_of(call, NAME, is_new=True)
+        intent = await api.post(
+            keys, "/v1/setup_intents", key, SetupIntent,
+            customer=await _customer(call, keys, customer), usage="off_session",
+            payment_method_types=["card"], metadata={KEY: key},
+        )  # fmt: skip
+        return SetUp(
+            gateway=NAME,
+            public_key=keys.public_key,
+            client_secret=intent.client_secret,
+            token=intent.id,
+        )
+
+    async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
+        keys = await keys_of(call, NAME, is_new=True)
+        if not _REF.fullmatch(token) or not token.startswith(("seti_", "pm_")):
+            raise _no_token()
+        owner = await _customer(call, keys, customer)
+        wanted: dict[str, Any] = {"expand": ["payment_method"]}
+        try:
+            if token.startswith("seti_"):
+                intent = await api.get(keys, f"/v1/setup_intents/{token}", SetupIntent, **wanted)
+            else:
+                intent = await api.post(
+                    keys, "/v1/setup_intents", key, SetupIntent, customer=owner,
+                    payment_method=token, confirm=True, usage="off_session",
+                    payment_method_types=["card"], metadata={KEY: key}, **wanted,
+                )  # fmt: skip
+        except Refused as refused:
+            if refused.problem.type == "card_error":
+                raise Refusal(reason=refused.code) from None
+            raise _no_token() from None
+        if intent.customer != owner:
+            raise _no_token()  # somebody else's
+        if intent.status != "succeeded" or not isinstance(intent.payment_method, PaymentMethod):
+            waits = intent.status == "requires_action"
+            raise Refusal(reason="authentication_required" if waits else "set_up_unfinished")
+        return _card(intent.payment_method)
+
+    async def forget(self, call: Call, method_ref: str) -> None:
+        keys = await keys_of(call, NAME)
+        try:
+            path = f"/v1/payment_methods/{_path(method_ref)}/detach"
+            await api.post(keys, path, f"detach-{method_ref}", api.Thing)
+        except Refused:
+            pass  # it is not there (any more), which is what was wanted
+
+    # --- operations
+
+    async def authorise(self, call: Call, wanted: Authorisation) -> Outcome:
+        keys = await keys_of(call, NAME, is_new=True)
+        customer = await _known_customer(call, keys, wanted.customer)
+        if customer is None:  # stored in another account than the one of these keys
+            return Outcome(kind="declined", code="payment_method_detached")
+        try:
+            intent = await api.post(
+                keys, "/v1/payment_intents", wanted.key, Intent,
+                amount=wanted.amount_minor, currency=wanted.currency.lower(), customer=customer,
+                payment_method=wanted.method_ref, payment_method_types=["card"],
+                capture_method="manual", confirm=True, off_session=wanted.is_off_session or None,
+                use_stripe_sdk=None if wanted.is_off_session else True,
+                metadata={**wanted.metadata, KEY: wanted.key},
+            )  # fmt: skip
+        except Refused as refused:
+            made = refused.problem.payment_intent
+            return Outcome(kind="declined", code=refused.code, ref=made.id if made else None)
+        return await _stand(keys, intent)
+
+    async def confirm(self, call: Call, question: Question) -> Outcome:
+        keys = await keys_of(call, NAME)
+        intent = await _intent(keys, question.intent)
+        return Outcome(kind="unknown") if intent is None else await _stand(keys, intent)
+
+    async def capture(self, call: Call, wanted: Change) -> Outcome:
+        keys = await keys_of(call, NAME)
+
+        async def take(key: str) -> Intent:
+            return await api.post(
+                keys, f"/v1/payment_intents/{_path(wanted.intent)}/capture", key, Intent,
+                amount_to_capture=wanted.amount_minor, metadata={CAPTURE_KEY: wanted.key},
+            )  # fmt: skip
+
+        try:
+            try:
+                return _captured(await take(wanted.key))
+            except api.Broken as broken:
+                if not broken.is_replayed:
+                    raise
+            # The 500 of then is all this key will ever bring. An intent is captured once at most,
+            # so that another key for the same intent cannot take the money twice.
+            intent = await _intent(keys, wanted.intent)
+            if intent is not None and intent.status == "requires_capture":
+                intent = await take(f"{wanted.key}-again")
+            return _captured(intent) if intent else Outcome(kind="unknown")
+        except Refused as refused:
+            return Outcome(kind="declined", code=refused.code)
+
+    async def void(self, call: Call, wanted: Change) -> Outcome:
+        keys = await keys_of(call, NAME)
+        intent: Intent | None
+        try:
+            intent = await _cancel(keys, wanted.intent, wanted.key)
+        except api.Broken as broken:
+            if not broken.is_replayed:
+                raise
+            intent = await _intent(keys, wanted.intent)
+            if intent is not None and intent.status not in ("canceled", "succeeded"):
+                intent = await _cancel(keys, wanted.intent, f"{wanted.key}-again")
+        except Refused as refused:
+            return Outcome(kind="declined", code=refused.code)
+        if intent is None:
+            return Outcome(kind="unknown")
+        if intent.status == "canceled":
+            return Outcome(kind="done", ref=f"void_{intent.id}", amount_minor=wanted.amount_minor)
+        return Outcome(kind="declined", code="already_captured")
+
+    async def refund(self, call: Call, wanted: Change) -> Outcome:
+        keys = await keys_of(call, NAME)
+        try:
+            refund = await api.post(
+                keys, "/v1/refunds", wanted.key, api.Refund, payment_intent=wanted.intent,
+                amount=wanted.amount_minor, metadata={KEY: wanted.key},
+            )  # fmt: skip
+        except Refused as refused:
+            return Outcome(kind="declined", code=refused.code)
+        return _refunded(refund)
+
+    # --- what became of it
+
+    async def read(self, call: Call, question: Question) -> Outcome | None:
+        keys = await keys_of(call, NAME)
+        if question.kind == "authorize":
+            intent = await _intent_of(call, keys, question)
+            return None if intent is None else await _stand(keys, intent)
+        if question.intent is None:
+            return None
+        if question.kind == "refund":
+            return await _find_refund(keys, question)
+        intent = await _intent(keys, question.intent)
+        if intent is None or intent.status == "requires_capture":
+            return None
+        if question.kind == "void":
+            done = intent.status == "canceled"
+            return Outcome(kind="done", ref=f"void_{intent.id}") if done else None
+        if intent.status == "succeeded":
+            by = intent.metadata.get(CAPTURE_KEY)
+            if by not in (None, question.key):
+                return Outcome(kind="declined", code="already_captured")
+            return _captured(intent)
+        if intent.status == "canceled":
+            return Outcome(kind="declined", code="canceled")
+        return None
+
+    async def dispute(self, call: Call, ref: str) -> Dispute | None:
+        keys = await keys_of(call, NAME)
+        try:
+            found = await api.get(keys, f"/v1/disputes/{_path(ref)}", api.DisputeObject)
+        except Refused:
+            return None
+        due = found.evidence_details.due_by
+        return Dispute(
+            ref=found.id,
+            amount_minor=found.amount,
+            currency=found.currency.upper(),
+            reason=found.reason,
+            state=_DISPUTE_STATES.get(found.status, "needs_response"),
+            opened_at=datetime.fromtimestamp(found.created, UTC),
+            evidence_due_at=None if not due else datetime.fromtimestamp(due, UTC),
+        )
+
+    def account_of(self, body: bytes) -> UUID | None:
+        return None  # Stripe does not know our operators: the address of the webhook names them
+
+    async def parse_webhook(self, call: Call, body: bytes, headers: Mapping[str, str]) -> Notice:
+        try:
+            keys = await keys_of(call, NAME)
+        except NotReached:  # no keys: nobody can have signed it
+            raise Forged from None
+        if keys.webhook_secret is None:
+            raise Forged
+        now = clock.now().timestamp()
+        event = api.verified(keys.webhook_secret, headers.get(SIGNATURE, ""), body, now)
+        inner = event.data.object
+        is_intent = inner.object == "payment_intent"
+        return Notice(
+            event_id=event.id,
+            kind=event.type,
+            key=(inner.metadata or {}).get(KEY),
+            intent=inner.id if is_intent else inner.payment_intent,
+            dispute=inner.id if inner.object == "dispute" else None,
+        )
+
+
+# --- customers
+
+_CUSTOMER = """
+SELECT ref FROM payments.gateway_customer
+WHERE tenant_id = kernel.tenant() AND gateway = $1 AND remote_id = $2 AND rider_id = $3
+"""
+_KEEP_CUSTOMER = """
+INSERT INTO payments.gateway_customer (gateway, remote_id, rider_id, ref) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, gateway, remote_id, rider_id) DO UPDATE SET ref = gateway_customer.ref
+RETURNING ref
+"""
+
+
+async def _known_customer(call: Call, keys: Keys, rider: UUID) -> str | None:
+    row = await db.one("payments", call, _CUSTOMER, NAME, keys.remote_id, rider)
+    return None if row is None else str(row["ref"])
+
+
+async def _customer(call: Call, keys: Keys, rider: UUID) -> str:
+    """Stripe's customer for a rider: made on first use, under a pseudonym."""
+    known = await _known_customer(call, keys, rider)
+    if known is not None:
+        return known
+    made = await api.post(
+        keys, "/v1/customers", f"customer-{rider.hex}", api.Thing,
+        metadata={"user_id": ids.public("usr", rider)},
+    )  # fmt: skip
+    rows = await db.run("payments", call, _KEEP_CUSTOMER, NAME, keys.remote_id, rider, made.id)
+    return str(rows[0]["ref"])
+
+
+# --- reading what Stripe says
+
+
+def _no_token() -> UnknownToken:
+    return UnknownToken(field="gateway_token", issue="is not a token of Stripe for this rider")
+
+
+def _path(ref: str) -> str:
+    """An id as part of an address; what cannot be one becomes an id that does not exist."""
+    return ref if _REF.fullmatch(ref) else "none"
+
+
+def _card(method: PaymentMethod) -> Card:
+    card = method.card
+    if card is None:
+        raise Refusal(reason="not_a_card")
+    return Card(
+        ref=method.id,
+        kind="card",
+        brand=_BRANDS.get(card.brand, card.brand.title())[:40],
+        last4=card.last4,
+        expires=f"{card.exp_month:02}/{card.exp_year % 100:02}",
+    )
+
+
+async def _intent(keys: Keys, ref: str | None) -> Intent | None:
+    if ref is None:
+        return None
+    try:
+        return await api.get(keys, f"/v1/payment_intents/{_path(ref)}", Intent)
+    except Refused:
+        return None
+
+
+async def _intent_of(call: Call, keys: Keys, question: Question) -> Intent | None:
+    """The intent made with our key: by its id, else among those of its rider."""
+    if question.intent is not None:
+        known = await _intent(keys, question.intent)
+        if known is None:  # it was there once: these are another account's keys
+            raise OutcomeUnknown("The intent is not in this account.", peer=NAME)
+        return known
+    if question.customer is None:
+        raise OutcomeUnknown("Without the rider nothing can be looked for.", peer=NAME)
+    customer = await _known_customer(call, keys, question.customer)
+    if customer is None:
+        return None
+    after: str | None = None
+    for _ in range(MOST_PAGES):
+        page = await api.get(
+            keys, "/v1/payment_intents", api.Intents,
+            customer=customer, limit=PAGE, starting_after=after,
+        )  # fmt: skip
+        for intent in page.data:
+            if intent.metadata.get(KEY) == question.key:
+                return intent
+        if not page.has_more:
+            return None
+        after = page.data[-1].id
+    raise OutcomeUnknown("It is not among the newest, and may be among the rest.", peer=NAME)
+
+
+async def _find_refund(keys: Keys, question: Question) -> Outcome | None:
+    after: str | None = None
+    while True:
+        try:
+            page = await api.get(
+                keys, "/v1/refunds", api.Refunds,
+                payment_intent=question.intent, limit=PAGE, starting_after=after,
+            )  # fmt: skip
+        except Refused as refused:  # no such intent in this account: that proves nothing
+            raise OutcomeUnknown(refused.code, peer=NAME) from refused
+        for refund in page.data:
+            if refund.metadata.get(KEY) == question.key:
+                return _refunded(refund)
+        if not page.has_more:
+            return None
+        after = page.data[-1].id
+
+
+async def _cancel(keys: Keys, ref: str, key: str) -> Intent:
+    """Cancel an intent; one that cannot be canceled (any more) as it stands. Raises ``Refused``."""
+    try:
+        return await api.post(keys, f"/v1/payment_intents/{_path(ref)}/cancel", key, Intent)
+    except Refused as refused:
+        made = refused.problem.payment_intent
+        if made is None or made.status not in ("canceled", "succeeded"):
+            raise
+        return made
+
+
+async def _stand(keys: Keys, intent: Intent) -> Outcome:
+    """How an authorisation stands."""
+    if intent.status == "requires_payment_method":
+        # Whoever has its client secret could still pay it with another card. Declined is for good.
+        code = api.code_of(intent.last_payment_error) if intent.last_payment_error else "declined"
+        intent = await _cancel(keys, intent.id, f"{intent.id}-close")
+        if intent.status == "canceled":
+            return Outcome(kind="declined", ref=intent.id, code=code)
+    if intent.status == "requires_capture":
+        return Outcome(kind="done", ref=intent.id, amount_minor=intent.amount_capturable)
+    if intent.status == "succeeded":
+        return Outcome(kind="done", ref=intent.id, amount_minor=intent.amount)
+    if intent.status == "canceled":
+        error = intent.last_payment_error
+        return Outcome(
+            kind="declined", ref=intent.id, code=api.code_of(error) if error else "canceled"
+        )
+    if intent.status == "requires_action":
+        return Outcome(kind="action_required", ref=intent.id, next_action=_action(keys, intent))
+    return Outcome(kind="unknown", ref=intent.id)
+
+
+def _action(keys: Keys, intent: Intent) -> dict[str, str]:
+    """For ``stripe.handleNextAction`` in the client, and where to say that it is done."""
+    action = {
+        "type": "three_d_secure",
+        "gateway": NAME,
+        "public_key": keys.public_key,
+        "client_secret": intent.client_secret or "",
+    }
+    if (payment_id := intent.metadata.get("payment_id")) is not None:
+        link = f"/api/v1/payments/{ids.public('pay', UUID(payment_id))}/complete-3ds"
+        action["complete_with"] = f"POST {link}"
+    return action
+
+
+def _captured(intent: Intent) -> Outcome:
+    if intent.status != "succeeded":
+        return Outcome(kind="unknown")
+    charge = intent.latest_charge
+    ref = charge if isinstance(charge, str) else charge.id if charge else f"charge_of_{intent.id}"
+    return Outcome(kind="done", ref=ref, amount_minor=intent.amount_received)
+
+
+def _refunded(refund: api.Refund) -> Outcome:
+    if refund.status in ("failed", "canceled"):
+        return Outcome(
+            kind="declined", ref=refund.id, code=refund.failure_reason or "refund_failed"
+        )
+    if refund.status == "succeeded":
+        return Outcome(kind="done", ref=refund.id, amount_minor=refund.amount)
+    return Outcome(kind="unknown", ref=refund.id)
+
+
+gateway = Stripe()

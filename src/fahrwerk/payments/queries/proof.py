@@ -1,0 +1,311 @@
+"""Proving the books: every rule of the ledger asked of its rows, and all rides derived once more.
+
+Each check names the journal (or the account, when no journal can be blamed). ``proof`` is for the
+night and the command, ``quick_proof`` for every minute: it reads one entry an account.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fahrwerk.kernel import db, ids
+from fahrwerk.payments.contract.ledger import ACCOUNT_PREFIX, JOURNAL_PREFIX, Finding
+from fahrwerk.payments.queries.rides import all_rides
+from fahrwerk.payments.rules import ledger as rules
+from fahrwerk.tenancy import contract as tenancy
+
+if TYPE_CHECKING:
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.queries.rides import Ride
+
+SHOWN = 100
+"""Findings of one check; more of the same say no more."""
+PAGE = 500
+
+# Columns of every check: journal or null, account or null, other subject or null, detail.
+_SUMS = """
+SELECT journal_id, NULL::uuid, NULL, format('is off by %s %s', sum(amount_minor), currency)
+FROM payments.entry WHERE tenant_id = kernel.tenant()
+GROUP BY journal_id, currency HAVING sum(amount_minor) <> 0
+UNION ALL
+SELECT j.id, NULL, NULL, 'has no entries' FROM payments.journal j
+WHERE j.tenant_id = kernel.tenant() AND NOT EXISTS (
+    SELECT FROM payments.entry e WHERE e.tenant_id = j.tenant_id AND e.journal_id = j.id)
+"""
+_RUNNING = """
+SELECT journal_id, account_id, NULL,
+       format('balance after it is %s, its entries say %s', balance_after_minor, running)
+FROM (SELECT journal_id, account_id, balance_after_minor, version,
+             sum(amount_minor) OVER row AS running,
+             coalesce(lag(balance_after_minor) OVER row, 0) + amount_minor AS expected
+      FROM payments.entry WHERE tenant_id = kernel.tenant()
+      WINDOW row AS (PARTITION BY account_id, shard ORDER BY version)) e
+WHERE balance_after_minor <> expected
+"""
+_BALANCES = """
+SELECT NULL::uuid, a.id, NULL, format('%s %s says %s, its entries %s', a.code, a.owner,
+                                      a.posted_minor, coalesce(e.total, 0))
+FROM payments.account a LEFT JOIN (
+    SELECT account_id, shard, sum(amount_minor) AS total FROM payments.entry
+    WHERE tenant_id = kernel.tenant() GROUP BY account_id, shard
+) e ON e.account_id = a.id AND e.shard = a.shard
+WHERE a.tenant_id = kernel.tenant() AND a.posted_minor <> coalesce(e.total, 0)
+"""
+_VERSIONS = """
+SELECT e.journal_id, e.account_id, NULL, format('is entry %s where %s was to come', version, nth)
+FROM (SELECT journal_id, account_id, version,
+             row_number() OVER (PARTITION BY account_id, shard ORDER BY version) AS nth
+      FROM payments.entry WHERE tenant_id = kernel.tenant()) e
+WHERE version <> nth
+UNION ALL
+SELECT NULL, a.id, NULL, format('counts %s entries and has %s', a.version, coalesce(e.most, 0))
+FROM payments.account a LEFT JOIN (
+    SELECT account_id, shard, max(version) AS most FROM payments.entry
+    WHERE tenant_id = kernel.tenant() GROUP BY account_id, shard
+) e ON e.account_id = a.id AND e.shard = a.shard
+WHERE a.tenant_id = kernel.tenant() AND a.version <> coalesce(e.most, 0)
+"""
+_FLOORS = """
+SELECT NULL::uuid, id, NULL, format('%s %s is below its floor of %s', code, owner, floor_minor)
+FROM payments.account
+WHERE tenant_id = kernel.tenant() AND CASE WHEN kind IN ('asset', 'expense') THEN posted_minor
+    ELSE -posted_minor END - held_minor < floor_minor
+"""
+_LOTS = """
+SELECT NULL::uuid, a.id, NULL, format('%s %s has %s, its lots %s', a.code, a.owner,
+                                      -a.posted_minor, coalesce(l.total, 0))
+FROM payments.account a LEFT JOIN (
+    SELECT account_id, sum(left_minor) AS total FROM payments.lot
+    WHERE tenant_id = kernel.tenant() GROUP BY account_id
+) l ON l.account_id = a.id
+WHERE a.tenant_id = kernel.tenant() AND (a.code LIKE 'wallet\\_%' OR l.total IS NOT NULL)
+  AND -a.posted_minor <> coalesce(l.total, 0)
+UNION ALL
+SELECT l.journal_id, l.account_id, NULL, format('granted %s, of which %s were used and %s are left',
+                                                l.granted_minor, coalesce(u.used, 0), l.left_minor)
+FROM payments.lot l LEFT JOIN (
+    SELECT lot_id, sum(amount_minor) AS used FROM payments.lot_use
+    WHERE tenant_id = kernel.tenant() GROUP BY lot_id
+) u ON u.lot_id = l.id
+WHERE l.tenant_id = kernel.tenant() AND l.granted_minor - coalesce(u.used, 0) <> l.left_minor
+"""
+_HOLDS = """
+SELECT NULL::uuid, a.id, NULL, format('%s %s holds %s, its holds %s', a.code, a.owner,
+                                      a.held_minor, coalesce(h.total, 0))
+FROM payments.account a LEFT JOIN (
+    SELECT account_id, sum(amount_minor) AS total FROM payments.hold
+    WHERE tenant_id = kernel.tenant() AND state = 'open' GROUP BY account_id
+) h ON h.account_id = a.id AND a.shard = 0
+WHERE a.tenant_id = kernel.tenant() AND a.held_minor <> coalesce(h.total, 0)
+UNION ALL
+SELECT NULL, account_id, key, format('captured %s of %s held', captured_minor, amount_minor)
+FROM payments.hold WHERE tenant_id = kernel.tenant() AND captured_minor > amount_minor
+UNION ALL
+SELECT NULL, account_id, key, format('is open, but ran out at %s', expires_at)
+FROM payments.hold WHERE tenant_id = kernel.tenant() AND state = 'open'
+  AND expires_at < kernel.now() - interval '120 seconds'
+"""
+_REFUNDS = """
+SELECT (array_agg(j.id ORDER BY j.posted_at DESC) FILTER (WHERE j.kind = 'refund'))[1], NULL::uuid,
+       NULL, format('refunds %s in all, of %s captured', -sum(e.amount_minor)
+           FILTER (WHERE j.kind = 'refund'), coalesce(sum(e.amount_minor)
+           FILTER (WHERE j.kind = 'capture'), 0))
+FROM payments.journal j
+JOIN payments.entry e ON e.tenant_id = j.tenant_id AND e.journal_id = j.id
+JOIN payments.account a ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+WHERE j.tenant_id = kernel.tenant() AND j.kind IN ('capture', 'refund')
+  AND a.code = 'gateway_clearing'
+GROUP BY j.reference HAVING sum(e.amount_minor) < 0
+"""
+# What is on its way from a gateway is, ride by ride, what was captured and not given back.
+_CLEARING = """
+SELECT c.journal, NULL::uuid, 'ride ' || coalesce(p.reference, c.reference),
+       format('clearing has %s, the gateway took %s and gave back %s', coalesce(c.total, 0),
+              coalesce(p.captured_minor, 0), coalesce(p.refunded_minor, 0))
+FROM (SELECT * FROM payments.payment p
+      WHERE tenant_id = kernel.tenant() AND due_minor IS NOT NULL AND NOT EXISTS (
+          SELECT FROM payments.attempt t WHERE t.tenant_id = p.tenant_id AND t.payment_id = p.id
+          AND t.touched_at > kernel.now() - interval '120 seconds')) p
+FULL JOIN (
+    SELECT j.reference, (array_agg(j.id ORDER BY j.posted_at DESC))[1] AS journal,
+           sum(e.amount_minor) AS total
+    FROM payments.journal j
+    JOIN payments.entry e ON e.tenant_id = j.tenant_id AND e.journal_id = j.id
+    JOIN payments.account a
+      ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+    WHERE j.tenant_id = kernel.tenant() AND j.kind IN ('capture', 'refund')
+      AND a.code = 'gateway_clearing' GROUP BY j.reference
+) c ON c.reference = p.reference
+WHERE coalesce(c.total, 0) <> coalesce(p.captured_minor - p.refunded_minor, 0)
+  AND (p.reference IS NOT NULL OR NOT EXISTS (SELECT FROM payments.payment q
+       WHERE q.tenant_id = kernel.tenant() AND q.reference = c.reference))
+"""
+# Named is what came after suspense was empty for the last time; two minutes are no matter.
+_SUSPENSE = """
+SELECT e.journal_id, a.id, NULL, format('left %s %s in suspense', e.amount_minor, e.currency)
+FROM payments.account a
+JOIN payments.entry e ON e.tenant_id = a.tenant_id AND e.account_id = a.id AND e.shard = a.shard
+JOIN payments.journal j ON j.tenant_id = e.tenant_id AND j.id = e.journal_id
+WHERE a.tenant_id = kernel.tenant() AND a.code = 'suspense' AND a.posted_minor <> 0
+  AND j.posted_at < kernel.now() - interval '120 seconds'
+  AND e.version > (SELECT coalesce(max(z.version), 0) FROM payments.entry z
+      WHERE z.tenant_id = a.tenant_id AND z.account_id = a.id AND z.balance_after_minor = 0)
+"""
+_STRANGERS = """
+SELECT e.journal_id, e.account_id, NULL, CASE WHEN j.id IS NULL
+    THEN 'is no journal of this operator' ELSE 'moves an account that is not this operator''s' END
+FROM payments.entry e
+LEFT JOIN payments.journal j ON j.tenant_id = e.tenant_id AND j.id = e.journal_id
+LEFT JOIN payments.account a
+       ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+WHERE e.tenant_id = kernel.tenant() AND (j.id IS NULL OR a.id IS NULL)
+UNION ALL
+SELECT e.journal_id, e.account_id, NULL, format('%s at %s on an account of %s, in a journal of %s',
+                                                e.currency, e.at, a.currency, j.at)
+FROM payments.entry e
+JOIN payments.journal j ON j.tenant_id = e.tenant_id AND j.id = e.journal_id
+JOIN payments.account a ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+WHERE e.tenant_id = kernel.tenant() AND (e.currency <> a.currency OR e.at <> j.at)
+"""
+_MIRRORS = """
+SELECT r.id, NULL::uuid, NULL, format('is not the mirror of %s', r.reverses)
+FROM payments.journal r
+WHERE r.tenant_id = kernel.tenant() AND r.reverses IS NOT NULL AND EXISTS (
+    SELECT FROM payments.entry e WHERE e.tenant_id = r.tenant_id
+    AND e.journal_id IN (r.id, r.reverses) GROUP BY e.account_id HAVING sum(e.amount_minor) <> 0)
+"""
+CHECKS = {
+    "sums": _SUMS,
+    "running": _RUNNING,
+    "balances": _BALANCES,
+    "versions": _VERSIONS,
+    "floors": _FLOORS,
+    "lots": _LOTS,
+    "holds": _HOLDS,
+    "refunds": _REFUNDS,
+    "clearing": _CLEARING,
+    "suspense": _SUSPENSE,
+    "strangers": _STRANGERS,
+    "mirrors": _MIRRORS,
+}
+"""Beside these: ``digests`` and ``replay``, which need more than SQL."""
+
+
+async def proof(call: Call) -> list[Finding]:
+    """See the contract."""
+    found: list[Finding] = []
+    for check, sql in CHECKS.items():
+        async with db.tx("payments", call) as tx:
+            # All of the books at once may take longer than any request may.
+            await tx.run("SELECT set_config('statement_timeout', '0', true)")
+            rows = await tx.run(f"{sql} LIMIT {SHOWN}")
+        found += [_finding(check, row) for row in rows]
+    return found + await _digests(call) + await _replayed(call)
+
+
+def _finding(check: str, row: db.Row) -> Finding:
+    journal, account, other, detail = row
+    subject: str = other or (ids.public(ACCOUNT_PREFIX, account) if account else "")
+    if journal is not None:
+        subject = f"{ids.public(JOURNAL_PREFIX, journal)} {subject}".strip()
+    return Finding(check, subject, detail)
+
+
+_CONTENTS = """
+SELECT j.id, j.kind, j.reference, j.digest, j.posted_at,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(a.code, a.owner, e.currency, e.amount_minor)),
+                        '[]')
+        FROM payments.entry e JOIN payments.account a
+          ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+        WHERE e.tenant_id = j.tenant_id AND e.journal_id = j.id) AS lines
+FROM payments.journal j
+WHERE j.tenant_id = kernel.tenant() AND ($1::uuid IS NULL OR j.id > $1) ORDER BY j.id LIMIT $2
+"""
+
+
+async def _digests(call: Call) -> list[Finding]:
+    """Journals whose content is not what it was when it was posted."""
+    found: list[Finding] = []
+    after = None
+    while True:
+        rows = await db.run("payments", call, _CONTENTS, after, PAGE)
+        for row in rows:
+            lines = [
+                (code, owner, currency, amount) for code, owner, currency, amount in row["lines"]
+            ]
+            if rules.digest(row["kind"], row["reference"], lines) != row["digest"]:
+                subject = ids.public(JOURNAL_PREFIX, row["id"])
+                found.append(Finding("digests", subject, "was changed after it was posted"))
+        if len(rows) < PAGE or len(found) > SHOWN:
+            return found
+        after = rows[-1]["id"]
+
+
+async def _replayed(call: Call) -> list[Finding]:
+    """Rides whose journals are not what their events, read once more, would post now."""
+    found: list[Finding] = []
+    async for page in all_rides(call, (await tenancy.operator(call)).tax_rate_bp):
+        for ride in page:
+            found += _differences(ride)
+        if len(found) > SHOWN:
+            break
+    return found
+
+
+def _differences(ride: Ride) -> list[Finding]:
+    wanted = {each.key: each for each in rules.journals_of(ride.money)}
+    booked = {each.key: each for each in ride.booked}
+    found = []
+    for key, journal in booked.items():
+        subject = ids.public(JOURNAL_PREFIX, journal.id)
+        if (want := wanted.get(key)) is None:
+            found.append(Finding("replay", subject, f"{key}: no event told of this"))
+        elif rules.digest_of(want).hex() != journal.digest or want.at != journal.at:
+            found.append(Finding("replay", subject, f"{key}: its event says otherwise"))
+    if ride.is_settled:
+        subject = f"ride {ride.money.reference}"
+        missing = [key for key in wanted if key not in booked]
+        found += [Finding("replay", subject, f"{key} is not in the books") for key in missing]
+    return found
+
+
+_QUICK = """
+SELECT e.journal_id, a.id, NULL, format('%s %s says %s after %s entries, the last one %s', a.code,
+       a.owner, a.posted_minor, a.version, e.balance_after_minor)
+FROM payments.account a LEFT JOIN payments.entry e
+  ON e.tenant_id = a.tenant_id AND e.account_id = a.id AND e.shard = a.shard
+ AND e.version = a.version
+WHERE a.tenant_id = kernel.tenant() AND a.version > 0
+  AND a.posted_minor IS DISTINCT FROM e.balance_after_minor
+UNION ALL
+SELECT NULL, NULL, currency, format('accounts are off by %s in sum', sum(posted_minor))
+FROM payments.account WHERE tenant_id = kernel.tenant()
+GROUP BY currency HAVING sum(posted_minor) <> 0
+UNION ALL
+SELECT NULL, a.id, NULL, format('%s %s in suspense', a.posted_minor, a.currency)
+FROM payments.account a
+JOIN payments.entry e ON e.tenant_id = a.tenant_id AND e.account_id = a.id AND e.shard = a.shard
+ AND e.version = a.version
+JOIN payments.journal j ON j.tenant_id = e.tenant_id AND j.id = e.journal_id
+WHERE a.tenant_id = kernel.tenant() AND a.code = 'suspense' AND a.posted_minor <> 0
+  AND j.posted_at < kernel.now() - interval '120 seconds'
+UNION ALL
+SELECT NULL, h.account_id, h.key, format('is open, but ran out at %s', h.expires_at)
+FROM payments.hold h WHERE h.tenant_id = kernel.tenant() AND h.state = 'open'
+  AND h.expires_at < kernel.now() - interval '120 seconds'
+UNION ALL
+SELECT NULL, NULL, 'ride ' || p.reference,
+       format('captured %s is not in the books', p.captured_minor)
+FROM payments.payment p
+WHERE p.tenant_id = kernel.tenant() AND p.captured_minor > 0
+  AND NOT EXISTS (SELECT FROM payments.journal j WHERE j.tenant_id = p.tenant_id
+                  AND j.reference = p.reference AND j.kind = 'capture')
+  AND NOT EXISTS (SELECT FROM payments.attempt t WHERE t.tenant_id = p.tenant_id
+                  AND t.payment_id = p.id AND t.touched_at > kernel.now() - interval '120 seconds')
+"""
+
+
+async def quick_proof(call: Call) -> list[Finding]:
+    """What can be seen without reading the whole books (I5): for every minute."""
+    rows = await db.run("payments", call, f"{_QUICK} LIMIT {SHOWN}")
+    return [_finding("books", row) for row in rows]

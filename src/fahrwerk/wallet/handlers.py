@@ -1,0 +1,121 @@
+"""What wallets do when payments has news: note it, and let the worker do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from fahrwerk.kernel.events import on
+from fahrwerk.payments.events import (
+    LotExpired,
+    PaymentActionRequired,
+    PaymentAuthorized,
+    PaymentCompleted,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentVoided,
+)
+from fahrwerk.rentals.events import RentalCancelled, RentalEnded
+from fahrwerk.wallet import rules
+from fahrwerk.wallet.actions._book import WORK, book
+
+if TYPE_CHECKING:
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.kernel.db import Tx
+    from fahrwerk.kernel.events import Fact
+
+# Whatever its state is: money that was settled late is credited late.
+_LOOK = """
+INSERT INTO wallet.work (kind, subject, at)
+SELECT $3, id, kernel.now() FROM wallet.topup
+WHERE id = $1 AND payment_id = $2 AND (state <> 'credited' OR $3 = 'takeback')
+ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = least(work.at, excluded.at)
+"""
+
+
+async def _look(tx: Tx, reference: UUID, payment_id: UUID, kind: str = "topup") -> None:
+    await tx.run(_LOOK, reference, payment_id, kind)
+    tx.signal(WORK)
+
+
+@on(PaymentAuthorized)
+async def on_payment_authorized(tx: Tx, call: Call, event: PaymentAuthorized, fact: Fact) -> None:
+    """Perhaps before the gateway's own answer, or after a challenge: capture it."""
+    await _look(tx, event.booking_id, event.payment_id)
+
+
+@on(PaymentCompleted)
+async def on_payment_completed(tx: Tx, call: Call, event: PaymentCompleted, fact: Fact) -> None:
+    """Settled money: credit it, if that is not done yet."""
+    await _look(tx, event.booking_id, event.payment_id)
+
+
+@on(PaymentFailed)
+async def on_payment_failed(tx: Tx, call: Call, event: PaymentFailed, fact: Fact) -> None:
+    """The top-up has failed."""
+    await _look(tx, event.booking_id, event.payment_id)
+
+
+@on(PaymentActionRequired)
+async def on_action_required(tx: Tx, call: Call, event: PaymentActionRequired, fact: Fact) -> None:
+    """The rider's bank wants a confirmation: show it."""
+    await _look(tx, event.booking_id, event.payment_id)
+
+
+@on(PaymentVoided)
+async def on_payment_voided(tx: Tx, call: Call, event: PaymentVoided, fact: Fact) -> None:
+    """Given back: the top-up is over."""
+    await _look(tx, event.booking_id, event.payment_id)
+
+
+@on(PaymentRefunded)
+async def on_payment_refunded(tx: Tx, call: Call, event: PaymentRefunded, fact: Fact) -> None:
+    """A top-up was refunded: the money goes out of the account again."""
+    await _look(tx, event.booking_id, event.payment_id, "takeback")
+
+
+# Written down for the worker. One that came to nothing, or is paid otherwise, costs nothing here.
+_SETTLE = """
+WITH settling AS (
+    UPDATE wallet.ride SET state = 'settling', total_minor = $2
+    WHERE rental_id = $1 AND state = 'open' RETURNING rental_id
+)
+INSERT INTO wallet.work (kind, subject, at) SELECT 'ride', rental_id, kernel.now() FROM settling
+ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
+"""
+
+
+@on(RentalEnded)
+async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
+    """The ride's price is known: take it from what is held, and let the rest go."""
+    total = event.total_minor if event.secured_by == "wallet" else 0
+    await tx.run(_SETTLE, event.booking_id, total)
+    tx.signal(WORK)
+
+
+@on(RentalCancelled)
+async def on_rental_cancelled(tx: Tx, call: Call, event: RentalCancelled, fact: Fact) -> None:
+    """No ride: what is held is let go."""
+    await tx.run(_SETTLE, event.booking_id, 0)
+    tx.signal(WORK)
+
+
+_IS_ACCOUNT = "SELECT rider_id FROM wallet.account WHERE rider_id = $1"
+
+
+@on(LotExpired)
+async def on_lot_expired(tx: Tx, call: Call, event: LotExpired, fact: Fact) -> None:
+    """What ran out is off the balance."""
+    try:
+        rider_id = UUID(event.owner)
+    except ValueError:
+        return  # a purse that is no rider's
+    if await tx.one(_IS_ACCOUNT, rider_id) is None:
+        return
+    key = f"expiry:{fact.id}"
+    entry = rules.Entry(
+        id=rules.transaction_id(call.tenant, rider_id, key),
+        rider_id=rider_id, key=key, type="expiry", amount_minor=-event.amount,
+        currency=event.currency, reference=event.lot_id, at=fact.at,
+    )  # fmt: skip
+    await book(tx.run, call, entry, None)
