@@ -11,7 +11,8 @@
 
 ARGS ?=
 PYTHON ?=
-WORKERS ?= 2
+# Tests wait for processes, brokers and time-outs more than they compute: two for each core.
+WORKERS ?= 4
 BIN := .venv/bin
 
 # Any Python 3.7 or newer can run the setup, which then looks for one that Fahrwerk can run on. Each

@@ -164,7 +164,8 @@ def test_fifty_thousand_rows_are_the_most() -> None:
 _word = st.text(
     st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=["C", "Z"]),
     min_size=1, max_size=20,
-)  # fmt: skip
+).filter(lambda word: not word.startswith("'"))  # fmt: skip
+"""An apostrophe in front may be an export's, and is taken off again (test_export.py)."""
 _fleet = st.lists(
     st.tuples(_word, _word, _word, st.just("") | _word, _word),
     min_size=1, max_size=8, unique_by=(lambda r: r[0], lambda r: r[4]),

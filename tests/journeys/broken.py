@@ -48,10 +48,11 @@ def two_commits() -> None:
         point(f"pump.{reader.room}.before_commit")
         last = rows[-1]
         await db.run(
-            "pump", system(None, "pump"), pump._MOVE, reader.room, reader.xid, reader.position,
+            "pump", system(None, "pump"), pump._MOVE, reader.room, *reader._saved,
             last["xid"], last["position"], len(rows),
         )  # fmt: skip
         reader.xid, reader.position = last["xid"], last["position"]
+        reader.has_saved()
         del reader._given[: len(rows)]
 
     pump.Reader._commit = commit  # type: ignore[method-assign, assignment]

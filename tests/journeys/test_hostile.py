@@ -81,7 +81,7 @@ class Stage:
         )
         methods = (await rider.get("/api/v1/payment-methods")).json()["payment_methods"]
         paid = await eventually(
-            lambda: _json(rider, "/api/v1/payments"), lambda p: len(p["payments"]) == 3
+            lambda: _json(rider, "/api/v1/payments"), lambda p: len(p["payments"]) == 2
         )
         somebody = await city.rider(None)
         me = await _json(somebody, "/api/v1/users/me")

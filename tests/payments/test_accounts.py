@@ -226,7 +226,7 @@ async def test_the_client_prepares_a_card_itself(world: World, stripe: FakeStrip
         )
         assert (added.status_code, added.json()["label"]) == (201, "Mastercard ending in 4444")
         unknown = await client.post("/api/v1/payment-methods/setup", json={"type": "paypal"})
-        assert (unknown.status_code, unknown.json()["error"]["code"]) == (503, "NO_PAYMENT_GATEWAY")
+        assert (unknown.status_code, unknown.json()["error"]["code"]) == (409, "NO_PAYMENT_GATEWAY")
 
 
 async def test_what_the_gateway_keeps(world: World, stripe: FakeStripe) -> None:

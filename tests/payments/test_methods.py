@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fahrwerk.kernel import db, ids
-from fahrwerk.kernel.errors import Conflict, Invalid, Unauthenticated, Unavailable, Unpaid
+from fahrwerk.kernel.errors import Conflict, Invalid, Unauthenticated, Unpaid
 from fahrwerk.payments import contract
 from fahrwerk.payments.actions import methods as verbs
 from fahrwerk.payments.contract import GatewayFault
@@ -158,6 +158,6 @@ async def test_outside_the_demo_play_money_pays_nothing(
 ) -> None:
     """PAY-27: with FAHRWERK_DEV off the sandbox takes no cards."""
     monkeypatch.setenv("FAHRWERK_DEV", "false")
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(Conflict) as refused:
         await contract.add_method(world.call("customer"), "tok_visa", False)
     assert refused.value.error_code == "NO_PAYMENT_GATEWAY"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections import Counter
 from http import HTTPStatus
 from typing import Any
 
@@ -373,6 +374,9 @@ def _schemas(endpoints: list[Endpoint]) -> tuple[dict[Any, dict[str, Any]], dict
     wanted = [kind for kind in kinds if kind is not None and kind is not bytes]
     references, components = msgspec.json.schema_components(wanted, ref_template=_REFS)
     renamed = {name: _short(name) for name in components}
+    if len(set(renamed.values())) < len(renamed):
+        twice = [name for name, count in Counter(renamed.values()).items() if count > 1]
+        raise RuntimeError(f"two structs of one room are both called {', '.join(twice)}")
     return (
         {
             kind: _tidy(reference, renamed)

@@ -11,7 +11,7 @@ import asyncio
 import time
 import zlib
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import structlog
@@ -47,7 +47,7 @@ class Vehicles(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     cursor: str
     """For ``/fleet/live/stream``: what changes from here on."""
-    origin: tuple[int, int]
+    origin: Annotated[list[int], msgspec.Meta(min_length=2, max_length=2)]
     """Latitude and longitude, in hundred-thousandths of a degree, that the columns count from."""
     id: list[str]
     identifier: list[str]

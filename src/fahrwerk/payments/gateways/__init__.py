@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 from fahrwerk.kernel import settings
-from fahrwerk.kernel.errors import Invalid, NotFound, Unavailable, Unpaid
+from fahrwerk.kernel.errors import Conflict, Invalid, NotFound, Unpaid
 from fahrwerk.kernel.outside import NotReached
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class UnknownGateway(NotFound):
     message = "There is no such payment gateway."
 
 
-class NoGateway(Unavailable):
+class NoGateway(Conflict):
     """The sandbox takes play money: outside the demo it is no way to pay."""
 
     code = "NO_PAYMENT_GATEWAY"

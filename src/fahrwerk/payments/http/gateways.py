@@ -58,7 +58,7 @@ class AccountRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "AccountRequest()"
 
 
-class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+class GatewayAccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account at a gateway; secrets are never shown."""
 
     gateway: str
@@ -80,10 +80,10 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None
 
 
-class AccountsView(msgspec.Struct, frozen=True):
+class GatewayAccounts(msgspec.Struct, frozen=True):
     """All accounts, those that are asked first in front."""
 
-    gateways: list[AccountView]
+    gateways: list[GatewayAccountView]
 
 
 class FeeView(msgspec.Struct, frozen=True):
@@ -155,15 +155,15 @@ async def post_set_up(call: web.Caller, data: JSONBody[SetUpRequest]) -> SetUpVi
 
 
 @get("/api/v1/gateways", permission="payments.gateway.read", tags=["payments"])
-async def list_accounts(call: web.Caller) -> AccountsView:
+async def list_accounts(call: web.Caller) -> GatewayAccounts:
     """The operator's accounts at payment gateways."""
-    return AccountsView([_account(call, each) for each in await doors.gateway_accounts(call)])
+    return GatewayAccounts([_account(call, each) for each in await doors.gateway_accounts(call)])
 
 
 @put("/api/v1/gateways/{gateway:str}", permission="payments.gateway.write", tags=["payments"])
 async def put_account(
     call: web.Caller, gateway: FromPath[str], data: JSONBody[AccountRequest]
-) -> AccountView:
+) -> GatewayAccountView:
     """Set or replace the keys of a gateway; 400 when the gateway does not accept them."""
     wanted = doors.NewGatewayAccount(
         gateway=gateway,
@@ -184,7 +184,7 @@ async def put_account(
     status_code=200,
     tags=["payments"],
 )
-async def post_test(call: web.Caller, gateway: FromPath[str]) -> AccountView:
+async def post_test(call: web.Caller, gateway: FromPath[str]) -> GatewayAccountView:
     """Try the stored keys; `problem` says what was found."""
     return _account(call, await doors.try_gateway_account(call, gateway))
 
@@ -195,7 +195,7 @@ async def post_test(call: web.Caller, gateway: FromPath[str]) -> AccountView:
     status_code=200,
     tags=["payments"],
 )
-async def post_disable(call: web.Caller, gateway: FromPath[str]) -> AccountView:
+async def post_disable(call: web.Caller, gateway: FromPath[str]) -> GatewayAccountView:
     """Take no new methods and payments there; what is under way is finished."""
     return _account(call, await doors.disable_gateway_account(call, gateway, True))
 
@@ -206,7 +206,7 @@ async def post_disable(call: web.Caller, gateway: FromPath[str]) -> AccountView:
     status_code=200,
     tags=["payments"],
 )
-async def post_enable(call: web.Caller, gateway: FromPath[str]) -> AccountView:
+async def post_enable(call: web.Caller, gateway: FromPath[str]) -> GatewayAccountView:
     """Use a disabled gateway again."""
     return _account(call, await doors.disable_gateway_account(call, gateway, False))
 
@@ -273,9 +273,9 @@ async def post_by_hand(
     return views.payment(await doors.pay_by_hand(call, found.id, amount, data.note, key))
 
 
-def _account(call: Call, account: doors.GatewayAccount) -> AccountView:
+def _account(call: Call, account: doors.GatewayAccount) -> GatewayAccountView:
     address = settings.load().address
-    return AccountView(
+    return GatewayAccountView(
         gateway=account.gateway,
         public_key=account.public_key,
         secret_ends_with=account.hint,
