@@ -42,7 +42,7 @@ ORDER BY seq DESC LIMIT 1
 _COLUMNS = "id, at, actor, roles, action, subject, outcome, request_id, address"
 _LOOSE = f"""
 SELECT {_COLUMNS} FROM kernel.audit WHERE tenant_id = $1 AND seq IS NULL
-ORDER BY id LIMIT 500 FOR UPDATE
+ORDER BY at, id LIMIT 500 FOR UPDATE -- ids of one millisecond are in no order
 """
 _LINK = "UPDATE kernel.audit SET seq = $3, hash = $4 WHERE tenant_id = $1 AND id = $2"
 
