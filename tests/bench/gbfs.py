@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from tests.bench import booking
 from tests.bench.floors import GBFS_COLD_S, Figure
 from tests.bench.report import median, noise, say
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
     """Cold, kept and unchanged readings of ``vehicle_status``."""
+    await booking.clear(stage)  # what was booked before is not shown
     cold: list[float] = []
     kept: list[float] = []
     unchanged: list[float] = []

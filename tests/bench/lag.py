@@ -55,7 +55,8 @@ async def measure(stage: Stage, city: City, plan: Plan) -> list[Figure]:
     await booking.clear(stage)
     owner = await asyncpg.connect(stage.owner_dsn)
     try:
-        with stage.worker(), stage.api(plan.processes) as api:
+        with stage.worker() as worker, stage.api(plan.processes) as api:
+            await stage.calm(worker)
             last = await owner.fetchval(_LAST)
             run = await load.as_many_as_possible(api.targets, bookings(city, 0, TRIED), wanted=201)
             await asyncio.sleep(SETTLE_S)  # what handlers emit counts too
