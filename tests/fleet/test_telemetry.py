@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fahrwerk.fleet import actions, jobs, rules
 from fahrwerk.fleet import contract as fleet
+from fahrwerk.fleet.actions import intake
 from fahrwerk.fleet.contract import Measured
 from fahrwerk.kernel import clock, db, geo, ids
 from fahrwerk.kernel.call import system
@@ -256,21 +257,15 @@ _readings = st.lists(
 
 @given(_readings)
 def test_the_live_state_has_the_newest_of_each(readings: list[Measured]) -> None:
-    states = {s.vehicle_id: s for s in rules.latest(readings)}
-    assert states.keys() == {r.vehicle_id for r in readings}
-    for vehicle_id, state in states.items():
-        own = sorted((r for r in readings if r.vehicle_id == vehicle_id), key=lambda r: r.time)
-        assert state.time == own[-1].time
+    batch = intake.measured(readings)
+    for vehicle_id, own in batch.by_vehicle.items():
+        kept = sorted(own, key=batch.columns["time_us"].__getitem__)
+        time_us, *newest = intake._newest(kept, batch.columns)
+        assert time_us == max(batch.columns["time_us"][at] for at in own)
         for name in ("battery_level", "is_locked"):
-            known = [v for r in own if (v := getattr(r, name)) is not None]
-            assert getattr(state, name) == (known[-1] if known else None)
-
-
-@given(st.datetimes(timezones=st.just(UTC)), _times)
-def test_a_plausible_time_is_near_when_it_was_heard(claimed: datetime, received: datetime) -> None:
-    """F14"""
-    at = rules.plausible_time(claimed, received)
-    assert received - rules.MOST_READINGS_LATE <= at <= received
+            known = [v for at in kept if (v := getattr(readings[at], name)) is not None]
+            assert newest[intake._MEASUREMENTS.index(name)] == (known[-1] if known else None)
+        assert all(readings[at].vehicle_id == vehicle_id for at in own)
 
 
 @given(st.integers(2, 50), st.integers(0, 200))

@@ -178,17 +178,17 @@ async def _happenings(call: Call, claims: list[Claim], beliefs: Believed) -> lis
 
 async def _placed(call: Call, rows: list[Row], found: dict[UUID, Reported]) -> list[Row]:
     """The same with the places they happened at, as far as anybody knows."""
-    todo = [row for row in rows if not row.is_placed]
+    unplaced = [row for row in rows if not row.is_placed]
     was: list[Was | None] = []
-    for start in range(0, len(todo), 1_000):
-        part = todo[start : start + 1_000]
+    for start in range(0, len(unplaced), 1_000):
+        part = unplaced[start : start + 1_000]
         moments = [reporting.Moment(each.vehicle_id, each.at) for each in part]
         was += await reporting.whereabouts(call, moments, int(FRESH.total_seconds()))
-    readings = {(r.vehicle_id, r.version): w for r, w in zip(todo, was, strict=True)}
-    rides = await _rides(call, todo)
+    readings = {(r.vehicle_id, r.version): w for r, w in zip(unplaced, was, strict=True)}
+    rides = await _rides(call, unplaced)
     newest = {row.vehicle_id: row.version for row in rows}
     made: list[Row] = []
-    last = await _before(call, {row.vehicle_id for row in todo})
+    last = await _before(call, {row.vehicle_id for row in unplaced})
     for row in rows:
         if not row.is_placed:
             vehicle = found[row.vehicle_id]

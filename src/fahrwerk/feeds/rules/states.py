@@ -126,13 +126,13 @@ def way(mode: str, state: str, target: str, has_trip: bool) -> tuple[str, ...]:
 
     Empty when it is there already. Every state can be reached from every other one.
     """
-    todo = deque([state])
+    ahead = deque([state])
     found: dict[str, tuple[str, ...]] = {state: ()}
-    while todo and target not in found:
-        here = todo.popleft()
+    while ahead and target not in found:
+        here = ahead.popleft()
         for kind, to in EDGES[mode].get(here, ()):
             is_blind = kind in _NEVER_GUESSED or (not has_trip and kind in _NEEDS_TRIP[mode])
             if to not in found and not is_blind:
                 found[to] = (*found[here], kind)
-                todo.append(to)
+                ahead.append(to)
     return found[target]

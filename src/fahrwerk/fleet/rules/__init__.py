@@ -13,7 +13,6 @@ not taken away because of a tunnel. It goes offline when it is given back and st
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -24,7 +23,6 @@ from fahrwerk.fleet.contract import (
     PREFIX,
     PROTOCOLS,
     HoldLost,
-    Measured,
     NewVehicle,
     NotSupported,
     Place,
@@ -38,7 +36,6 @@ from fahrwerk.kernel.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
     from uuid import UUID
 
 STALE_S = 120
@@ -54,8 +51,6 @@ LOCKING = ("unlock", "lock")
 """What a vehicle without a device supports: a person opens it with a key."""
 FULL_RANGE_KM = {"scooter": 30.0, "ebike": 60.0, "car": 300.0, "van": 250.0}
 """Range with a full battery, per type; ``metadata.full_range_km`` says it for one vehicle."""
-MOST_READINGS_LATE = timedelta(days=7)
-"""A device may have kept readings for so long; what claims to be older has a wrong clock."""
 LONGEST = {
     "identifier": 50, "model": 100, "brand": 50, "category": 50, "external_id": 50,
     "license_plate": 20, "qr_code": 200, "hardware_version": 20, "firmware_version": 20,
@@ -246,32 +241,6 @@ def after_unlock(
         return "told"
     is_late = command_state in ("failed", "expired")
     return "begin" if held_by == rental_id and holds and not is_late else "lock"
-
-
-# --- readings
-
-
-_MEASUREMENTS = Measured.__struct_fields__[2:]
-
-
-def plausible_time(claimed: datetime, received: datetime) -> datetime:
-    """When a reading was taken: a vehicle's clock is believed within reason (F14).
-
-    Never later than we heard it, and never so old that no device would have kept it.
-    """
-    return claimed if received - MOST_READINGS_LATE <= claimed <= received else received
-
-
-def latest(readings: Iterable[Measured]) -> list[Measured]:
-    """Per vehicle one reading with the newest value of each measurement: its live state."""
-    state: dict[UUID, dict[str, object]] = {}
-    for reading in sorted(readings, key=lambda r: r.time):
-        known = state.setdefault(reading.vehicle_id, {})
-        known["time"] = reading.time
-        for name in _MEASUREMENTS:
-            if (value := getattr(reading, name)) is not None:
-                known[name] = value
-    return [Measured(vehicle_id=vehicle_id, **known) for vehicle_id, known in state.items()]  # type: ignore[arg-type]
 
 
 # --- tracks
