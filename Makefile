@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev up test check lint format types walls house bench lock clean
+.PHONY: help dev up web webcheck client pictures test check lint format types walls house bench storm lock clean
 
 ARGS ?=
 PYTHON ?=
@@ -31,7 +31,20 @@ dev:
 
 up: ## set up what is missing, then run the whole platform on this machine
 	@$(setup) run
+	@$(BIN)/python tools/web.py up
 	@exec $(BIN)/fahrwerk up $(ARGS)
+
+web: ## build the web apps if their sources have changed
+	@$(setup) run
+	@$(BIN)/python tools/web.py build
+
+webcheck: ## the web apps: types, style, unit tests, freshness of the API client
+	@$(setup) run
+	@$(BIN)/python tools/web.py check
+
+client: ## write the web apps' API client anew from the platform's OpenAPI document
+	@$(setup) run
+	@$(BIN)/python tools/web.py client
 
 test: dev ## all tests, on a real PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
@@ -56,6 +69,9 @@ house: dev
 
 bench: dev ## measure: requests, bookings and telemetry per second on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+storm: dev ## money moves while processes die at random, five minutes; then the books must hold
+	@$(BIN)/python -m tests.journeys.storm $(ARGS)
 
 lock: ## write requirements.lock and requirements-dev.lock anew from pyproject.toml
 	@$(setup) bare

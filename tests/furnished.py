@@ -9,12 +9,19 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import msgspec
 from PIL import Image
 
-from fahrwerk.kernel import db, ids
+from fahrwerk.identity import contract as identity
+from fahrwerk.identity.contract.keys import make_key
+from fahrwerk.kernel import crypto, db, ids
+from fahrwerk.kernel.call import Call
+from fahrwerk.payments.contract import sepa
 from tests.fleet.test_alert_http import low
+from tests.identity.idp import FakeSaml
+from tests.payments.bank import entry, open_bank, statement
 from tests.rentals.riding import alive
-from tests.world import World
+from tests.world import PASSWORD, World
 
 PHOTO = io.BytesIO()
 Image.new("RGB", (2, 2)).save(PHOTO, "PNG")
@@ -86,31 +93,32 @@ class Goods:
         # The first of each is used where another one is tried: so that all the rest would fit.
         vehicles = [vehicle, str(booked.id), booked.identifier, str(booked.qr_code)]
         self.names = {
-            "vehicle_id": vehicles,
-            "scooter_id": vehicles,
-            "vehicle_ids": vehicles,
+            **dict.fromkeys(("vehicle_id", "scooter_id", "vehicle_ids"), vehicles),
             "ids": vehicles[:2],
             "qr_code": [str(booked.qr_code)],
             "imei": [device["imei"]],
             "rental_id": rentals,
             "booking_id": [*rentals, rentals[0].replace("rent_", "book_")],
             "payment_id": [each["id"] for each in payments["payments"]],
-            "method_id": [method],
-            "payment_method_id": [method],
+            **{key: [method] for key in ("method_id", "payment_method_id")},
             "command_id": [command["id"]],
             "ticket_id": [ticket["id"]],
             "plan_id": [plan["id"]],
             "zone_id": [zone["id"]],
             "id": [zone["id"]],
-            "user": [ids.public("usr", rider.user)],
-            "user_id": [ids.public("usr", rider.user)],
+            **{key: [ids.public("usr", rider.user)] for key in ("user", "user_id")},
             "promo_code": [code],
             "alert_id": [alert["id"]],
             "alert_ids": [alert["id"]],
             "job_id": [bulk["id"]],
+            **await depot(admin, vehicles),
             **await feeds(admin),
             **await books(admin),
             "topup_id": [await topup(customer)],
+            **await sign_on(admin),
+            **await bank(world, rider),
+            "reseller_id": [await reseller(admin)],
+            **await account(world, rider),
         }
         return self
 
@@ -140,10 +148,75 @@ async def feeds(admin: httpx.AsyncClient) -> dict[str, list[str]]:
     }
 
 
+async def depot(admin: httpx.AsyncClient, vehicles: list[str]) -> dict[str, list[str]]:
+    """A group of vehicles."""
+    group = await posted(admin.post("/api/v1/fleet/groups", json={"name": "Depot North"}))
+    return {
+        "group_id": [group["id"]],
+        "group": [group["id"], group["name"]],
+        "vehicles": vehicles,
+        "add": vehicles[:2],
+        "remove": vehicles[:2],
+    }
+
+
+async def sign_on(admin: httpx.AsyncClient) -> dict[str, list[str]]:
+    """An identity provider, a test of it, and a directory that keeps people here."""
+    key = {"type": "oidc", "issuer": "http://127.0.0.1:9/none", "client_id": "fahrwerk"}
+    body = {"name": "Company", "protocol": key}
+    provider = (await posted(admin.post("/api/v1/sso/providers", json=body)))["id"]
+    saml = {"type": "saml", "metadata_xml": FakeSaml().metadata}
+    body = {"name": "Other company", "protocol": saml}
+    tested = (await posted(admin.post("/api/v1/sso/providers", json=body)))["id"]
+    test = await posted(admin.post(f"/api/v1/sso/providers/{tested}/test", json={}))
+    source = await posted(admin.post("/api/v1/scim/sources", json={"name": "Directory"}))
+    return {
+        "sso_provider_id": [provider, tested],
+        "sso_test_id": [test["id"]],
+        "scim_source_id": [source["source"]["id"]],
+    }
+
+
 async def topup(customer: httpx.AsyncClient) -> str:
     """A checkout session that nobody has paid yet."""
     made = await posted(customer.post("/api/v1/wallet/topups", json={"amount": 20}))
     return str(made["id"])
+
+
+async def reseller(admin: httpx.AsyncClient) -> str:
+    """A reseller without customers."""
+    terms = {"name": "Hotel Adler", "code": ids.new().hex[-12:], "rate": 2.5}
+    return str((await posted(admin.post("/api/v1/resellers", json=terms)))["id"])
+
+
+_PASSKEY = """
+INSERT INTO identity.passkey (id, person_id, credential_id, public_key, sign_count, rp_id, name,
+                              aaguid, is_synced)
+VALUES ($1, $2, $3, $3, 0, 'localhost', 'Phone', '', false)
+"""
+
+
+async def account(world: World, rider: Call) -> dict[str, list[str]]:
+    """A session, a passkey of the rider's and an API key of the staff's."""
+    assert rider.user is not None
+    person = await identity.person(world.system(), rider.user)
+    login = await identity.log_in(world.call(), str(person.email), PASSWORD)
+    session = crypto.read_token(login.access_token).session
+    passkey = ids.new()
+    await db.run("identity", world.system(), _PASSKEY, passkey, rider.user, passkey.bytes)
+    boss = await identity.add_person(
+        world.admin(), "boss@example.org", PASSWORD, frozenset({"admin"}), "Grace", "Hopper"
+    )
+    entered = await identity.log_in(world.call(), "boss@example.org", PASSWORD)
+    call = msgspec.structs.replace(
+        world.call("admin", user=boss.id), session=crypto.read_token(entered.access_token).session
+    )
+    made = await make_key(call, "Warehouse", ["fleet.vehicle.read"], 30)
+    return {
+        "session_id": [ids.public("ses", session)],
+        "passkey_id": [ids.public("psk", passkey)],
+        "key_id": [ids.public("key", made.key.id)],
+    }
 
 
 async def books(admin: httpx.AsyncClient) -> dict[str, list[str]]:
@@ -151,6 +224,22 @@ async def books(admin: httpx.AsyncClient) -> dict[str, list[str]]:
     account = (await posted(admin.get("/api/v1/books/accounts")))["accounts"][0]["id"]
     entries = await posted(admin.get(f"/api/v1/books/accounts/{account}/entries"))
     return {"account_id": [account], "journal_id": [entries["entries"][0]["journal_id"]]}
+
+
+async def bank(world: World, rider: Call) -> dict[str, list[str]]:
+    """A mandate of the rider; another one's debit in a draft, and a line nobody recognised."""
+    ours = await open_bank(world)
+    mandate = await ours.mandate(rider)
+    await ours.ride()
+    run = await sepa.draft_run(ours.admin, "collection", "CORE", ours.day())
+    await ours.reads(statement(entry("1.00")))
+    (line,) = (await sepa.bank_lines(ours.admin, None, 1, 0)).lines
+    return {
+        "mandate_id": [ids.public("mnd", mandate.id)],
+        "run_id": [ids.public("run", run.id)],
+        "order_id": [ids.public("sdo", (await ours.order()).id)],
+        "line_id": [ids.public("stl", line.id)],
+    }
 
 
 def new_imei() -> str:

@@ -101,6 +101,24 @@ def bundled_broker_here() -> Iterator[str]:
         stop(process)
 
 
+def has_redis() -> bool:
+    return shutil.which("redis-server") is not None
+
+
+@contextmanager
+def redis_here(port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A private Redis that keeps nothing: its URL and its process."""
+    port = port or free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True)
+    try:
+        if not _answers(process, port):
+            raise RuntimeError("redis-server did not start")
+        yield f"redis://127.0.0.1:{port}/0", process
+    finally:
+        stop(process)
+
+
 def stop(process: subprocess.Popen[str]) -> int:
     """End a process by its id, politely first; its exit code."""
     process.terminate()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("up", "serve", "work", "broker", "migrate", "seed", "sim", "ride", "doctor", "events"),
-    *("audit", "books", "new", "replay", "bench", "version"),
+    *("audit", "books", "sepa", "new", "replay", "bench", "version", "accounts"),
 )
 
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,12 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
-from fahrwerk.kernel import crypto, db, doors, invariants, jobs, live, observe, postgres, web
+from fahrwerk.kernel import audit, crypto, db, doors, invariants, jobs, live, observe, postgres, web
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.migrate import APP_LOGIN, create_database, migrate
 from fahrwerk.kernel.pump import Pump
-from fahrwerk.kernel.settings import ROOMS, Settings, installation_secret
+from fahrwerk.kernel.settings import ROOMS, Settings, installation_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from litestar import Litestar
 
+    from fahrwerk.kernel.call import Rights
     from fahrwerk.tenancy.contract import Operator
 
 DATABASE = "fahrwerk"
@@ -75,7 +77,7 @@ async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
     observe.set_up(settings, service)
     load_rooms()
     doors.runner = settings.doors
-    crypto.set_signing_secret(installation_secret(settings))
+    crypto.set_signing_secret(*installation_secrets(settings))
     before = postgres.started()
     dsn, _ = database_urls(settings)
     database = await db.open_database(dsn, settings.database_pool)
@@ -87,6 +89,7 @@ async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
         yield dsn
     finally:
         await hub.stop()
+        await audit.close()
         await db.close_database()
         await asyncio.to_thread(postgres.stop_started, before)
 
@@ -130,11 +133,16 @@ async def operators() -> list[tuple[UUID, str]]:
 class HouseFront:
     """What the front door may ask the rooms: see ``kernel.web.Front``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, dev: bool = True) -> None:
         self._tenancy = importlib.import_module("fahrwerk.tenancy.contract")
         self._identity = importlib.import_module("fahrwerk.identity.contract")
-        self._rules = importlib.import_module("fahrwerk.identity.rules")
+        self._pages = importlib.import_module("fahrwerk.identity.contract.pages")
+        self._keys = importlib.import_module("fahrwerk.identity.contract.keys")
+        self._roles = importlib.import_module("fahrwerk.identity.rules.roles")
+        self._directories = importlib.import_module("fahrwerk.identity.queries.rights")
         self._call = system(None, "web")
+        self._dev = dev
+        self._alone: tuple[float, Operator | None] = (0.0, None)
 
     async def operator_by_slug(self, slug: str) -> Operator | None:
         """By ``X-Tenant-ID``."""
@@ -151,15 +159,44 @@ class HouseFront:
         found: Operator | None = await self._tenancy.operator_by_id(self._call, tenant)
         return found
 
+    async def operator_of_pages(self) -> Operator | None:
+        """Whose pages are shown where nothing says it: the only operator's; in the demo, the first.
+
+        Which one it is hardly ever changes, and every page asks.
+        """
+        if time.monotonic() > self._alone[0]:
+            found = await self._tenancy.operators(self._call)
+            is_clear = len(found) == 1 or (found and self._dev)
+            self._alone = (time.monotonic() + 3.0, found[0] if is_clear else None)
+        return self._alone[1]
+
+    async def page_session(self, token: str) -> crypto.Claims | None:
+        """Whose cookie it is."""
+        claims: crypto.Claims | None = await self._pages.page_session(self._call, token)
+        return claims
+
     async def has_ended(self, tenant: UUID, session: UUID) -> bool:
         """Logged out or blocked since its token was issued."""
         call = msgspec.structs.replace(self._call, tenant=tenant)
         return session in await self._identity.ended_sessions(call)
 
-    def permissions_of(self, roles: frozenset[str]) -> frozenset[str]:
-        """What these roles may do."""
-        allowed: frozenset[str] = self._rules.permissions_of(roles)
-        return allowed
+    async def rights_of(self, tenant: UUID, user: UUID, roles: frozenset[str]) -> Rights:
+        """What this person may do now, whatever the token knew when it was issued."""
+        directory = self._directories.fresh(tenant)
+        if directory is None:
+            call = msgspec.structs.replace(self._call, tenant=tenant)
+            directory = await self._directories.directory(call)
+        return self._roles.rights(directory, user, roles)  # type: ignore[no-any-return]
+
+    async def key_holder(self, key: str, address: str) -> crypto.Claims | None:
+        """Who acts with an API key, and within what."""
+        call = msgspec.structs.replace(self._call, address=address)
+        found = await self._keys.use_key(call, key)
+        if found is None:
+            return None
+        return crypto.Claims(
+            found.user, found.tenant, found.roles, found.key_id, 0, scopes=found.scopes
+        )
 
 
 @get("/health", permission=None, public=True, limit=None, tags=["operations"])
@@ -234,9 +271,10 @@ async def api_page_part(name: FromPath[str]) -> Response[bytes]:
 def create_http_app(settings: Settings, *, own_ground: bool = True) -> Litestar:
     """The HTTP application. ``own_ground=False``: the caller has opened database and hub itself."""
     front = importlib.import_module("fahrwerk.front.http")
+    apps = importlib.import_module("fahrwerk.front.apps")
     handlers: list[Any] = [health, ready, metrics, api_page, api_page_part]
-    handlers += front.handlers
-    for module in furniture("http"):
+    handlers += [*front.handlers, *apps.handlers]
+    for module in [*furniture("http"), *furniture("pages")]:
         handlers += module.handlers
 
     @contextlib.asynccontextmanager
@@ -244,7 +282,13 @@ def create_http_app(settings: Settings, *, own_ground: bool = True) -> Litestar:
         async with grounded(settings, "serve"):
             yield
 
-    app = web.create_app(settings, handlers, HouseFront(), lifespan=[ground] if own_ground else [])
+    app = web.create_app(
+        settings,
+        handlers,
+        HouseFront(dev=settings.dev),
+        lifespan=[ground] if own_ground else [],
+        error_page=importlib.import_module("fahrwerk.site.contract.shell").error_page,
+    )
     app.state.settings = settings
     return app
 

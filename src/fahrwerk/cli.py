@@ -212,6 +212,27 @@ def _replay(args: argparse.Namespace, settings: Settings) -> int:
     return 1 if report.differences else 0
 
 
+def _accounts(args: argparse.Namespace, settings: Settings) -> int:
+    from fahrwerk import accounts
+    from fahrwerk.app import database_urls
+    from fahrwerk.kernel import db
+
+    async def write() -> int:
+        await db.open_database(database_urls(settings)[0], 1)
+        try:
+            return await accounts.write(settings.mqtt_url, args.passwords, args.acl, args.reload)
+        finally:
+            await db.close_database()
+
+    with _database(settings):
+        try:
+            count = _run(write())
+        except (ValueError, OSError) as error:
+            raise Refused(str(error)) from None
+    print(f"{count} vehicles may log in to the broker")
+    return 0
+
+
 def _doctor(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk import doctor
 
@@ -303,6 +324,53 @@ def _books(args: argparse.Namespace, settings: Settings) -> int:
 
     with _database(settings):
         return _run(books(_quiet(settings), args.what, args.tenant, print))
+
+
+def _sepa(args: argparse.Namespace, settings: Settings) -> int:
+    from fahrwerk import sepa
+
+    if args.what == "import":
+        if not args.tenant:
+            raise Refused("whose statements? --tenant NAME")
+        with _database(settings):
+            return _run(sepa.read_in(_quiet(settings), args.files, args.tenant, print))
+    try:
+        made = [sepa.play(each, args.back, args.on, args.only_returns) for each in args.files]
+    except (OSError, ValueError) as error:
+        raise Refused(str(error)) from None
+    sys.stdout.buffer.write(b"".join(made))
+    return 0
+
+
+def _tenant(args: argparse.Namespace, settings: Settings) -> int:
+    from fahrwerk import tenants
+    from fahrwerk.kernel import moving
+
+    settings = _quiet(settings)
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        if args.what == "check":
+            moving.check_file(_file(args), say)
+            return 0
+        with _database(settings):
+            if args.what == "export":
+                return _run(tenants.export(settings, args.name or "", _file(args), say))
+            if args.what == "import":
+                return _run(tenants.bring_in(settings, _file(args), args.name, say))
+            return _run(tenants.sweep(settings, args.yes, say))
+    except moving.NotMoved as error:
+        raise Refused(str(error)) from None
+    except FileExistsError:
+        raise Refused(f"{args.file} is there already.") from None
+
+
+def _file(args: argparse.Namespace) -> Path:
+    if args.file is None:
+        raise Refused("Which file? Say --file.")
+    return Path(args.file)
 
 
 def _new(args: argparse.Namespace, _: Settings) -> int:
@@ -462,6 +530,10 @@ def _parse_replay(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     """What looks after an installation."""
+    accounts = command("accounts", _accounts, "write the accounts of vehicles for Mosquitto")
+    accounts.add_argument("--passwords", type=Path, required=True, help="its password_file")
+    accounts.add_argument("--acl", type=Path, required=True, help="its acl_file")
+    accounts.add_argument("--reload", type=int, metavar="PID", help="of Mosquitto: told to look")
     doctor = command("doctor", _doctor, "examine this installation and say what to do")
     doctor.add_argument("--data", type=Path, help="the data folder (default: var)")
     events = command("events", _events, "see and repeat events that a handler could not take")
@@ -474,6 +546,21 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     books = command("books", _books, "prove the books; say which journal is wrong")
     books.add_argument("what", choices=["verify", "catch-up"])
     books.add_argument("--tenant", help="one operator only")
+    sepa = command("sepa", _sepa, "read in the bank's statements, or play the bank")
+    sepa.add_argument("what", choices=["import", "bank"], help="bank: pain.008 in, camt.053 out")
+    sepa.add_argument("files", type=Path, nargs="+")
+    sepa.add_argument("--tenant", help="whose statements they are")
+    sepa.add_argument(
+        "--return", dest="back", action="append", default=[], metavar="ID=CODE",
+        help="what comes back, such as DD...=AM04 or all=MD06",
+    )  # fmt: skip
+    sepa.add_argument("--on", metavar="DATE", help="the day of the statement (default: today)")
+    sepa.add_argument("--only-returns", action="store_true", help="a later day: no settlement")
+    tenant = command("tenant", _tenant, "move a whole tenant by a file, or delete those closed")
+    tenant.add_argument("what", choices=["export", "import", "check", "sweep"])
+    tenant.add_argument("name", nargs="?", help="short name: of whom to export, or to import as")
+    tenant.add_argument("--file", type=Path, help="the file to write or to read")
+    tenant.add_argument("--yes", action="store_true", help="sweep: really delete")
     new = command("new", _new, "make a new room, or a new device protocol, in this checkout")
     new.add_argument("what", choices=["room", "protocol"])
     new.add_argument("name", help="in small letters: what it is about, or its maker")

@@ -25,6 +25,7 @@ from tests.bench import (
     report,
     search,
     unlock,
+    wallet,
     zones,
 )
 from tests.bench.city import seed
@@ -51,6 +52,7 @@ MEASURES: dict[str, Measure] = {
     "ingest": ingest.measure,
     "live": live.measure,
     "ledger": ledger.measure,
+    "wallet": wallet.measure,
     "alerts": alerts.measure,
     "zones": zones.measure,
     "gbfs": gbfs.measure,

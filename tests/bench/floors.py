@@ -68,6 +68,12 @@ LEDGER_HOT = Floor(
     words="One hot account spread over 16 shards: at least 3 times the rate of one row", at_least=3
 )
 
+USAGES_PER_S = 300
+USAGE_P95_MS = Floor(
+    words=f"Wallet usage charge over HTTP: p95 under 30 ms at {USAGES_PER_S} per second", below=30
+)
+BALANCE_EVENT_P95_MS = Floor(words="A balance event at the client: p95 under 300 ms", below=300)
+
 REQUESTS = 1_000_000
 HOUSE_MB = Floor(
     words="`fahrwerk up`, all processes, with the city running: below 1.5 GB", below=1536

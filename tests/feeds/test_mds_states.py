@@ -103,14 +103,18 @@ def test_there_is_a_legal_way_from_each_state_to_each(mode: str, data: st.DataOb
 # What fleet can tell of a vehicle, by the status it is in: kind, status afterwards.
 _NEXT = {
     "available": [("reserved", None), ("silent", None), ("changed", "maintenance"),
-                  ("changed", "available"), ("moved", None), ("drained", "maintenance")],
+                  ("changed", "available"), ("moved", None), ("drained", "maintenance"),
+                  ("retired", "retired")],
     "reserved": [("released", None), ("released", "offline"), ("started", None)],
     "in_use": [("paused", None), ("resumed", None), ("returned", "available"),
                ("returned", "offline"), ("returned", "maintenance"), ("cancelled", "available"),
                ("seen", None)],
     "maintenance": [("changed", "available"), ("changed", "offline"), ("moved", None),
-                    ("changed", "maintenance"), ("charged", "available")],
-    "offline": [("heard", None), ("changed", "maintenance"), ("moved", None)],
+                    ("changed", "maintenance"), ("charged", "available"), ("retired", "retired")],
+    "offline": [("heard", None), ("changed", "maintenance"), ("moved", None),
+                ("retired", "retired")],
+    "retired": [("changed", "available"), ("changed", "maintenance"), ("changed", "offline"),
+                ("moved", None), ("retired", "retired")],
 }  # fmt: skip
 
 
@@ -273,3 +277,35 @@ def test_within_an_area_with_a_hole_and_an_island() -> None:
     outside = [(5, 5), (11, 5), (-1, 5), (20.9, 20.9), (15, 15)]
     assert all(places.within(area, lat, lon) for lat, lon in inside)
     assert not any(places.within(area, lat, lon) for lat, lon in outside)
+
+
+def test_out_of_the_fleet_and_back_in_the_specifications_words() -> None:
+    """Retired is decommissioned, from wherever a vehicle stood."""
+    said = {}
+    for mode in TABLES:
+        for before in ("available", "maintenance", "offline"):
+            life = [
+                ("created", "available"), ("changed", before), ("retired", "retired"),
+                ("moved", None), ("changed", "available"),
+            ]  # fmt: skip
+            vehicle = ids.new()
+            happenings = [
+                mds.Happening(
+                    vehicle_id=vehicle, version=n, kind=kind, status=status, latitude=52.5,
+                    longitude=13.5, at=NOW + timedelta(minutes=n),
+                )
+                for n, (kind, status) in enumerate(life, 1)
+            ]  # fmt: skip
+            belief, told = mds.follow(mds.Belief(mode=mode), None, happenings)
+            assert belief.state == "available"
+            by_version = {event.version: (event.types, event.state) for event in told}
+            assert 4 not in by_version, "what is put elsewhere in the yard is nobody's news"
+            said[mode, before] = (by_version[3], by_version[5])
+    scooter = ((("decommissioned",), "removed"), (("provider_drop_off",), "available"))
+    assert {said["micromobility", each] for each in ("available", "maintenance", "offline")} == {
+        scooter
+    }
+    back = (("recommissioned", "service_start"), "available")
+    assert said["car-share", "available"] == ((("service_end", "decommissioned"), "removed"), back)
+    assert said["car-share", "maintenance"] == ((("decommissioned",), "removed"), back)
+    assert said["car-share", "offline"] == ((("comms_restored", "decommissioned"), "removed"), back)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.fleet.contract import Place
+from fahrwerk.fleet.contract import Place, maintenance
+from fahrwerk.fleet.contract import alerts as contract
 from fahrwerk.fleet.contract import zones as zone_contract
 from fahrwerk.fleet.contract.zones import ZoneRules
 from fahrwerk.kernel import clock, db, ids
-from tests.fleet.alerting import NORTH_M, Time, alerts, news, only, timeline
+from tests.fleet.alerting import NORTH_M, Time, alerts, low, news, only, timeline
 from tests.fleet.street import BERLIN, connected_vehicle, hold, unlock
 
 if TYPE_CHECKING:
@@ -236,3 +238,37 @@ async def test_too_hot_and_too_cold(world: World, time: Time) -> None:
     await time.report(cold.id, temperature=-10.0)
     await time.look(world)
     assert await alerts(world, "open") == []
+
+
+async def test_an_alert_opens_a_ticket_where_its_rule_says_so(world: World, time: Time) -> None:
+    """One that is open is enough, whoever opened it; none while the alert is silenced."""
+    admin = world.admin()
+    wish = contract.TicketToOpen(kind="battery", severity="safety")
+    alert = await low(world, time, opens_ticket=wish)
+    await world.settle()
+    page = await maintenance.tickets(admin, maintenance.TicketsWanted(), 10, 0)
+    [ticket] = page.tickets
+    assert (ticket.vehicle_id, ticket.kind, ticket.severity, ticket.source, ticket.rule) == (
+        alert.vehicle_id, "battery", "safety", "alert", "battery_low",
+    )  # fmt: skip
+    assert alert.vehicle_id is not None
+    assert "ticket" in (await fleet.vehicle(admin, alert.vehicle_id)).out_for
+
+    async def again(seconds: float) -> int:
+        assert alert.vehicle_id is not None
+        await time.report(alert.vehicle_id, battery_level=90)
+        await time.look(world, 10)
+        await time.report(alert.vehicle_id, battery_level=5)
+        await time.look(world, seconds)
+        await world.settle()
+        return (await maintenance.tickets(admin, maintenance.TicketsWanted(), 10, 0)).total
+
+    assert await again(10) == 1, "raised once more, and somebody is at it already"
+    await maintenance.complete_ticket(admin, ticket.id, "New battery")
+    assert await again(400) == 2
+    newest = (await maintenance.tickets(admin, maintenance.TicketsWanted(), 1, 0)).tickets[0]
+    await maintenance.complete_ticket(admin, newest.id, "Another one")
+    [raised] = await alerts(world, "open")
+    until = clock.now() + timedelta(hours=4)
+    await contract.silence_alert(admin, raised.id, "vehicle_and_rule", until)
+    assert await again(400) == 2

@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fahrwerk.fleet.contract import battery, groups, maintenance, zones
 from fahrwerk.fleet.queries import broken_invariants
-from fahrwerk.kernel import clock, db, events
+from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.kernel.pump import Pump
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.rentals.events import RentalCancelled
-from tests.fleet.street import connected_vehicle, hold, unlock
+from tests.fleet.alerting import Time, low
+from tests.fleet.street import BERLIN, connected_vehicle, hold, unlock
 from tests.rentals.riding import paying_rider, riding
 
 if TYPE_CHECKING:
     from tests.world import World
 
+SLOW = zones.ZoneRules(name="Old town", kind="slow", speed_limit_kmh=10)
+SQUARE: zones.Polygons = [[[(13.0, 52.0), (13.1, 52.0), (13.1, 52.1), (13.0, 52.0)]]]
 _BREAK = {
     "I3": "UPDATE fleet.vehicle SET hold_expires_at = 'infinity' WHERE id = $1",
     "I6": "UPDATE fleet.vehicle SET version = version + 1 WHERE id = $1",
@@ -41,6 +45,31 @@ async def test_what_is_broken_is_told(world: World, name: str) -> None:
     told = await broken_invariants(world.system())
     assert [invariant for invariant, _ in told] == [name]
     assert str(held.vehicle.id) in told[0][1]
+
+
+@pytest.mark.parametrize("table", ["ticket", "alert", "battery_plan", "zone", "vehicle_group"])
+async def test_each_kind_of_stream_is_watched(world: World, table: str) -> None:
+    """I6: what changed without a word about it is named; in its ordinary life nothing is."""
+    time, admin = Time(), world.admin()
+    alert = await low(world, time)
+    assert alert.vehicle_id is not None
+    ticket = await maintenance.open_ticket(admin, alert.vehicle_id, "tyre", None, "Flat")
+    await maintenance.change_ticket(admin, ticket.id, maintenance.TicketChange(assignee="Ada"))
+    wanted = battery.PlanWanted(
+        kind="swap", vehicle_types=["scooter"], latitude=BERLIN[0], longitude=BERLIN[1], capacity=5
+    )
+    plan = await battery.make_battery_plan(admin, wanted)
+    group = await groups.create_group(admin, "North", None)
+    zone = await zones.create_zone(admin, SLOW, SQUARE, ids.new())
+    things = {
+        "ticket": ticket.id, "alert": alert.id, "battery_plan": plan.id, "zone": zone.id,
+        "vehicle_group": group.id,
+    }  # fmt: skip
+    assert await broken_invariants(world.system()) == []
+    statement = f"UPDATE fleet.{table} SET version = version + 1 WHERE id = $1"
+    await db.run("fleet", world.system(), statement, things[table])
+    [(invariant, detail)] = await broken_invariants(world.system())
+    assert (invariant, str(things[table]) in detail) == ("I6", True)
 
 
 async def test_a_hold_that_nobody_frees_is_told_after_a_minute(world: World) -> None:

@@ -25,6 +25,7 @@ from tests.servers import has_mosquitto, mosquitto
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from uuid import UUID
 
     from fahrwerk.fleet.contract import Vehicle
     from tests.world import World
@@ -228,7 +229,7 @@ def test_more_than_fits_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "AT_ONCE_BYTES", 3_000)
     link, held = ingest.Ingest("mqtt://127.0.0.1:9", 1), []
     tap: Any = type("Tap", (), {"hold": lambda _, *, is_held: held.append(is_held)})()
-    link._seats[0] = type("Seat", (), {"tap": tap})()
+    link._seats[0] = type("Seat", (), {"tap": tap, "is_leaving": False})()
     for _ in range(101):
         link._hear(tap, _told("vehicles/sco_a/telemetry", b"x" * 100))
     assert held == [True]
@@ -285,6 +286,73 @@ async def test_two_workers_divide_the_vehicles(
         await _until(lambda: len(one._seats) == 2)
         await _publish(url, topics, 2)
         await _stored(world, vehicles, 2)
+
+
+async def test_who_has_more_than_others_gives_up_a_seat(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only while all are taken, and only as long as the difference is two."""
+    monkeypatch.setattr(seats, "PATIENCE_S", 0.0)
+    one, two, six = f"one-{ids.new()}", f"two-{ids.new()}", 6
+    await seats.set_out(six)
+    await db.run("fleet", world.system(), "DELETE FROM fleet.ingest_worker")
+    taken = "UPDATE fleet.ingest_seat SET holder = $1, expires_at = kernel.now() + interval '9 s'"
+    await db.run("fleet", world.system(), taken, one)
+    await seats.sit(one, six)
+    assert await seats.spare(one, six) is None, "nobody else is there"
+    assert await seats.sit(two, six) == set()
+    for left in (5, 4, 3):
+        assert await seats.spare(one, six) == left
+        await seats.rise(one, left)
+        assert await seats.spare(one, six) is None, "it is to be taken first"
+        assert left in await seats.sit(two, six)
+    assert await seats.spare(one, six) is await seats.spare(two, six) is None
+    await seats.leave(one)
+    await seats.leave(two)
+
+
+@needs_mosquitto
+async def test_a_worker_that_joins_is_given_seats_in_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While vehicles go on speaking: nothing is lost, and each vehicle's readings are stored in the
+    order in which it said them."""
+    monkeypatch.setattr(seats, "PATIENCE_S", 0.2)
+    vehicles = [await connected_vehicle(world, identifier=f"J{n}") for n in range(8)]
+    topics = [wire.telemetry_topic(_public(v), in_shard=True) for v in vehicles]
+    stored: dict[UUID, list[int]] = {v.id: [] for v in vehicles}
+    record = telemetry.record
+
+    async def noted(batch: intake.Batch) -> Any:
+        done = await record(batch)
+        for vehicle_id in stored.keys() & batch.by_vehicle.keys():
+            numbers = batch.columns["sequence"]
+            stored[vehicle_id] += [numbers[place] for place in batch.by_vehicle[vehicle_id]]
+        return done
+
+    monkeypatch.setattr(telemetry, "record", noted)
+    async with mosquitto() as url, listening(url, 4) as one:
+        await _until(lambda: len(one._seats) == 4)
+        line = wire_line(url)
+        await line.open()
+
+        async def speak(first: int, last: int) -> None:
+            for number in range(first, last):
+                for topic in topics:
+                    reading = wire.Reading(time=time.time_ns() // 1_000_000, boot=1, seq=number)
+                    line.publish(topic, wire.encode_readings([reading]), qos=1)
+                await asyncio.sleep(0.01)
+
+        speaking = asyncio.create_task(speak(1, 401))
+        async with listening(url, 4) as two:
+            await _until(lambda: len(one._seats) == len(two._seats) == 2)
+            await speaking
+            await _until(lambda: all(max(s, default=0) == 400 for s in stored.values()))
+        await line.close()
+    for sequences in stored.values():
+        assert sorted(set(sequences)) == list(range(1, 401)), "nothing is lost"
+        firsts = list(dict.fromkeys(sequences))
+        assert firsts == sorted(firsts), "nor stored after what came later"
 
 
 async def _publish(url: str, topics: list[str], number: int) -> None:

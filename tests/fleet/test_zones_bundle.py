@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fahrwerk import broker
+from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.actions.zone_bundles import claim_bundles, vehicle_wants_zones
 from fahrwerk.fleet.contract import PREFIX, zones
+from fahrwerk.fleet.contract.pairing import KeepsNoZones, zones_on_board
 from fahrwerk.fleet.contract.zones import Hours
+from fahrwerk.fleet.link import mqtt
 from fahrwerk.fleet.link.bundles import Bundles
+from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.fleet.protocols.line import Line
 from fahrwerk.fleet.rules import zone_bundle
 from fahrwerk.kernel import clock, ids
+from fahrwerk.sim.vehicle import SimVehicle
 from tests.fleet.street import connected_vehicle
-from tests.fleet.test_zones import drawn, square
+from tests.fleet.test_zones import LAT, LON, drawn, square
 
 if TYPE_CHECKING:
     import pytest
@@ -127,3 +133,48 @@ async def test_what_does_not_fit_is_left_out_from_the_end(
     found = [each["priority"] for each in said["zones"]]
     assert found == [5, 4, 3, 2, 1, 0][: len(found)]
     assert 0 < len(found) < 6
+
+
+async def test_a_vehicle_keeps_to_them_and_says_which_it_has(world: World) -> None:
+    """End to end: drawn by staff, sent over the broker, obeyed while it drives, acknowledged."""
+    zone = await drawn(world, "slow", square(0.001), speed_limit_kmh=8)
+    vehicle = await world.vehicle(connected=True)
+    [pairing] = await fleet.pair_vehicles(world.admin(), [vehicle.id], "EdDSA")
+    key = wire.VehicleKey("EdDSA", pairing.signs_with, pairing.checks_with)
+    name = ids.public(PREFIX[vehicle.vehicle_type], vehicle.id)
+
+    async def taken() -> int:
+        async with asyncio.timeout(15):
+            while True:
+                with contextlib.suppress(KeepsNoZones):
+                    found = await zones_on_board(world.admin(), vehicle.id)
+                    if found.taken_version == found.newest_version:
+                        return found.newest_version
+                await asyncio.sleep(0.05)
+
+    async with broker.running() as url, mqtt.running(url):
+        async with asyncio.timeout(15):
+            while not mqtt.is_up._value.get():
+                await asyncio.sleep(0.05)
+        scooter = SimVehicle(
+            name, key, url, latitude=LAT - 0.0015, longitude=LON, keeps_zones=True, is_locked=False
+        )
+        async with scooter:
+            first = await taken()
+            assert scooter.allowed_kmh(20) == 20, "before the zone"
+            driving = asyncio.create_task(scooter.drive_to([(LAT, LON)], 500))
+            async with asyncio.timeout(15):
+                while scooter.latitude < LAT - 0.0009:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.6)
+            assert scooter.speed_kmh == 8
+            driving.cancel()
+            await zones.delete_zone(world.admin(), zone.id, 1)
+            assert await taken() > first
+            assert scooter.allowed_kmh(20) == 20
+    async with world.client(world.call("provider")) as staff:
+        shown = (await staff.get(f"/api/v1/vehicles/{vehicle.identifier}/zones")).json()
+        assert shown["is_current"] is True
+        other = await world.vehicle()
+        answer = await staff.get(f"/api/v1/vehicles/{other.identifier}/zones")
+        assert answer.json()["error"]["code"] == "KEEPS_NO_ZONES"

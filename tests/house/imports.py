@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PUBLIC = ("contract", "events")
-ADAPTERS = ("gateways", "protocols", "channels", "models", "importers")
+ADAPTERS = ("gateways", "protocols", "channels", "models", "importers", "providers")
 
 DOORS: dict[str, tuple[str, ...]] = {
     "asyncpg": tuple(f"fahrwerk.kernel.{name}" for name in ("db", "migrate", "pump", "live")),
@@ -21,8 +21,11 @@ DOORS: dict[str, tuple[str, ...]] = {
     "confluent_kafka": ("fahrwerk.kernel.pump",),
     "litestar": (
         "fahrwerk.kernel.web",
+        "fahrwerk.kernel.declared",
+        "fahrwerk.kernel.pages",
         "fahrwerk.kernel.stream",
         "fahrwerk.*.http",
+        "fahrwerk.*.pages",
         "fahrwerk.app",
     ),
     "uvicorn": ("fahrwerk.kernel.server",),

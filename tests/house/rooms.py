@@ -24,6 +24,7 @@ FOLDERS = frozenset(
         "http",
         "link",
         "migrations",
+        "pages",  # templates, texts, styles and scripts beside the endpoints that show them
         "templates",
         *ADAPTERS,
     )
@@ -55,6 +56,8 @@ IMPURE_MODULES = (
         "src/fahrwerk/fleet/actions/hold_vehicle.py": "",
         "src/fahrwerk/fleet/protocols/sandbox.py": "",
         "src/fahrwerk/fleet/link/tcp.py": "",
+        "src/fahrwerk/fleet/pages/__init__.py": "",
+        "src/fahrwerk/fleet/pages/map.html": "",
         "src/fahrwerk/fleet/templates/map.html": "",
         "src/fahrwerk/fleet/migrations/0001_vehicle.sql": "",
         "src/fahrwerk/kernel/db.py": "",

@@ -10,11 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from fahrwerk import app as composition
 from fahrwerk.identity import contract as identity
 from fahrwerk.identity import http as identity_http
 from fahrwerk.kernel import clock, crypto, web
+from fahrwerk.kernel.errors import Unauthenticated
 from fahrwerk.kernel.settings import Settings
 from tests.identity.clients import LOGIN, ME, REFRESH, bare, bearer, error_of, unpadded
 from tests.identity.people import EMAIL, ada
@@ -126,6 +128,30 @@ async def test_log_in_is_limited(world: World) -> None:
             assert error["details"].keys() == {"limit", "window", "retry_after"}
             assert (error["details"]["limit"], error["details"]["window"]) == (10, "1m")
         assert time.monotonic() - began < 5
+
+
+async def test_a_new_secret_ends_nobodys_session(world: World) -> None:
+    """Keys rotate: what the secret of before signed and sealed is read until it is taken out."""
+    rider = await world.rider()
+    before, sealed = world.token(rider), crypto.seal("test", "told")
+    lasting = crypto.lasting_key_for("test")
+    try:
+        crypto.set_signing_secret("new", "tests")
+        after = world.token(rider)
+        async with world.client() as client:
+            for token in (before, after):
+                assert (await client.get(ME, headers=bearer(token))).status_code == 200
+        assert crypto.unseal("test", sealed) == "told"
+        assert crypto.is_stale("test", sealed)
+        assert not crypto.is_stale("test", crypto.seal("test", "told"))
+        assert crypto.lasting_key_for("test") == lasting != crypto.key_for("test")
+        crypto.set_signing_secret("new")
+        with pytest.raises(Unauthenticated):
+            crypto.read_token(before)
+        with pytest.raises(ValueError, match="another secret"):
+            crypto.unseal("test", sealed)
+    finally:
+        crypto.set_signing_secret("tests")
 
 
 async def test_a_key_of_another_installation_opens_nothing(world: World) -> None:

@@ -20,6 +20,7 @@ from litestar import Response, get, post
 from litestar.params import JSONBody
 
 from fahrwerk.kernel import asgi, crypto, ids, observe, outside, web
+from fahrwerk.kernel.call import Rights
 from fahrwerk.kernel.errors import Busy, NotFound
 from fahrwerk.kernel.limits import Limit, Limiter
 from fahrwerk.kernel.settings import Settings
@@ -32,6 +33,8 @@ class Shop(msgspec.Struct, frozen=True):
     slug: str
     locale: str = "de"
     currency: str = "EUR"
+    status: str = "active"
+    max_requests_per_minute: int | None = None
 
 
 class Front:
@@ -54,11 +57,20 @@ class Front:
     async def operator_by_id(self, tenant: UUID) -> Shop | None:
         return self._found(tenant == self.one.id)
 
+    async def operator_of_pages(self) -> None:
+        return None
+
+    async def key_holder(self, key: str, address: str) -> None:
+        return None
+
+    async def page_session(self, token: str) -> None:
+        return None
+
     async def has_ended(self, tenant: UUID, session: UUID) -> bool:
         return False
 
-    def permissions_of(self, roles: frozenset[str]) -> frozenset[str]:
-        return frozenset({"tests.thing.read", "tests.thing.create"})
+    async def rights_of(self, tenant: UUID, user: UUID, roles: frozenset[str]) -> Rights:
+        return Rights(roles, frozenset({"tests.thing.read", "tests.thing.create"}))
 
 
 class Thing(msgspec.Struct, forbid_unknown_fields=True):
@@ -251,7 +263,11 @@ async def test_hosts_that_are_none(host: str) -> None:
 async def test_times_that_are_none(time: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may move the clock may still not move it anywhere."""
     door = Door("general=1000/hour")
-    monkeypatch.setattr(door.front, "permissions_of", lambda roles: frozenset({"*"}))
+
+    async def all_of_it(tenant: UUID, user: UUID, roles: frozenset[str]) -> Rights:
+        return Rights(roles, frozenset({"*"}))
+
+    monkeypatch.setattr(door.front, "rights_of", all_of_it)
     answer = await door.ask("/things", door.token(), ("X-Fahrwerk-Time", time))
     assert (answer.status_code, _code(answer)) == (400, "VALIDATION_ERROR")
 

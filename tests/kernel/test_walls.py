@@ -11,7 +11,10 @@ from fahrwerk.kernel.settings import ROOMS
 
 SCHEMAS = ["kernel", *ROOMS]
 # Looked up before a tenant is known, or the house's own book-keeping: no tenant in them to wall.
-UNWALLED = {"kernel.migration", "kernel.checkpoint", "tenancy.operator", "fleet.ingest_seat"}
+UNWALLED = {
+    *("kernel.migration", "kernel.checkpoint", "tenancy.operator", "fleet.ingest_seat"),
+    "fleet.ingest_worker",  # who listens to vehicles of all operators
+}
 # Nobody at all may change or delete these (kernel/migrate.py).
 APPEND_ONLY = {"payments.journal", "payments.entry", "payments.lot_use"}
 

@@ -13,6 +13,7 @@ from litestar import get, post
 from litestar.params import JSONBody
 
 from fahrwerk.kernel import clock, crypto, db, ids, web
+from fahrwerk.kernel.call import Rights
 from fahrwerk.kernel.errors import Conflict
 from fahrwerk.kernel.settings import Settings
 
@@ -24,6 +25,8 @@ class Shop(msgspec.Struct, frozen=True):
     slug: str
     locale: str = "de"
     currency: str = "EUR"
+    status: str = "active"
+    max_requests_per_minute: int | None = None
 
 
 class Front:
@@ -41,12 +44,22 @@ class Front:
     async def operator_by_id(self, tenant: UUID) -> Shop | None:
         return next((o for o in self.all if o.id == tenant), None)
 
+    async def operator_of_pages(self) -> None:
+        return None
+
+    async def key_holder(self, key: str, address: str) -> None:
+        return None
+
+    async def page_session(self, token: str) -> None:
+        return None
+
     async def has_ended(self, tenant: UUID, session: UUID) -> bool:
         return False
 
-    def permissions_of(self, roles: frozenset[str]) -> frozenset[str]:
+    async def rights_of(self, tenant: UUID, user: UUID, roles: frozenset[str]) -> Rights:
         allowed = {"customer": {"tests.thing.create", "tests.thing.read"}, "recorder": {"*"}}
-        return frozenset().union(*(allowed.get(role, set()) for role in roles))
+        may = frozenset().union(*(allowed.get(role, set()) for role in roles))
+        return Rights(roles, may)
 
 
 class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

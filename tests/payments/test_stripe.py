@@ -465,6 +465,10 @@ async def test_a_dispute(world: World, stripe: FakeStripe, seed: int) -> None:
         "payments", world.system(),
         "SELECT name, data FROM kernel.event WHERE stream LIKE 'dispute:%' ORDER BY version",
     )  # fmt: skip
-    names = [row["name"] for row in rows]
-    assert names == ["payment.disputed", "payment.dispute_changed"]
-    assert rows[-1]["data"]["state"] == "lost"
+    told = {row["name"]: row["data"] for row in rows}
+    assert sorted(told) == [
+        *("payment.dispute_changed", "payment.dispute_money", "payment.disputed")
+    ]
+    assert len(rows) == 3
+    assert told["payment.dispute_changed"]["state"] == "lost"
+    assert told["payment.dispute_money"]["withdrawn"] == 525

@@ -19,6 +19,7 @@ import msgspec
 
 from fahrwerk.device.obedience import Obedience, Properties, answers_to
 from fahrwerk.device.sensors import Battery, Gnss, battery
+from fahrwerk.device.zones import ZonesOnBoard
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.fleet.protocols.line import Line
 from fahrwerk.kernel import clock
@@ -56,6 +57,7 @@ class Agent:
         buffer: Buffer,
         *,
         firmware: str,
+        zones: ZonesOnBoard | None = None,
         now_ms: Callable[[], int] = _real_time_ms,
     ) -> None:
         self.id = identity.vehicle_id
@@ -65,6 +67,8 @@ class Agent:
         self._paired_ms = identity.paired_ms
         self._gnss = Gnss(settings.gnss, settings.baud) if settings.gnss else None
         self._mechanics = mechanics(self._speed)
+        self._zones = zones or ZonesOnBoard()
+        self._keeps_zones = "speed_limit" in self._mechanics.capabilities
         self._obedience = Obedience(
             self.id, identity.key, identity.counter, identity.store_counter, now_ms
         )
@@ -77,7 +81,9 @@ class Agent:
         self._wake, self._measure_now = asyncio.Event(), asyncio.Event()
         gone = wire.encode_status(wire.Status(status="offline"))
         self._line = Line(
-            self.id, settings.broker, wire.command_filter(self.id), self._hear, self._wake.set,
+            self.id, settings.broker,
+            [wire.command_filter(self.id), *[wire.zones_topic(self.id)] * self._keeps_zones],
+            self._hear, self._wake.set,
             will=(wire.status_topic(self.id), gone),
         )  # fmt: skip
 
@@ -136,7 +142,8 @@ class Agent:
             time=self._now_ms(),
             firmware=self._firmware,
             hardware=self._settings.hardware,
-            capabilities=self._mechanics.capabilities,
+            capabilities=self._mechanics.capabilities + ["zones"] * self._keeps_zones,
+            zones=self._zones.version if self._keeps_zones else None,
         )
         self._line.publish(wire.status_topic(self.id), wire.encode_status(status), qos=1)
 
@@ -172,6 +179,12 @@ class Agent:
     # --- commands
 
     def _hear(self, topic: str, payload: bytes, properties: dict[str, Any]) -> None:
+        if topic == wire.zones_topic(self.id):
+            if (version := self._zones.take(payload)) is not None:
+                _log.info("zones on board: version %d", version)
+                self._say("online", None, version)
+                self._keep_to_zones()
+            return
         try:
             self._commands.put_nowait((topic, payload, properties))
         except asyncio.QueueFull:
@@ -212,8 +225,15 @@ class Agent:
         for topic in topics:
             self._line.publish(topic, ack, qos=1, **echo)
 
-    def _say(self, state: wire.State, command_id: str | None) -> None:
-        status = wire.Status(status=state, command_id=command_id, time=self._now_ms())
+    def _keep_to_zones(self) -> None:
+        """As fast as they allow where it is. Without a position it stays as it was."""
+        fix = self._gnss.fix() if self._gnss else None
+        if fix is not None and self._keeps_zones:
+            here = (fix.latitude, fix.longitude)
+            self._mechanics.slow_to(self._zones.limit_kmh(*here, clock.from_millis(self._now_ms())))
+
+    def _say(self, state: wire.State, command_id: str | None, zones: int | None = None) -> None:
+        status = wire.Status(status=state, command_id=command_id, time=self._now_ms(), zones=zones)
         self._line.publish(wire.status_topic(self.id), wire.encode_status(status), qos=1)
 
     # --- measuring
@@ -227,6 +247,7 @@ class Agent:
             if self._gnss:
                 self._gnss.poll()
             self._mechanics.look()
+            self._keep_to_zones()
             if self._measure_now.is_set() or time.monotonic() >= due:
                 self._measure_now.clear()
                 self._take(self._reading())

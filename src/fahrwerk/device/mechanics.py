@@ -3,7 +3,8 @@
 Wiring: output ``lock`` on = locked; input ``lock_sensor`` on = the bolt is in, ``tipped`` on = the
 vehicle lies on its side. ``horn`` and
 ``lights`` are what they say; ``top_case`` and ``battery_cover`` release their catch for a second;
-``speed_limit`` takes a number (board ``files``). What is not wired cannot be told.
+``speed_limit`` takes a number (board ``files``): the lower of what was commanded and what the zones
+on board say. What is not wired cannot be told.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _COMMANDS = {"lock": ("unlock", "lock"), "horn": ("sound",)}
 HORN_S, CATCH_S = 2.0, 1.0
 BOLT_WITHIN_S = 3.0
 LOOK_S = 0.05
+MOST_KMH = 130
+"""Written where nothing limits the speed any more."""
 MOVES_KMH = 3.0
 """Below this a receiver's noise may look like moving."""
 _log = logging.getLogger(__name__)
@@ -47,6 +50,7 @@ class Mechanics:
         self._pins, self._wired, self._speed_kmh = pins, frozenset(wired), speed_kmh
         self._keep = keep
         self._pulses: dict[str, asyncio.TimerHandle] = {}
+        self._commanded_kmh = self._zone_kmh = MOST_KMH
         self.is_tipped: bool | None = None
         self.is_locked = is_locked
         """What the sensor says, else what was done last; None = not known."""
@@ -65,6 +69,18 @@ class Mechanics:
         if "lock_sensor" in self._wired:
             state = self._pins.read("lock_sensor")
             self.is_locked = None if state is None else bool(state)
+
+    def slow_to(self, zone_kmh: int | None) -> None:
+        """The zones on board say so, here and now; None = nothing. Not wired: nothing happens."""
+        kmh = zone_kmh or MOST_KMH
+        if kmh == self._zone_kmh or "speed_limit" not in self._wired:
+            return
+        try:
+            self._pins.write("speed_limit", min(kmh, self._commanded_kmh))
+        except OSError as error:
+            _log.error("speed_limit: %s", error)  # tried again with the next look
+        else:
+            self._zone_kmh = kmh
 
     async def carry_out(self, command: str, args: Mapping[str, object]) -> Outcome:
         """Do it. Whatever goes wrong with a pin is an outcome, not an error."""
@@ -88,7 +104,8 @@ class Mechanics:
                 kmh = args.get("kmh")
                 if not isinstance(kmh, int) or isinstance(kmh, bool) or not 1 <= kmh <= 130:
                     return "refused", "malformed"
-                self._pins.write("speed_limit", kmh)
+                self._commanded_kmh = kmh
+                self._pins.write("speed_limit", min(kmh, self._zone_kmh))
             case _:
                 self._pulse(command, CATCH_S)
         return "done", None

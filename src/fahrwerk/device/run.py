@@ -20,6 +20,7 @@ from fahrwerk.device.agent import Agent
 from fahrwerk.device.buffer import Buffer
 from fahrwerk.device.durable import Identity, Unusable, write_whole
 from fahrwerk.device.mechanics import OUTPUTS, Mechanics
+from fahrwerk.device.zones import ZonesOnBoard
 from fahrwerk.kernel import clock
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def agent(folder: Path, chosen: settings.Settings, board: pins.Pins | None = Non
     made = partial(_mechanics, folder, taken, tuple(wired), was_locked)
     return Agent(
         identity, chosen, made, Buffer(folder / "readings.db", chosen.buffer),
-        firmware=version("fahrwerk")[:20],
+        firmware=version("fahrwerk")[:20], zones=ZonesOnBoard(folder / "zones.json"),
     )  # fmt: skip
 
 

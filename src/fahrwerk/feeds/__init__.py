@@ -11,6 +11,7 @@ published, all versions); ``vehicle``, ``happening``, ``trip`` (what happened); 
 
 Asks tenancy, fleet, pricing and rentals; writes cities' policies to fleet as zones. Hears what
 becomes of vehicles (``vehicle.*``, ``VehicleReserved``, ``VehicleUnlocked``) and ``rental.ended``.
-Tells ``feeds.changed``, ``agency.added``, ``agency.changed``. Hints: ``feeds.setting:<tenant>``,
-``feeds.vehicle``, ``feeds.trip``, ``feeds.subscription``, ``feeds.agency``.
+Tells ``feeds.changed``, ``agency.added``, ``agency.changed``, ``agency.deleted``. Hints:
+``feeds.setting:<tenant>``, ``feeds.vehicle``, ``feeds.trip``, ``feeds.subscription``,
+``feeds.agency``, ``feeds.forget``.
 """

@@ -25,6 +25,14 @@ class AgencyAdded(msgspec.Struct, frozen=True):
     slug: str
 
 
+@event("agency.deleted", topic="feeds")
+class AgencyDeleted(msgspec.Struct, frozen=True):
+    """An operator reports to an agency no more; stream ``agency:<uuid>``."""
+
+    agency_id: UUID
+    slug: str
+
+
 @event("agency.changed", topic="feeds")
 class AgencyChanged(msgspec.Struct, frozen=True):
     """What an agency may know, or where its policies are read, has changed: ``fields``."""

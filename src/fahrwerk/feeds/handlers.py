@@ -41,7 +41,8 @@ WITH written AS (
 )
 INSERT INTO feeds.vehicle AS v (id, version, due_at)
 SELECT $1, $2, CASE WHEN EXISTS (
-    SELECT FROM feeds.agency WHERE tenant_id = kernel.tenant()) THEN kernel.now() END
+    SELECT FROM feeds.agency WHERE tenant_id = kernel.tenant() AND is_enabled)
+    THEN kernel.now() END
 ON CONFLICT (tenant_id, id) DO UPDATE
 SET version = greatest(v.version, excluded.version),
     due_at = coalesce(least(v.due_at, excluded.due_at), excluded.due_at)
@@ -132,8 +133,8 @@ async def on_vehicle_online(tx: Tx, call: Call, event: VehicleOnline, fact: Fact
 
 @on(VehicleChanged)
 async def on_vehicle_changed(tx: Tx, call: Call, event: VehicleChanged, fact: Fact) -> None:
-    """It went out of service or came back, or only its description changed."""
-    kind = "changed"
+    """It went out of service or the fleet, or came back, or only its description changed."""
+    kind = "retired" if event.status == "retired" else "changed"
     if event.reason == "battery":
         kind = {"maintenance": "drained", "available": "charged"}.get(event.status, kind)
     await _write(tx, fact, event.vehicle_id, kind, status=event.status)
@@ -150,7 +151,8 @@ _TRIP = """
 INSERT INTO feeds.trip (id, rental_id, vehicle_id, started_at, ended_at, duration_s, distance_m,
                         rider_mark, end_latitude, end_longitude, due_at)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN EXISTS (
-    SELECT FROM feeds.agency WHERE tenant_id = kernel.tenant()) THEN kernel.now() END
+    SELECT FROM feeds.agency WHERE tenant_id = kernel.tenant() AND is_enabled)
+    THEN kernel.now() END
 ON CONFLICT DO NOTHING
 """
 
@@ -158,7 +160,7 @@ ON CONFLICT DO NOTHING
 @on(RentalEnded)
 async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
     """A trip, under a name that only we can link to the rental; the rider is a mark for a month."""
-    key = crypto.key_for(f"feeds.trip:{call.tenant}")
+    key = crypto.lasting_key_for(f"feeds.trip:{call.tenant}")
     mark = mds.keyed_id(key, "rider", event.user_id, event.started_at.strftime("%Y-%m"))
     await tx.run(
         _TRIP, mds.keyed_id(key, event.booking_id), event.booking_id, event.vehicle_id,

@@ -9,7 +9,7 @@ import msgspec
 from prometheus_client import Gauge
 
 from fahrwerk.feeds import rules
-from fahrwerk.feeds.actions import policies, push, tell, trips
+from fahrwerk.feeds.actions import forget, policies, push, tell, trips
 from fahrwerk.feeds.contract import Check
 from fahrwerk.feeds.protocols import DRAFT
 from fahrwerk.feeds.queries import gbfs
@@ -113,6 +113,19 @@ async def check_agencies(operator: tenancy.Operator) -> None:
         await db.run("feeds", call, _KEEP_MDS, agency.id, at, *msgspec.structs.astuple(found))
         for kind in MDS_KINDS:
             mds_differences.labels(operator.slug, str(agency.id), kind).set(getattr(found, kind))
+
+
+@every(30, wake="feeds.forget")
+async def forget_agencies() -> bool:
+    """Agencies that were deleted, with all they were told; True = there is more."""
+    return await forget.forget_deleted()
+
+
+@cron("29 2 * * *")
+async def forget_what_was_told() -> None:
+    """What agencies were told is kept as long as the operator says (``mds_days``)."""
+    for operator in await tenancy.operators(system(None, "feeds")):
+        await forget.forget_old(system(operator.id, "feeds", slug=operator.slug))
 
 
 @every(5, wake="feeds.vehicle")

@@ -9,7 +9,8 @@ protocol; one that speaks and is not paired is a *stranger*.
 
 Tables, by subject (each has a page in docs/):
 
-- vehicles and devices: ``vehicle vehicle_key vehicle_version device stranger link_problem command``
+- vehicles and devices: ``vehicle vehicle_group vehicle_key vehicle_version device stranger
+  link_problem command``
 - telemetry: ``telemetry``, ``intake`` (what was heard of each vehicle), ``ingest_seat`` (who
   listens to which)
 - zones: ``zone zone_version zone_stamp zone_limit zone_bundle``
@@ -20,9 +21,9 @@ Tables, by subject (each has a page in docs/):
 
 Asks identity whose session has ended, and tenancy for an operator's time zone. Hears
 ``rental.ended``, ``rental.cancelled``. Tells ``VehicleReserved``, ``VehicleUnlocked``,
-``command.failed``, ``zone.changed``, ``battery.*``, ``maintenance.*``, ``alert.*`` and
-``vehicle.*``: created, changed, moved, paired, unpaired, hold_extended, released, returned, locked,
-offline, online, battery_critical, battery_changed.
+``command.failed``, ``zone.changed``, ``battery.*``, ``maintenance.*``, ``alert.*``,
+``vehicle_group.changed`` and ``vehicle.*``: created, changed, moved, paired, unpaired,
+hold_extended, released, returned, locked, offline, online, battery_critical, battery_changed.
 
 Hints to waiting processes: ``fleet.command`` (something to send), ``fleet.command:<uuid>`` (that
 command changed), ``fleet.zones:<tenant>``, ``fleet.alert:<tenant>``, ``fleet.battery`` and

@@ -293,6 +293,15 @@ class MaintenanceRecorded(msgspec.Struct, frozen=True):
     kind: str
 
 
+@event("vehicle_group.changed", topic="vehicle-lifecycle")
+class GroupChanged(msgspec.Struct, frozen=True):
+    """A group was ``created``, ``changed`` or ``deleted``; stream ``vehicle_group:<uuid>``."""
+
+    group_id: UUID
+    name: str
+    change: str
+
+
 # --- zones: streams are ``zone:<uuid>``
 
 

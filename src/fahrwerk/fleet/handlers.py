@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fahrwerk.fleet.actions.alert_tickets import open_for_alert
 from fahrwerk.fleet.actions.alerts import forget_place
 from fahrwerk.fleet.actions.holds import release_within
 from fahrwerk.fleet.actions.returns import count_ride, return_vehicle
 from fahrwerk.fleet.actions.rides import check_service, note_cancelled, note_ride
-from fahrwerk.fleet.events import VehicleMoved
+from fahrwerk.fleet.events import AlertRaised, VehicleMoved
 from fahrwerk.kernel import geo
 from fahrwerk.kernel.events import on
 from fahrwerk.rentals.events import RentalCancelled, RentalEnded
@@ -52,3 +53,9 @@ async def on_rental_cancelled(tx: Tx, call: Call, event: RentalCancelled, fact: 
 async def on_vehicle_moved(tx: Tx, call: Call, event: VehicleMoved, fact: Fact) -> None:
     """Staff put it there: it did not move by itself."""
     await forget_place(tx, event.vehicle_id)
+
+
+@on(AlertRaised)
+async def on_alert_raised(tx: Tx, call: Call, event: AlertRaised, fact: Fact) -> None:
+    """Where its rule says so, there is work to be done on the vehicle."""
+    await open_for_alert(tx, call, event, fact.version)

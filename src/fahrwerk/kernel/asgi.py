@@ -36,7 +36,7 @@ SAFE_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 _ONE_OF = frozenset(
     (
         *(b"authorization", b"x-tenant-id", b"idempotency-key", b"host"),
-        *(b"content-type", b"content-encoding", b"x-fahrwerk-time"),
+        *(b"content-type", b"content-encoding", b"x-fahrwerk-time", b"origin"),
     )
 )
 _LISTS = frozenset((b"if-none-match", b"accept-language"))
@@ -79,6 +79,8 @@ def headers_of(scope: Scope) -> tuple[dict[bytes, str], str | None]:
                 twice = name.decode("latin-1")
             elif name in _LISTS:
                 text = f"{found[name]}, {text}"
+            elif name == b"cookie":  # HTTP/2 splits them; one that is there twice counts as none
+                text = f"{found[name]}; {text}"
         found[name] = text
     return found, twice
 
@@ -153,6 +155,13 @@ async def send_problem(send: Send, problem: Problem, request_id: str) -> None:
     """Answer a request with a problem."""
     headers, body = problem_answer(problem, request_id)
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Answer a request with a body that is there as a whole."""
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

@@ -1,50 +1,236 @@
-"""The audit log: what privileged people did, to what, with what outcome (GDP-07, I11).
+"""The audit log: what privileged people did or looked at, to what, with what outcome (GDP-07, I11).
 
-Rows are written at once; the hash chain per tenant is added in the background, so that two people
-acting at the same time do not wait for each other. ``verify`` recomputes it.
+A deed has its row before it happens (``begin``): what cannot be written down is not done. The row
+is completed afterwards, with what was before and after. Looking at people's data is written down in
+batches (``seen``), so that nobody who reads waits for it. The hash chain per tenant is added in the
+background, so that two who act at the same time do not wait for each other; its head is sealed with
+the installation's secret. ``verify`` recomputes it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
+import hmac
+from contextvars import ContextVar
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from fahrwerk.kernel import db, ids
+import msgspec
+import structlog
+
+from fahrwerk.kernel import crypto, db, ids
 from fahrwerk.kernel.call import system
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from fahrwerk.kernel.call import Call
 
+BEGUN_S = 60
+"""After this time a row that was begun goes into the chain as it is: its process has died."""
+log = structlog.get_logger()
+
 _RECORD = """
-INSERT INTO kernel.audit (id, actor, roles, action, subject, outcome, request_id, address)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO kernel.audit (id, actor, roles, action, subject, outcome, request_id, address, detail)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb)
 """
 
 
-async def record(call: Call, action: str, subject: str, outcome: str) -> None:
-    """Write one row. Platform work outside any tenant is logged by the tenant it creates."""
+async def record(
+    call: Call, action: str, subject: str, outcome: str, detail: dict[str, Any] | None = None
+) -> UUID | None:
+    """Write one row; its id. Platform work outside any tenant is logged by the tenant it creates.
+
+    Raises what the database raises: then the deed must not be reported as done.
+    """
     if call.tenant is None:
-        return
+        return None
+    audit_id = ids.new()
     await db.run(
         "kernel", call, _RECORD,
-        ids.new(), call.actor, sorted(call.roles), action, subject, outcome,
-        call.request_id, call.address,
+        audit_id, call.actor, sorted(call.roles), action, subject, outcome,
+        call.request_id, call.address, detail,
     )  # fmt: skip
+    return audit_id
 
 
-_TENANTS = "SELECT DISTINCT tenant_id FROM kernel.audit WHERE seq IS NULL LIMIT 100"
+async def begin(call: Call, action: str, subject: str) -> UUID | None:
+    """Write down what is about to happen. Whoever cannot do that must not go on."""
+    return await record(call, action, subject, "begun")
+
+
+_COMPLETE = """
+UPDATE kernel.audit SET outcome = $2, subject = $3, detail = $4::jsonb
+WHERE id = $1 AND seq IS NULL AND outcome = 'begun' RETURNING id
+"""
+
+
+async def complete(
+    call: Call, begun: UUID | None, action: str, subject: str, outcome: str, notes: list[Note]
+) -> None:
+    """Write down how it ended; a deed that took longer than the chain waits gets a second row."""
+    if begun is None:
+        return
+    subject, detail = _told(subject, notes)
+    done = await db.run("kernel", call, _COMPLETE, begun, outcome, subject, detail)
+    if not done:
+        await record(call, action, subject, outcome, detail)
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What an action says of its own change."""
+
+    subject: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+notes: ContextVar[list[Note] | None] = ContextVar("audit_notes", default=None)
+"""Set by the outermost door while a privileged person's action runs."""
+
+
+def changed(subject: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+    """Say what an action changed: only what differs is kept. Nothing personal, nothing secret.
+
+    Harmless where nobody listens: a rider's action, or one of the house itself.
+    """
+    listening = notes.get()
+    if listening is None or before == after:
+        return
+    if before is not None and after is not None:
+        differing = {k for k in {*before, *after} if before.get(k) != after.get(k)}
+        before = {k: v for k, v in before.items() if k in differing}
+        after = {k: v for k, v in after.items() if k in differing}
+    listening.append(Note(subject, before, after))
+
+
+def _told(subject: str, told: list[Note]) -> tuple[str, dict[str, Any] | None]:
+    if not told:
+        return subject, None
+    if len(told) == 1:
+        return told[0].subject, {"before": told[0].before, "after": told[0].after}
+    changes = [msgspec.to_builtins(each) for each in told[:100]]
+    return subject or told[0].subject, {"changes": changes}
+
+
+# --- reading
+
+
+MOST_WAITING = 5_000
+FLUSH_S = 0.5
+_waiting: dict[tuple[UUID, str, str, str], list[Any]] = {}
+_flushing: asyncio.Task[None] | None = None
+
+
+def seen(call: Call, action: str, subject: str) -> None:
+    """Somebody of the staff looked at people's data. Written within half a second, in batches.
+
+    Looking at the same thing again within a batch is one row that says how often.
+    """
+    global _flushing
+    if call.tenant is None:
+        return
+    key = (call.tenant, call.actor, action, subject)
+    waiting = _waiting.get(key)
+    if waiting is not None:
+        waiting[1] += 1
+    else:
+        _waiting[key] = [call, 1]
+    if _flushing is None or _flushing.done():
+        _flushing = asyncio.get_running_loop().create_task(_soon())
+
+
+async def room_to_wait() -> None:
+    """Wait for the log when very much is to be written down: what is seen is never dropped."""
+    if len(_waiting) >= MOST_WAITING:
+        await flush()
+
+
+async def _soon() -> None:
+    while _waiting:
+        await asyncio.sleep(FLUSH_S)
+        try:
+            await flush()
+        except db.DatabaseDown:
+            continue
+        except Exception as error:
+            log.error("what was looked at could not be written down", exc_info=error)
+
+
+_MANY = """
+INSERT INTO kernel.audit (id, actor, roles, action, subject, outcome, request_id, address, detail)
+SELECT id, actor, string_to_array(roles, ','), action, subject, 'seen', request_id, address,
+       CASE WHEN times > 1 THEN jsonb_build_object('times', times) END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::int[]) AS s (id, actor, roles, action, subject, request_id, address, times)
+"""
+
+
+async def flush() -> None:
+    """Write what waits; what could not be written waits on."""
+    while _waiting:
+        tenant = next(iter(_waiting))[0]
+        batch = {key: told for key, told in _waiting.items() if key[0] == tenant}
+        for key in batch:
+            del _waiting[key]
+        calls = [call for call, _ in batch.values()]
+        columns = (
+            [ids.new() for _ in batch], [call.actor for call in calls],
+            [",".join(sorted(call.roles)) for call in calls], [key[2] for key in batch],
+            [key[3] for key in batch], [call.request_id for call in calls],
+            [call.address for call in calls], [times for _, times in batch.values()],
+        )  # fmt: skip
+        try:
+            await db.run("kernel", system(tenant, "kernel"), _MANY, *columns)
+        except BaseException:
+            for key, told in batch.items():
+                if key in _waiting:
+                    _waiting[key][1] += told[1]
+                else:
+                    _waiting[key] = told
+            raise
+
+
+async def close() -> None:
+    """At the end of a process: write what waits, if the database is there."""
+    global _flushing
+    if _flushing is not None:
+        _flushing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await _flushing
+        _flushing = None
+    with contextlib.suppress(db.DatabaseDown):
+        await flush()
+
+
+# --- the chain
+
+
+_TENANTS = f"""
+SELECT DISTINCT tenant_id FROM kernel.audit
+WHERE seq IS NULL AND (outcome <> 'begun' OR at < now() - interval '{BEGUN_S} seconds') LIMIT 100
+"""
 _LAST = """
 SELECT seq, hash FROM kernel.audit WHERE tenant_id = $1 AND seq IS NOT NULL
 ORDER BY seq DESC LIMIT 1
 """
-_COLUMNS = "id, at, actor, roles, action, subject, outcome, request_id, address"
+_COLUMNS = "id, at, actor, roles, action, subject, outcome, request_id, address, detail"
+# In the order of time: a deed under way keeps those after it waiting, as long as it may still end.
 _LOOSE = f"""
 SELECT {_COLUMNS} FROM kernel.audit WHERE tenant_id = $1 AND seq IS NULL
+  AND at < coalesce((SELECT min(at) FROM kernel.audit WHERE tenant_id = $1 AND seq IS NULL
+                       AND outcome = 'begun' AND at >= now() - interval '{BEGUN_S} seconds'),
+                    'infinity')
 ORDER BY at, id LIMIT 500 FOR UPDATE -- ids of one millisecond are in no order
 """
 _LINK = "UPDATE kernel.audit SET seq = $3, hash = $4 WHERE tenant_id = $1 AND id = $2"
+_HEAD = """
+INSERT INTO kernel.audit_head (tenant_id, seq, hash, seal) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id) DO UPDATE
+SET seq = excluded.seq, hash = excluded.hash, seal = excluded.seal, updated_at = clock_timestamp()
+"""
+_IN_LINE = "SELECT pg_advisory_xact_lock(hashtextextended('audit:' || $1, 0))"
 
 
 async def chain() -> int:
@@ -58,9 +244,7 @@ async def chain() -> int:
 
 async def _chain_tenant(call: Call, tenant: UUID) -> int:
     async with db.tx("pump", call) as tx:
-        await tx.run(
-            "SELECT pg_advisory_xact_lock(hashtextextended('audit:' || $1, 0))", str(tenant)
-        )
+        await tx.run(_IN_LINE, str(tenant))
         last = await tx.one(_LAST, tenant)
         seq, digest = (last["seq"], last["hash"]) if last else (0, b"")
         links: list[tuple[Any, ...]] = []
@@ -68,6 +252,8 @@ async def _chain_tenant(call: Call, tenant: UUID) -> int:
             seq, digest = seq + 1, _hash(digest, row)
             links.append((tenant, row["id"], seq, digest))
         await tx.many(_LINK, links)
+        if links:
+            await tx.run(_HEAD, tenant, seq, digest, _seal(tenant, seq, digest))
     return len(links)
 
 
@@ -75,11 +261,17 @@ _CHAIN = f"""
 SELECT {_COLUMNS}, seq, hash FROM kernel.audit WHERE tenant_id = $1 AND seq > $2
 ORDER BY seq LIMIT 1000
 """
+_SEALED = "SELECT seq, hash, seal FROM kernel.audit_head WHERE tenant_id = $1"
 
 
 async def verify(tenant: UUID) -> int | None:
-    """The first broken sequence number of a tenant's chain, or None when it holds."""
+    """The first broken sequence number of a tenant's chain, or None when it holds.
+
+    Broken is also a chain that ends before its sealed head, or whose head was sealed by others.
+    """
     call = system(None, "pump")
+    # Asked first: the chain may only grow meanwhile.
+    head = await db.one("pump", call, _SEALED, tenant)
     digest, seq = b"", 0
     while rows := await db.run("pump", call, _CHAIN, tenant, seq):
         for row in rows:
@@ -87,10 +279,85 @@ async def verify(tenant: UUID) -> int | None:
             if row["seq"] != seq + 1 or row["hash"] != digest:
                 return seq + 1
             seq += 1
-    return None
+            if head is not None and seq == head["seq"] and digest != head["hash"]:
+                return seq
+    if head is None:
+        return None
+    if seq < head["seq"]:
+        return seq + 1
+    sealed = _seal(tenant, head["seq"], bytes(head["hash"]))
+    return None if hmac.compare_digest(sealed, bytes(head["seal"])) else int(head["seq"])
+
+
+async def seal_again(tenant: UUID) -> None:
+    """Seal the head of a chain that came from another installation, once it was verified."""
+    call = system(None, "pump")
+    async with db.tx("pump", call) as tx:
+        await tx.run(_IN_LINE, str(tenant))
+        if (last := await tx.one(_LAST, tenant)) is not None:
+            seal = _seal(tenant, last["seq"], bytes(last["hash"]))
+            await tx.run(_HEAD, tenant, last["seq"], last["hash"], seal)
+
+
+def _seal(tenant: UUID, seq: int, digest: bytes) -> bytes:
+    return hmac.digest(crypto.key_for("audit"), b"%s|%d|" % (tenant.bytes, seq) + digest, "sha256")
 
 
 def _hash(previous: bytes, row: Any) -> bytes:
-    parts = (row["id"], row["at"].isoformat(), row["actor"], ",".join(row["roles"]), row["action"],
-             row["subject"], row["outcome"], row["request_id"], row["address"])  # fmt: skip
+    parts = [row["id"], row["at"].isoformat(), row["actor"], ",".join(row["roles"]), row["action"],
+             row["subject"], row["outcome"], row["request_id"], row["address"]]  # fmt: skip
+    if row["detail"] is not None:  # rows of before there were any have the hash they always had
+        parts.append(msgspec.json.encode(row["detail"], order="sorted").decode())
     return hashlib.sha256(previous + "\x1f".join(map(str, parts)).encode()).digest()
+
+
+# --- looking into it
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One row of the log."""
+
+    id: UUID
+    at: datetime
+    actor: str
+    roles: list[str]
+    action: str
+    subject: str
+    outcome: str
+    request_id: str
+    address: str
+    detail: dict[str, Any] | None
+    seq: int | None
+    """Its place in the chain; null for a few seconds."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which rows; what is None is not asked for."""
+
+    actor: str | None = None
+    action: str | None = None
+    """Its beginning: ``payments.`` or ``identity.set_grants``."""
+    subject: str | None = None
+    outcome: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_SEARCH = f"""
+SELECT {_COLUMNS}, seq FROM kernel.audit
+WHERE tenant_id = kernel.tenant()
+  AND ($1::text IS NULL OR actor = $1) AND ($2::text IS NULL OR starts_with(action, $2))
+  AND ($3::text IS NULL OR subject = $3) AND ($4::text IS NULL OR outcome = $4)
+  AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)
+  AND ($7::timestamptz IS NULL OR (at, id) < ($7, $8::uuid))
+ORDER BY at DESC, id DESC LIMIT $9
+"""
+
+
+async def search(
+    call: Call, wanted: Wanted, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Entry]:
+    """A page of the caller's operator's log, newest first, after the place given."""
+    at, last = after if after is not None else (None, None)
+    rows = await db.run("kernel", call, _SEARCH, *msgspec.structs.astuple(wanted), at, last, limit)
+    return db.shaped(Entry, rows)

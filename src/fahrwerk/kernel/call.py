@@ -13,8 +13,40 @@ import msgspec
 from fahrwerk.kernel import ids
 from fahrwerk.kernel.errors import Forbidden, Unavailable
 
-STAFF = frozenset({"provider", "admin", "support", "platform", "recorder"})
-"""Roles whose actions are written to the audit log."""
+RIDERS = frozenset({"customer", "business_user"})
+"""Roles of those who only ride. Whoever has any other, an operator's own ones too, is staff."""
+
+
+class Rights(msgspec.Struct, frozen=True):
+    """What somebody may do now: everywhere, and of each permission where only."""
+
+    roles: frozenset[str]
+    permissions: frozenset[str]
+    scoped: dict[str, frozenset[str]] = {}
+    """Permission (or wildcard) to scopes: ``area:<uuid>``, ``group:<uuid>``, ``department:...``."""
+
+    def limited_to(self, wanted: frozenset[str]) -> Rights:
+        """Only what both these rights and ``wanted`` (permissions, wildcards) allow: an API key's."""
+        scoped = {
+            both: where
+            for held, where in self.scoped.items()
+            for each in wanted
+            if (both := _both(held, each))
+        }
+        return Rights(self.roles, common(self.permissions, wanted), scoped)
+
+
+def common(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
+    """The permissions that are in both sets, each of which may hold wildcards."""
+    return frozenset(both for a in some for b in others if (both := _both(a, b)))
+
+
+def _both(a: str, b: str) -> str | None:
+    """What two permissions have in common: the narrower one, or nothing."""
+    for wide, narrow in ((a, b), (b, a)):
+        if wide in (narrow, "*") or (wide.endswith(".*") and narrow.startswith(wide[:-1])):
+            return narrow
+    return None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +63,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     service: str = ""
     roles: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
+    scoped: dict[str, frozenset[str]] = {}
+    """What the caller may only somewhere; see :meth:`narrowed`."""
+    scope: frozenset[str] | None = None
+    """Where this request may look and act; None = everywhere within the operator."""
     request_id: str = ""
     trace: str | None = None
     locale: str = "en"
@@ -39,6 +75,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     """The caller's ``Idempotency-Key``."""
     address: str = ""
+    session: UUID | None = None
+    """The log-in this request belongs to; None for API keys and the house itself."""
+    api_key: UUID | None = None
+    """The API key it came with, instead of a session."""
 
     @property
     def actor(self) -> str:
@@ -47,8 +87,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_staff(self) -> bool:
-        """True when the caller acts with a privileged role."""
-        return bool(self.roles & STAFF)
+        """True when the caller acts with a role that riders do not have: its doings are audited."""
+        return bool(self.roles - RIDERS)
 
     def may(self, permission: str) -> bool:
         """True when the caller holds ``permission`` (``room.noun.verb``) or a wildcard over it."""
@@ -59,6 +99,28 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         """Raise ``Forbidden`` unless the caller may."""
         if not self.may(permission):
             raise Forbidden(permission=permission)
+
+    def narrowed(self, permission: str, *, is_scoped: bool) -> Call:
+        """This call for an endpoint that needs ``permission``: within where the caller has it.
+
+        An endpoint that cannot narrow (``is_scoped`` false) refuses who has it only somewhere.
+        """
+        if not self.scoped or self.may(permission):
+            return self
+        room = permission.partition(".")[0]
+        covering = (self.scoped.get(each) for each in (permission, f"{room}.*", "*"))
+        scope = frozenset[str]().union(*filter(None, covering))
+        if not scope:
+            return self
+        if not is_scoped:
+            raise Forbidden(
+                "Your permission is limited to a part of the operator; this concerns all of it.",
+                code="OUT_OF_SCOPE", permission=permission,
+            )  # fmt: skip
+        more = {each for each, where in self.scoped.items() if scope <= where}
+        return msgspec.structs.replace(
+            self, permissions=self.permissions | more | {permission}, scope=scope
+        )
 
     def in_time(self) -> None:
         """Raise ``Unavailable`` when the caller has stopped waiting."""

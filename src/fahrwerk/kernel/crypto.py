@@ -8,11 +8,12 @@ Argon2id, hashed in threads, at most one per core at a time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -44,32 +45,48 @@ class Claims(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     session: UUID
     expires: int
+    scopes: frozenset[str] | None = None
+    """Of an API key, whose id is then ``session``: the permissions it is limited to."""
 
 
-_key: OctKey | None = None
-_root = b""
+_Kept = TypeVar("_Kept")
+_keys: list[OctKey] = []
+_roots: list[bytes] = []
 _remembered: dict[bytes, Claims] = {}
 
 
-def set_signing_secret(secret: str) -> None:
-    """Use ``secret`` for all tokens of this process; forgets tokens verified with another."""
-    global _key, _root
-    _key = OctKey.import_key(hashlib.sha256(f"jwt:{secret}".encode()).digest())
-    _root = hashlib.sha256(f"root:{secret}".encode()).digest()
+def set_signing_secret(*secrets_: str) -> None:
+    """Use the first for all tokens and seals of this process; forgets tokens verified with others.
+
+    The rest are secrets of before, newest first: what was signed or sealed with them is still
+    read, until :func:`is_stale` finds nothing more and they are taken out of the settings.
+    """
+    _keys[:] = [
+        OctKey.import_key(hashlib.sha256(f"jwt:{each}".encode()).digest()) for each in secrets_
+    ]
+    _roots[:] = [hashlib.sha256(f"root:{each}".encode()).digest() for each in secrets_]
     _remembered.clear()
 
 
-def _signing_key() -> OctKey:
-    if _key is None:
+def _ready(kept: list[_Kept]) -> list[_Kept]:
+    if not kept:
         raise RuntimeError("set_signing_secret() was not called in this process")
-    return _key
+    return kept
 
 
 def key_for(purpose: str) -> bytes:
     """32 bytes for one purpose, the same in all processes of this installation, told to nobody."""
-    if not _root:
-        raise RuntimeError("set_signing_secret() was not called in this process")
-    return hmac.digest(_root, purpose.encode(), "sha256")
+    return _derived(_ready(_roots)[0], purpose)
+
+
+def lasting_key_for(purpose: str) -> bytes:
+    """Like :func:`key_for`, and still the same after the secret was changed, for names given to
+    others that must not change with it: made from the oldest secret there is."""
+    return _derived(_ready(_roots)[-1], purpose)
+
+
+def _derived(root: bytes, purpose: str) -> bytes:
+    return hmac.digest(root, purpose.encode(), "sha256")
 
 
 def issue_token(user: UUID, tenant: UUID, roles: Iterable[str], session: UUID) -> str:
@@ -86,7 +103,7 @@ def issue_token(user: UUID, tenant: UUID, roles: Iterable[str], session: UUID) -
         "exp": now + ACCESS_TOKEN_S,
         "jti": secrets.token_urlsafe(9),
     }
-    return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, _signing_key())
+    return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, _ready(_keys)[0])
 
 
 def read_token(token: str) -> Claims:
@@ -116,18 +133,20 @@ class _Payload(msgspec.Struct, frozen=True):
 
 
 def _verify(token: str) -> Claims:
-    try:
-        read = jwt.decode(token, _signing_key(), algorithms=_ALGORITHMS).claims
-        said = msgspec.convert(read, _Payload)
-    except (JoseError, msgspec.ValidationError, ValueError, TypeError, AttributeError):
-        raise Unauthenticated(token_expired=False) from None
-    return Claims(said.sub, said.tenant, frozenset(said.roles), said.sid, said.exp)
+    for key in _ready(_keys):
+        try:
+            read = jwt.decode(token, key, algorithms=_ALGORITHMS).claims
+            said = msgspec.convert(read, _Payload)
+        except (JoseError, msgspec.ValidationError, ValueError, TypeError, AttributeError):
+            continue
+        return Claims(said.sub, said.tenant, frozenset(said.roles), said.sid, said.exp)
+    raise Unauthenticated(token_expired=False)
 
 
 def seal(purpose: str, secret: str) -> bytes:
     """A secret that has to be shown to others later (their token), for the database: AES-256-GCM.
 
-    With another installation secret it cannot be opened any more.
+    Without the installation's secret of that time it cannot be opened any more.
     """
     nonce = os.urandom(12)
     return nonce + AESGCM(key_for(purpose)).encrypt(nonce, secret.encode(), purpose.encode())
@@ -135,11 +154,22 @@ def seal(purpose: str, secret: str) -> bytes:
 
 def unseal(purpose: str, sealed: bytes) -> str:
     """The reverse of :func:`seal`. Raises ``ValueError`` when it was sealed with another key."""
-    try:
-        nonce, rest = sealed[:12], sealed[12:]
-        return AESGCM(key_for(purpose)).decrypt(nonce, rest, purpose.encode()).decode()
-    except InvalidTag:
-        raise ValueError("sealed with another secret") from None
+    return _opened(purpose, sealed)[0]
+
+
+def is_stale(purpose: str, sealed: bytes) -> bool:
+    """True when it was sealed with a secret of before: seal it anew."""
+    return _opened(purpose, sealed)[1] > 0
+
+
+def _opened(purpose: str, sealed: bytes) -> tuple[str, int]:
+    """What was sealed, and with which secret: 0 is the one of now."""
+    nonce, rest = sealed[:12], sealed[12:]
+    for age, root in enumerate(_ready(_roots)):
+        with contextlib.suppress(InvalidTag):
+            box = AESGCM(_derived(root, purpose))
+            return box.decrypt(nonce, rest, purpose.encode()).decode(), age
+    raise ValueError("sealed with another secret")
 
 
 def new_secret() -> str:

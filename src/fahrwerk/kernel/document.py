@@ -64,6 +64,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     is_keyed: bool
     is_conditional: bool
     parameters: list[Argument]
+    page: bool | str | None = None
+    """True: known by a cookie; ``also``: by either."""
     body: Any = None
     """The type of its JSON body; None when it takes none."""
     is_body_required: bool = True
@@ -72,6 +74,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None
     media: str = "application/json"
     status: int = 200
+    others: dict[int, Any] = {}
+    """Other successes than ``status``, and what they answer."""
 
 
 _TENANT = {
@@ -206,6 +210,12 @@ def document(version: str, endpoints: list[Endpoint]) -> dict[str, Any]:
                     "scheme": "bearer",
                     "description": "The refresh token of a log-in, good for one use.",
                 },
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-fahrwerk",
+                    "description": "Of a browser, set by `POST /session`; never below `/api/`.",
+                },
             },
         },
     }
@@ -299,6 +309,8 @@ def _words(endpoint: Endpoint) -> tuple[str, str]:
 
 
 def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+    if endpoint.page is True:
+        return [{"cookie": []}] if endpoint.permission else []
     if endpoint.permission:
         return [{"bearer": []}]
     has_own = any(each.name.lower() == "authorization" for each in endpoint.parameters)
@@ -340,6 +352,12 @@ def _responses(endpoint: Endpoint, shown: dict[Any, dict[str, Any]]) -> dict[str
         schema = {} if endpoint.answer is bytes else shown[endpoint.answer]
         success["content"] = {endpoint.media: {"schema": schema}}
     responses = {str(endpoint.status): success}
+    for status, kind in endpoint.others.items():
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "headers": _headers(*headers),
+            "content": {endpoint.media: {"schema": shown[kind]}},
+        }
     if endpoint.is_conditional:
         responses["304"] = {
             "description": "The client has it already (`If-None-Match`).",
@@ -370,7 +388,7 @@ def _schemas(endpoints: list[Endpoint]) -> tuple[dict[Any, dict[str, Any]], dict
     """A reference for each body and answer, and the components they refer to."""
     kinds: dict[Any, None] = {ErrorBody: None}
     for endpoint in endpoints:
-        kinds |= dict.fromkeys((endpoint.body, endpoint.answer))
+        kinds |= dict.fromkeys((endpoint.body, endpoint.answer, *endpoint.others.values()))
     wanted = [kind for kind in kinds if kind is not None and kind is not bytes]
     references, components = msgspec.json.schema_components(wanted, ref_template=_REFS)
     renamed = {name: _short(name) for name in components}

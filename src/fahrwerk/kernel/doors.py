@@ -40,7 +40,8 @@ def query(signature: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
 def action(signature: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
     """A verb that changes something. Its body stands in the room's ``actions``.
 
-    What a privileged person does through one is written to the audit log, with its outcome.
+    What a privileged person does through one is written to the audit log: before it is done, so
+    that nothing is done that cannot be written down, and then with its outcome.
     """
     return _door(signature, "actions")
 
@@ -81,7 +82,12 @@ def _door(signature: Callable[P, Awaitable[R]], furniture: str) -> Callable[P, A
 async def _audited(
     function: Callable[..., Awaitable[R]], call: Call, name: str, args: Any, kwargs: Any
 ) -> R:
+    # Ids only: other arguments may be names, phone numbers or secrets.
+    subject = next((str(a) for a in args[1:] if isinstance(a, UUID)), "")
+    begun = await audit.begin(call, name, subject)
     token = _outermost.set(False)
+    notes: list[audit.Note] = []
+    listening = audit.notes.set(notes)
     outcome = "error"
     try:
         result = await _wire_errors(function, args, kwargs)
@@ -91,10 +97,9 @@ async def _audited(
         outcome = problem.error_code
         raise
     finally:
+        audit.notes.reset(listening)
         _outermost.reset(token)
-        # Ids only: other arguments may be names, phone numbers or secrets.
-        subject = next((str(a) for a in args[1:] if isinstance(a, UUID)), "")
-        await audit.record(call, name, subject, outcome)
+        await audit.complete(call, begun, name, subject, outcome, notes)
 
 
 async def _wire_errors(function: Callable[..., Awaitable[R]], args: Any, kwargs: Any) -> R:

@@ -58,6 +58,11 @@ async def create_database(admin_dsn: str, name: str) -> None:
         await connection.close()
 
 
+async def owner_connection(dsn: str) -> asyncpg.Connection[Any]:
+    """A connection of the owner, for what goes beyond what any room may (``kernel.moving``)."""
+    return await asyncpg.connect(dsn, server_settings={"lock_timeout": "5s"})
+
+
 async def migrate(
     admin_dsn: str, say: Callable[[str], None] = lambda _: None, rooms: Sequence[str] = ROOMS
 ) -> int:

@@ -16,6 +16,7 @@ import msgspec
 
 ROOMS = (
     "tenancy",
+    "site",
     "identity",
     "fleet",
     "pricing",
@@ -58,12 +59,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The address on which devices are listened for."""
     device_networks: str = ""
     """Who may connect as a device, e.g. ``10.64.0.0/16,fd00::/8``; empty = everybody."""
+    directory_networks: str = ""
+    """Where LDAP directories may be besides public addresses, e.g. ``10.20.0.0/16`` (docs/sso.md)."""
     smtp_url: str | None = None
     mail_from: str = "noreply@fahrwerk.example"
+    sms_url: str | None = None
+    """Where SMS go as JSON by POST (docs/identity.md); None = into the mailbox, like letters."""
+    breach_url: str | None = None
+    """A list of leaked passwords, like ``https://api.pwnedpasswords.com`` (docs/identity.md); None
+    = our own rules alone, ``sandbox:`` = a handful to try it with."""
     jwt_secret: str | None = None
+    """Signs tokens, and seals what has to be shown to others later, such as gateway keys."""
+    jwt_secrets_before: str = ""
+    """Secrets of before, newest first, divided by commas: still read, no longer used."""
     doors: str = "local"
     rate_limits: str = ""
     """Overrides, e.g. ``general=5000/hour,booking=100/minute``; empty = the contract's values."""
+    redis_url: str | None = None
+    """Where all processes count requests together; None = each counts by itself."""
     telemetry_days: Annotated[int, msgspec.Meta(ge=8)] = 90
     """How long readings are kept: positions of trips are personal data (GDPR Art. 5)."""
     work_metrics_port: int | None = None
@@ -72,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where Stripe is; another address only for a test server that stands for it."""
     paypal_url: str = "https://api-m.paypal.com"
     """Where PayPal is; ``https://api-m.sandbox.paypal.com`` for keys without real money."""
+    map_style: str = "bundled"
+    """Of the apps' base map: ``bundled``, ``none``, or the address of a MapLibre style."""
     otlp_endpoint: str | None = None
     log_level: str = "INFO"
     dev: bool = True
@@ -111,6 +126,12 @@ def _check_proxies(text: str) -> None:
             ipaddress.ip_network(part)
         except ValueError as error:
             raise SystemExit(f"FAHRWERK_TRUSTED_PROXIES={text!r} does not fit: {error}") from None
+
+
+def installation_secrets(settings: Settings) -> list[str]:
+    """The secret of now, and those of before that are still read."""
+    before = [part.strip() for part in settings.jwt_secrets_before.split(",")]
+    return [installation_secret(settings), *filter(None, before)]
 
 
 def installation_secret(settings: Settings) -> str:

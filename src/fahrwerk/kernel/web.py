@@ -15,13 +15,10 @@ carry an ``Idempotency-Key``: see ``keyed``; ``unkeyed=True`` where the answer m
 
 from __future__ import annotations
 
-import inspect
 import re
 import time
 from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -34,18 +31,19 @@ from litestar.middleware import ASGIMiddleware
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import Parameter
-from litestar.response import Stream
 from litestar.serialization import decode_json
 
-from fahrwerk.kernel import asgi, clock, document, ids, keyed, observe
+from fahrwerk.kernel import asgi, audit, clock, document, head, ids, keyed, observe, pages
 from fahrwerk.kernel.admission import Admission, Front
 from fahrwerk.kernel.asgi import ErrorBody, ErrorDetail, Message, Receive, Scope, Send
 from fahrwerk.kernel.call import Call
+from fahrwerk.kernel.declared import endpoints, is_of_framework, openapi, reader
 from fahrwerk.kernel.errors import Forbidden, Invalid, NotFound, Problem, Unauthenticated
-from fahrwerk.kernel.limits import Limiter, parse
+from fahrwerk.kernel.limits import limiter, parse
+from fahrwerk.kernel.pages import ErrorPage, Form, Html, Visitor, page_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from fahrwerk.kernel.settings import Settings
 
@@ -80,9 +78,15 @@ def pagination(total: int, limit: int, offset: int, shown: int) -> Pagination:
 class Door(ASGIMiddleware):
     """Around every endpoint: request id, caller, limit, operator, permission, key, metrics."""
 
-    def __init__(self, admission: Admission, always: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        always: Sequence[tuple[bytes, bytes]],
+        error_page: ErrorPage | None = None,
+    ) -> None:
         self.admission = admission
         self.always = always
+        self.error_page = error_page
         self._timers: dict[tuple[str, str, int], Any] = {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: Any) -> None:
@@ -106,6 +110,8 @@ class Door(ASGIMiddleware):
                     *self.always,
                     *state.get("headers", ()),
                 )
+                if (visit := state.get("visit")) is not None and visit.jar.set:
+                    message["headers"] = [*message["headers"], *visit.jar.set]
             await send(message)
 
         token = structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -114,7 +120,13 @@ class Door(ASGIMiddleware):
                 raise Invalid(field=twice, issue="was sent more than once")
             await self._inside(scope, receive, answer, next_app, headers, state)
         except Problem as problem:
-            await asgi.send_problem(answer, problem, request_id)
+            if self.error_page is not None and scope["route_handler"].opt.get("html"):
+                shown = self.error_page(
+                    state.get("visit"), problem, request_id, headers.get(b"accept-language", "")
+                )
+                await asgi.send_whole(answer, *shown)
+            else:
+                await asgi.send_problem(answer, problem, request_id)
         finally:
             structlog.contextvars.reset_contextvars(**token)
             structlog.contextvars.unbind_contextvars("tenant")
@@ -144,11 +156,12 @@ class Door(ASGIMiddleware):
         opt = handler.opt
         call = state["call"] = await self.admission.call(scope, headers, opt, state)
         structlog.contextvars.bind_contextvars(tenant=call.tenant_slug)
-        if _is_of_framework(handler) and scope["method"] == "GET" and scope["path"] != DOCUMENT:
+        if is_of_framework(handler) and scope["method"] == "GET" and scope["path"] != DOCUMENT:
             raise NotFound  # pages the framework would add beside the document
         if permission := opt.get("permission"):
             if call.user is None:
                 raise Unauthenticated(token_expired=False)
+            call = state["call"] = call.narrowed(permission, is_scoped=bool(opt.get("scoped")))
             call.require(permission)
         if (
             (remembered := opt.get("remembered")) is not None
@@ -159,6 +172,9 @@ class Door(ASGIMiddleware):
         ):
             await asgi.send_json(answer, body)
             return
+        if opt.get("personal") and call.is_staff:
+            audit.seen(call, *_looked_at(handler, scope))
+            await audit.room_to_wait()
         if (takes := opt.get("takes")) is not None:
             asgi.check_media(headers, is_json=takes == "json")
 
@@ -176,6 +192,16 @@ class Door(ASGIMiddleware):
             await asgi.with_etag(headers.get(b"if-none-match", ""), receive, answer, run)
         else:
             await run(receive, answer)
+
+
+def _looked_at(handler: Any, scope: Scope) -> tuple[str, str]:
+    """What somebody looks at, for the audit log: the endpoint, and the ids in its path."""
+    tag = next(iter(handler.resolve_tags() or ()), "operations")
+    named = [str(each)[:80] for each in (scope.get("path_params") or {}).values()]
+    # Of a question only whom it is about: what else was searched for may be a name.
+    asked = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=100)
+    named += [value[:80] for name, value in asked if name in ("user", "user_id")]
+    return f"{tag}.{handler.fn.__name__}", ",".join(named)
 
 
 def _moved_time(call: Call, text: str) -> datetime:
@@ -216,16 +242,29 @@ def _request_id_of(request: Request[Any, Any, Any]) -> str:
 
 
 def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
-    return problem_response(problem, _request_id_of(request))
+    request_id = _request_id_of(request)
+    return pages.shown(request, problem, request_id) or problem_response(problem, request_id)
 
 
-def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+def _on_http(
+    request: Request[Any, Any, Any], error: HTTPException
+) -> Response[ErrorBody] | Response[bytes]:
     """The framework's own refusals: unknown path, wrong method, a body that does not parse."""
+    if (
+        error.status_code in (404, 405)
+        and (page := pages.shown(request, NotFound(), _request_id_of(request))) is not None
+    ):
+        return page
+    if (
+        error.status_code == 400
+        and (page := pages.shown(request, Invalid(), _request_id_of(request))) is not None
+    ):
+        return page
     details: dict[str, Any] = {}
     message = error.detail
     if isinstance(error, ValidationException) or error.status_code == 400:
         message = Invalid.message
-        details = _what_is_wrong(error)
+        details = _what_is_wrong(error, request.scope.get("route_handler"))
     code = _HTTP_CODES.get(error.status_code, "REQUEST_FAILED")
     body = ErrorDetail(code, message, details, _request_id_of(request))
     # What is no endpoint's does not pass the door, which would add these.
@@ -238,11 +277,13 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     )  # fmt: skip
 
 
-def _what_is_wrong(error: HTTPException) -> dict[str, str]:
+def _what_is_wrong(error: HTTPException, handler: Any = None) -> dict[str, str]:
     """``field`` and ``issue`` (API-03), from the framework's or msgspec's sentence about it."""
     first: dict[str, Any] = next(iter(error.extra if isinstance(error.extra, list) else []), {})
     issue = str(first.get("message") or error.detail)
     field = str(first.get("key") or "")
+    if handler is not None and first.get("source") in ("query", "header", "cookie", "path"):
+        field = _sent_as(handler, field)
     if match := re.match(r"Object contains unknown field `(.*?)`", issue):
         field = match[1]
     if match := re.match(r"Missing required \w+ parameter '(.*?)'", issue):
@@ -255,12 +296,19 @@ def _what_is_wrong(error: HTTPException) -> dict[str, str]:
     return {"field": field or "body", "issue": issue}
 
 
+def _sent_as(handler: Any, argument: str) -> str:
+    """How a client calls an argument of an endpoint: ``from``, where the code says ``since``."""
+    given = handler.parsed_fn_signature.parameters.get(argument)
+    return str(getattr(getattr(given, "kwarg_definition", None), "name", None) or argument)
+
+
 def _on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Anything else is our fault: logged whole, answered without its inside."""
     if (issue := _unreadable(error)) is not None:
         return problem_response(Invalid(field="body", issue=issue), _request_id_of(request))
     log.error("request failed", path=request.url.path, method=request.method, exc_info=error)
-    return problem_response(Problem(), _request_id_of(request))
+    problem, request_id = Problem(), _request_id_of(request)
+    return pages.shown(request, problem, request_id) or problem_response(problem, request_id)
 
 
 def _unreadable(error: Exception) -> str | None:
@@ -300,16 +348,31 @@ def create_app(
     front: Front,
     *,
     lifespan: Sequence[Any] = (),
+    error_page: ErrorPage | None = None,
 ) -> Litestar:
-    """The application of one process. Raises at once when an endpoint declares no permission."""
+    """The application of one process. Raises at once when an endpoint declares no permission.
+
+    ``error_page`` shows a problem to a browser, where it asked for a page.
+    """
     limits = parse(settings.rate_limits)
+    counting = limiter(limits, settings.redis_url)
     always = list(asgi.SAFE_HEADERS)
     if settings.address.startswith("https:"):
         always.append((b"strict-transport-security", b"max-age=31536000"))
     app = Litestar(
         route_handlers=handlers,
-        middleware=[Door(Admission(front, Limiter(limits)), always)],
-        dependencies={"call": Provide(provide_call, sync_to_thread=False)},
+        middleware=[
+            Door(
+                Admission(front, counting, settings.address, dev=settings.dev),
+                always,
+                error_page,
+            )
+        ],
+        dependencies={
+            "call": Provide(provide_call, sync_to_thread=False),
+            "visit": Provide(pages.provide_visit, sync_to_thread=False),
+            "form": Provide(pages.provide_form),
+        },
         exception_handlers={
             Problem: _on_problem,
             HTTPException: _on_http,
@@ -324,7 +387,9 @@ def create_app(
         debug=False,
         response_cache_config=ResponseCacheConfig(),
     )
-    for path, _, handler in _endpoints(app):
+    app.state.error_page = error_page
+    app.asgi_handler = head.answering(app.asgi_handler)
+    for path, method, handler in endpoints(app):
         opt = handler.opt
         if not opt.get("public") and not opt.get("permission"):
             raise RuntimeError(f"{path} ({handler}) declares no permission")
@@ -335,146 +400,28 @@ def create_app(
         elif "body" in handler.parsed_fn_signature.parameters:
             opt["takes"] = "bytes"
         if "remembered" in opt:
-            opt["understand"] = _reader(handler)
+            opt["understand"] = reader(handler)
+        if opt.get("page"):
+            pages.check(path, method, handler)
     return app
 
 
-def _is_of_framework(handler: Any) -> bool:
-    return bool(handler.fn.__module__.startswith("litestar."))
-
-
-def _endpoints(app: Litestar) -> Iterator[tuple[str, str, Any]]:
-    """Path, method and handler of everything that is ours."""
-    for route in app.routes:
-        for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
-            if not _is_of_framework(handler):
-                yield getattr(route, "path_format", route.path), str(method), handler
-
-
-def openapi(app: Litestar) -> dict[str, Any]:
-    """The OpenAPI document of an application."""
-    raw = app.openapi_schema.to_schema()["paths"]
-    return document.document(
-        version("fahrwerk"),
-        [
-            _endpoint(path, method, handler, raw[path][method.lower()])
-            for path, method, handler in _endpoints(app)
-            if handler.resolve_include_in_schema()
-        ],
-    )
-
-
-def _endpoint(path: str, method: str, handler: Any, raw: dict[str, Any]) -> document.Endpoint:
-    opt, data = handler.opt, handler.parsed_data_field
-    answer = handler.parsed_fn_signature.return_type.annotation
-    if isinstance(answer, type) and issubclass(answer, Stream):
-        answer = str
-    elif isinstance(get_origin(answer), type) and issubclass(get_origin(answer), Response):
-        answer = get_args(answer)[0]
-    if told := (handler.responses or {}).get(handler.status_code):
-        answer = told.data_container
-    limit = opt.get("limit", "general")
-    is_write = method in document.WRITES
-    any_body = {"content": {"*/*": {"schema": {}}}, "required": True}
-    return document.Endpoint(
-        path=path,
-        method=method,
-        paths=tuple(sorted(re.sub(r":\w+}", "}", each) for each in handler.paths)),
-        name=handler.fn.__name__,
-        doc=inspect.getdoc(handler.fn) or "",
-        tag=next(iter(handler.resolve_tags() or ()), "operations"),
-        permission=opt.get("permission"),
-        limit=limit,
-        is_keyed=is_write and limit is not None and not opt.get("unkeyed"),
-        is_conditional=bool(opt.get("conditional")),
-        parameters=_arguments(handler, raw),
-        body=data.annotation if data is not None else None,
-        is_body_required=data is None or not data.has_default,
-        raw_body=raw.get("requestBody", any_body) if opt.get("takes") == "bytes" else None,
-        answer=None if answer is type(None) else answer,
-        media=str(getattr(handler.media_type, "value", handler.media_type) or "application/json"),
-        status=handler.status_code,
-    )
-
-
-def _reader(handler: Any) -> Callable[[bytes], tuple[Any, ...] | None]:
-    """What reads a query string as this endpoint's arguments, by its own signature.
-
-    None for whatever is not plainly right: the framework then says what is wrong with it.
-    """
-    fields = {
-        name: (_bounded(field), field.default if field.has_default else msgspec.NODEFAULT)
-        for name, field in handler.parsed_fn_signature.parameters.items()
-        if name != "call"
-    }
-    kind = msgspec.defstruct(
-        "Query", [(n, *field) for n, field in fields.items()], forbid_unknown_fields=True
-    )
-
-    @lru_cache(maxsize=2048)  # riders look again, and at the same places
-    def read(query: bytes) -> tuple[Any, ...] | None:
-        try:
-            pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True)
-            given = dict(pairs)
-            if len(given) < len(pairs):
-                return None
-            return msgspec.structs.astuple(msgspec.convert(given, kind, strict=False))
-        except ValueError:  # msgspec's and Unicode's are such
-            return None
-
-    return lambda query: read(query) if len(query) <= 200 else None
-
-
-_BOUNDS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length")
-
-
-def _arguments(handler: Any, raw: dict[str, Any]) -> list[document.Argument]:
-    """The parameters the framework sees, with their types as msgspec takes them."""
-    fields = {}
-    for name, field in handler.parsed_fn_signature.parameters.items():
-        about = field.kwarg_definition
-        alias = [getattr(about, each, None) for each in ("name", "query", "header")]
-        fields[next(filter(None, alias), name)] = field
-    found = []
-    for given in raw.get("parameters", []):
-        field = fields[given["name"]]
-        about = field.kwarg_definition
-        found.append(
-            document.Argument(
-                name=given["name"],
-                place=given["in"],
-                kind=_bounded(field),
-                about=getattr(about, "description", None),
-                is_required=bool(given["required"]),
-                default=field.default if field.has_default else None,
-            )
-        )
-    return found
-
-
-def _bounded(field: Any) -> Any:
-    """The type of a parameter with its bounds, as msgspec takes it."""
-    about = field.kwarg_definition
-    bounds = {b: v for b in _BOUNDS if (v := getattr(about, b, None)) is not None}
-    return Annotated[_without_none(field.annotation), msgspec.Meta(**bounds)]
-
-
-def _without_none(kind: Any) -> Any:
-    """A parameter is there or not; as text it cannot be null."""
-    kinds = [each for each in get_args(kind) if each is not type(None)]
-    return Union[tuple(kinds)] if type(None) in get_args(kind) else kind  # noqa: UP007
-
-
 __all__ = [
+    "Call",
     "Caller",
     "ErrorBody",
     "ErrorDetail",
+    "ErrorPage",
+    "Form",
     "Front",
+    "Html",
     "Limit",
     "Offset",
     "Pagination",
+    "Visitor",
     "create_app",
     "openapi",
+    "page_response",
     "pagination",
     "problem_response",
 ]

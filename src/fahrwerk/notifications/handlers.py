@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fahrwerk.fleet.events import AlertEscalated, AlertRaised
+from fahrwerk.identity.events import ProofSent, SecurityNoticed
 from fahrwerk.kernel import ids
 from fahrwerk.kernel.events import Fact, on
+from fahrwerk.notifications.templates import accounts
+from fahrwerk.payments.events import DebitAnnounced, DebtOpened, DebtReminded
 from fahrwerk.rentals.events import BookingConfirmed, RentalEnded
 from fahrwerk.wallet.events import TopupCredited, TopupFailed, WalletBooked
 
@@ -64,6 +67,38 @@ async def on_wallet_booked(tx: Tx, call: Call, event: WalletBooked, fact: Fact) 
     """The balance has become low (WAL-29): once, until it is higher again."""
     if event.has_become_low:
         await _write(tx, call, "BalanceLow", event.rider_id, event.transaction_id)
+
+
+@on(DebitAnnounced)
+async def on_debit_announced(tx: Tx, call: Call, event: DebitAnnounced, fact: Fact) -> None:
+    """Pre-notification: the account will be debited by SEPA direct debit, when and how much."""
+    await _write(tx, call, "DebitNotice", event.rider_id, event.order_id)
+
+
+@on(DebtOpened)
+async def on_debt_opened(tx: Tx, call: Call, event: DebtOpened, fact: Fact) -> None:
+    """A ride could not be collected: say what is owed and how to pay it (NTF-09)."""
+    await _write(tx, call, "DebtNotice", event.rider_id, event.step_id)
+
+
+@on(DebtReminded)
+async def on_debt_reminded(tx: Tx, call: Call, event: DebtReminded, fact: Fact) -> None:
+    """The next step of the dunning, where the operator wants a letter with it."""
+    if event.is_noticed:
+        await _write(tx, call, "DebtNotice", event.rider_id, event.step_id)
+
+
+@on(ProofSent)
+async def on_proof_sent(tx: Tx, call: Call, event: ProofSent, fact: Fact) -> None:
+    """A link or code to prove an address, or to get in: asked for when the letter is written."""
+    template = "AccountSms" if event.channel == "sms" else "AccountLink"
+    await _write(tx, call, template, event.user_id, event.proof_id, event.channel)
+
+
+@on(SecurityNoticed)
+async def on_security_noticed(tx: Tx, call: Call, event: SecurityNoticed, fact: Fact) -> None:
+    """Something about an account that its owner should know."""
+    await _write(tx, call, accounts.template_of(event.what), event.user_id, event.notice_id)
 
 
 _WAIT = """

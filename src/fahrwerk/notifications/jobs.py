@@ -18,13 +18,15 @@ import structlog
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.contract import alerts
 from fahrwerk.identity import contract as identity
+from fahrwerk.identity.contract.proofs import ProofLetter, proof_letter
 from fahrwerk.kernel import clock, db, events, ids, jobs, money, settings
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound, Problem
 from fahrwerk.notifications import actions, queries, rules
-from fahrwerk.notifications.channels import Letter, NotNow, Refused, mailbox, smtp
+from fahrwerk.notifications.channels import Letter, NotNow, Refused, mailbox, sms, smtp
 from fahrwerk.notifications.events import NotificationFailed, NotificationSent
-from fahrwerk.notifications.templates import written
+from fahrwerk.notifications.templates import accounts, written
+from fahrwerk.payments.contract import debts, sepa
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.tenancy import contract as tenancy
 from fahrwerk.wallet import contract as wallets
@@ -94,7 +96,9 @@ async def _send(due: Due) -> None:
     config = settings.load()
     try:
         letter = await _letter(call, due, config.mail_from, config.address)
-        if config.smtp_url:
+        if due.channel == "sms" and config.sms_url:
+            await sms.send(call, letter, config.sms_url)
+        elif due.channel == "email" and config.smtp_url:
             await smtp.send(call, letter, config.smtp_url)
         else:
             await mailbox.send(call, letter)
@@ -117,26 +121,28 @@ async def _send(due: Due) -> None:
 
 async def _letter(call: Call, due: Due, sender: str, address: str) -> Letter:
     """Ask everyone concerned and write the letter. Raises ``Dropped`` when none is wanted."""
-    about = _ABOUT.get(due.template, _ride)
+    about = _ABOUT.get(accounts.file_of(due.template), _ride)
     contact, operator, subject = await asyncio.gather(
         identity.contact(call, due.user_id), tenancy.operator(call), about(call, due)
     )
-    if contact is None or not contact.email:
+    # A link goes to the address it is to prove, which may not be the account's yet.
+    to = subject.address if isinstance(subject, ProofLetter) else contact and contact.email
+    if contact is None or not to:
         raise Dropped("no_contact" if contact is None else "no_email_address")
     lang = rules.language(contact.locale, operator.locale)
     # Who gave no name is not greeted by an address.
     has_name = contact.name not in (contact.email, contact.phone)
     name = rules.one_line(contact.name) if has_name else ""
-    said = _SAY[due.template](subject, operator, lang, address)
+    said = _SAY[accounts.file_of(due.template)](subject, operator, lang, address)
     facts = {"user_name": name, "operator": operator, **said}
-    texts = written(due.template, lang, facts)
+    texts = written(accounts.file_of(due.template), lang, facts)
     return Letter(
         notice_id=due.id,
         user_id=due.user_id,
         template=due.template,
         sender=sender,
         sender_name=rules.one_line(operator.name),
-        recipient=contact.email,
+        recipient=to,
         recipient_name=name,
         subject=texts.subject,
         text=texts.text,
@@ -255,6 +261,52 @@ def _low_news(own: wallets.Wallet, operator: Operator, lang: str, address: str) 
     }
 
 
+class _DebtNews(msgspec.Struct, frozen=True):
+    debt: debts.Debt
+    step: debts.DebtStep
+
+
+async def _debt(call: Call, due: Due) -> _DebtNews:
+    """The debt and the step it is about. Raises ``Dropped`` when it is paid."""
+    step = await debts.debt_step(call, due.reference)
+    found = await debts.debt(call, step.debt_id)
+    if found.state != "open":
+        raise Dropped("debt_closed")
+    return _DebtNews(found, step)
+
+
+def _debt_news(news: _DebtNews, operator: Operator, lang: str, address: str) -> dict[str, Any]:
+    debt, step = news.debt, news.step
+    return {
+        "amount": money.formatted(debt.owed_minor, debt.currency, lang),
+        "fee": money.formatted(step.fee_minor, debt.currency, lang) if step.fee_minor else None,
+        "reason": rules.refusal_words(debt.reason, lang),
+        "number": step.number,
+        "booking_id": ids.public("rent", debt.reference),
+        "opened": rules.day(debt.opened_at, operator.time_zone, lang),
+    }
+
+
+async def _debit(call: Call, due: Due) -> sepa.AnnouncedDebit:
+    """The debit that is announced. Raises ``Dropped`` when it is not coming any more."""
+    found = await sepa.announced_debit(call, due.reference)
+    if not found.is_coming:
+        raise Dropped("debit_over")
+    return found
+
+
+def _debit_news(
+    debit: sepa.AnnouncedDebit, operator: Operator, lang: str, address: str
+) -> dict[str, Any]:
+    return {
+        "amount": money.formatted(debit.amount_minor, debit.currency, lang),
+        "collect_on": rules.date_words(debit.collect_on, lang),
+        "creditor": rules.one_line(debit.creditor),
+        "debit": debit,
+        "payment_id": ids.public("pay", debit.payment_id) if debit.payment_id else None,
+    }
+
+
 async def _alerts(call: Call, due: Due) -> list[AlertDetails]:
     """Alerts of a digest that nobody has dealt with. Raises ``Dropped`` when there are none."""
     known = await queries.alerts_in_digest(call, due.reference, 10 * MOST_ALERTS)
@@ -280,12 +332,47 @@ def _digest(
     return {"alerts": lines, "count": len(found), "more": len(found) - len(lines)}
 
 
+async def _proof(call: Call, due: Due) -> ProofLetter:
+    """The link and the code. Raises ``Dropped`` when they are used or expired by now."""
+    if (found := await proof_letter(call, due.reference)) is None:
+        raise Dropped("link_over")
+    return found
+
+
+def _link(letter: ProofLetter, operator: Operator, lang: str, address: str) -> dict[str, Any]:
+    words = accounts.link_words(letter.purpose, lang)
+    return {
+        "words": words,
+        "link": letter.link,
+        "code": letter.code,
+        "good_for": rules.span(letter.minutes * 60, lang),
+        "new_address": rules.one_line(letter.new_address) if letter.new_address else None,
+    }
+
+
+async def _security(call: Call, due: Due) -> str:
+    return due.template
+
+
+def _security_news(template: str, operator: Operator, lang: str, address: str) -> dict[str, Any]:
+    return {
+        "words": accounts.security_words(template, lang),
+        "at": rules.moment(clock.now(), operator.time_zone, lang),
+        "help_url": f"{address}/account/forgot",
+    }
+
+
 _About = Callable[["Call", Due], Awaitable[Any]]
 _ABOUT: dict[str, _About] = {
     "AlertDigest": _alerts,
     "AutoTopupDone": _topup,
     "AutoTopupFailed": _topup,
     "BalanceLow": _low,
+    "AccountLink": _proof,
+    "AccountSms": _proof,
+    "SecurityNews": _security,
+    "DebtNotice": _debt,
+    "DebitNotice": _debit,
 }
 """What a letter is about; any other is about a ride."""
 _SAY: dict[str, Callable[[Any, Operator, str, str], dict[str, Any]]] = {
@@ -295,6 +382,11 @@ _SAY: dict[str, Callable[[Any, Operator, str, str], dict[str, Any]]] = {
     "AutoTopupDone": _topup_news,
     "AutoTopupFailed": _topup_news,
     "BalanceLow": _low_news,
+    "AccountLink": _link,
+    "AccountSms": _link,
+    "SecurityNews": _security_news,
+    "DebtNotice": _debt_news,
+    "DebitNotice": _debit_news,
 }
 
 

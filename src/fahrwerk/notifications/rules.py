@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
 LANGUAGES = ("de", "en")
 
@@ -110,9 +110,13 @@ def vehicle_word(vehicle_type: str, lang: str) -> str:
 
 def day(at: datetime, time_zone: str, lang: str) -> str:
     """``5 May 2026``, ``5. Mai 2026``: the date where the operator is."""
-    local = at.astimezone(ZoneInfo(time_zone))
+    return date_words(at.astimezone(ZoneInfo(time_zone)).date(), lang)
+
+
+def date_words(on: date, lang: str) -> str:
+    """The same of a date."""
     point = "." if lang == "de" else ""
-    return f"{local.day}{point} {_MONTHS[lang][local.month - 1]} {local.year}"
+    return f"{on.day}{point} {_MONTHS[lang][on.month - 1]} {on.year}"
 
 
 def clock_time(at: datetime, time_zone: str, lang: str) -> str:

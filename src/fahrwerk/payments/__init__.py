@@ -9,14 +9,25 @@ the ride, an *extra* what the ride cost beyond it. Tables: ``method``, ``payment
 books. An operator's own account at a gateway is in ``gateway_account`` (keys sealed), beside it
 what the gateway calls our riders and orders: ``gateway_customer``, ``gateway_order``.
 
+By SEPA direct debit (docs/sepa.md) a *mandate* is a method; an *order* is what the bank is to move,
+a *run* a file for it, a *line* a movement on its statement. Tables: ``sepa_settings``,
+``sepa_mandate``, ``sepa_order``, ``sepa_run``, ``sepa_statement``, ``sepa_line``.
+
 The *ledger* is double entry: a *journal* posts *entries* (debit positive) to *accounts* of the
 chart in ``rules/ledger.py``; a *purse* is an owner's prepaid money, made of *lots*; its *holds* are
 leases (here the hold of a payment is a gateway's, the hold of a purse is ours). Tables:
 ``account``, ``journal``, ``entry``, ``hold``, ``lot``, ``lot_use``.
 
+A *debt* is a ride that could not be collected, a *step* what its dunning did; *evidence* is what an
+operator says against a dispute; a *page* is a gateway's, where a rider pays; a *difference* is
+where a gateway's own list is not ours. Tables: ``debt``, ``debt_step``, ``dunning``, ``evidence``,
+``transfer``, ``difference``, ``comparison``.
+
 Asks tenancy for the operator's tax rate; hears ``rental.ended`` and ``rental.cancelled``; tells
 ``PaymentAuthorized``, ``payment.captured``, ``PaymentCompleted``, ``PaymentFailed``,
 ``payment.pending``, ``payment.action_required``, ``payment.voided``, ``payment.refunded``,
 ``payment.refund_failed``, ``payment.disputed``, ``payment.dispute_changed``,
+``payment.returned``, ``sepa.debit_announced``, ``mandate.changed``, ``payment.dispute_money``, ``payment.evidence_given``, ``payment.fee_charged``,
+``payment.written_off``, ``debt.opened``, ``debt.reminded``, ``debt.closed``,
 ``ledger.hold_expired``, ``ledger.lot_expired``.
 """

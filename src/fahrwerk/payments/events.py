@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -34,6 +34,8 @@ class PaymentCaptured(msgspec.Struct, frozen=True):
     currency: str
     key: str
     """Of the operation at the gateway."""
+    rider_id: UUID | None = None
+    """None in events of before there were debts."""
 
 
 @event("PaymentCompleted", topic="payment-lifecycle")
@@ -100,6 +102,7 @@ class PaymentRefunded(msgspec.Struct, frozen=True):
     gateway: str = ""
     key: str = ""
     """Of the operation at the gateway; both empty in events of before the ledger."""
+    rider_id: UUID | None = None
 
 
 @event("payment.refund_failed", topic="payment-lifecycle")
@@ -115,6 +118,59 @@ class PaymentRefundFailed(msgspec.Struct, frozen=True):
     gateway: str
     key: str
     """Of the refund."""
+
+
+@event("payment.returned", topic="payment-lifecycle")
+class PaymentReturned(msgspec.Struct, frozen=True, kw_only=True):
+    """A captured direct debit came back from the rider's bank. The ledger books it.
+
+    A ride is *due* again, which ``PaymentFailed`` (step ``capture``) tells as well; of a prepaid
+    balance it is told as ``payment.refunded``, too.
+    """
+
+    booking_id: UUID
+    payment_id: UUID
+    rider_id: UUID
+    gateway: str
+    amount: int
+    """What came back."""
+    due: int
+    """Of it, due again."""
+    refunded: int
+    """Of it, told as refunded. The rest had been refunded before: the rider has it twice."""
+    currency: str
+    reason: str
+    """The bank's code: AM04, MD06, ..."""
+    key: str
+    """Of the capture."""
+
+
+@event("sepa.debit_announced", topic="payment-lifecycle")
+class DebitAnnounced(msgspec.Struct, frozen=True, kw_only=True):
+    """Pre-notification: the rider's account will be debited. Stream ``sepa_order:<uuid>``."""
+
+    order_id: UUID
+    rider_id: UUID
+    payment_id: UUID | None
+    amount: int
+    currency: str
+    collect_on: date
+    """Not before this day."""
+    mandate_reference: str
+    creditor_id: str
+    iban_masked: str
+
+
+@event("mandate.changed", topic="payment-lifecycle")
+class MandateChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A SEPA mandate was signed, confirmed, amended, or is over. Stream ``mandate:<uuid>``."""
+
+    mandate_id: UUID
+    rider_id: UUID
+    reference: str
+    what: str
+    """signed | confirmed | amended | blocked | ended | revoked | expired"""
+    reason: str | None = None
 
 
 @event("payment.disputed", topic="payment-lifecycle")
@@ -144,6 +200,98 @@ class DisputeChanged(msgspec.Struct, frozen=True):
     """under_review | won | lost (the money is gone)"""
 
 
+@event("payment.dispute_money", topic="payment-lifecycle")
+class DisputeMoney(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway took money out of the operator's account for a dispute, or gave it back (negative).
+
+    Stream ``dispute:<uuid>``. The ledger books it.
+    """
+
+    dispute_id: UUID
+    booking_id: UUID
+    payment_id: UUID
+    gateway: str
+    withdrawn: int
+    fee: int
+    currency: str
+
+
+@event("payment.evidence_given", topic="payment-lifecycle")
+class EvidenceGiven(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's evidence against a dispute is at the gateway. Stream ``dispute:<uuid>``."""
+
+    dispute_id: UUID
+    payment_id: UUID
+    gateway: str
+
+
+@event("payment.fee_charged", topic="payment-lifecycle")
+class FeeCharged(msgspec.Struct, frozen=True, kw_only=True):
+    """A dunning fee was added to what a ride owes. The ledger books it."""
+
+    booking_id: UUID
+    payment_id: UUID
+    amount: int
+    currency: str
+
+
+@event("payment.written_off", topic="payment-lifecycle")
+class PaymentWrittenOff(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ride owes is not expected any more; negative: it came in after all."""
+
+    booking_id: UUID
+    payment_id: UUID
+    amount: int
+    currency: str
+
+
+@event("debt.opened", topic="payment-lifecycle")
+class DebtOpened(msgspec.Struct, frozen=True, kw_only=True):
+    """A ride could not be collected. Stream ``debt:<uuid>``, as of the next two."""
+
+    debt_id: UUID
+    step_id: UUID
+    booking_id: UUID
+    payment_id: UUID
+    rider_id: UUID
+    amount: int
+    currency: str
+    reason: str
+    is_reopened: bool
+
+
+@event("debt.reminded", topic="payment-lifecycle")
+class DebtReminded(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of the dunning was taken."""
+
+    debt_id: UUID
+    step_id: UUID
+    step: int
+    """1, 2, 3 ..."""
+    booking_id: UUID
+    rider_id: UUID
+    amount: int
+    """Owed now, the fee of this step included."""
+    fee: int
+    currency: str
+    is_noticed: bool
+
+
+@event("debt.closed", topic="payment-lifecycle")
+class DebtEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """A debt was paid, written off or forgiven."""
+
+    debt_id: UUID
+    booking_id: UUID
+    payment_id: UUID
+    rider_id: UUID
+    state: str
+    """paid | written_off | forgiven"""
+    amount: int
+    """Written off or forgiven; 0 when paid."""
+    currency: str
+
+
 @event("ledger.hold_expired", topic="payment-lifecycle")
 class HoldExpired(msgspec.Struct, frozen=True):
     """Money held of a purse was let go because the lease ran out. Stream ``hold:<key>``."""
@@ -165,3 +313,30 @@ class LotExpired(msgspec.Struct, frozen=True):
     """paid | bonus | voucher"""
     amount: int
     currency: str
+
+
+@event("payment.risk_decided", topic="payment-lifecycle")
+class PaymentRiskDecided(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment is to be looked at, or was refused before any gateway was asked.
+
+    Stream ``risk:<payment>:<method>``, as of the other. Who is allowed tells nothing.
+    """
+
+    payment_id: UUID
+    method_id: UUID
+    rider_id: UUID
+    decision: str
+    """review | block"""
+    score: int
+    reasons: list[str]
+
+
+@event("payment.risk_reviewed", topic="payment-lifecycle")
+class PaymentRiskReviewed(msgspec.Struct, frozen=True, kw_only=True):
+    """Staff has said what a payment was found to be."""
+
+    payment_id: UUID
+    method_id: UUID
+    rider_id: UUID
+    verdict: str
+    """cleared | fraud"""

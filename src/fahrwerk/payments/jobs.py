@@ -10,11 +10,19 @@ import structlog
 from fahrwerk.kernel import db
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.jobs import cron, every
+from fahrwerk.kernel.live import hub
 from fahrwerk.payments.actions._case import LEASE_S, WORK
 from fahrwerk.payments.actions._work import drive
+from fahrwerk.payments.actions.compare import compare
+from fahrwerk.payments.actions.debts import follow_debt
+from fahrwerk.payments.actions.evidence import see_through
 from fahrwerk.payments.actions.expire import expire_purses, tenants_with_expired
+from fahrwerk.payments.actions.mandates import expire_mandates
 from fahrwerk.payments.actions.methods import forget_method
 from fahrwerk.payments.actions.post_ride import post_ride
+from fahrwerk.payments.actions.risk import forget_networks
+from fahrwerk.payments.actions.second_person import carry_out_owed
+from fahrwerk.payments.actions.transfer import see_transfer_through
 from fahrwerk.payments.actions.webhook import take_webhook
 from fahrwerk.payments.gateways import Forged
 from fahrwerk.payments.gateways import _sandbox_webhooks as sandbox
@@ -47,6 +55,12 @@ async def settle_payments() -> bool:
     return len(rows) == BATCH
 
 
+@every(60)
+async def carry_out_approved() -> bool:
+    """Refund what a second person approved, should that process have died before it did."""
+    return await carry_out_owed()
+
+
 async def _settle(tenant: UUID, kind: str, subject: UUID, claimed: datetime) -> None:
     call = system(tenant, "payments")
     try:
@@ -57,6 +71,12 @@ async def _settle(tenant: UUID, kind: str, subject: UUID, claimed: datetime) -> 
                 await forget_method(call, subject)
             case "books":
                 await post_ride(call, subject, claimed)
+            case "debt":
+                await follow_debt(call, subject, claimed)
+            case "evidence":
+                await see_through(call, subject)
+            case "transfer":
+                await see_transfer_through(call, subject)
     except db.DatabaseDown:
         raise
     except Exception as error:
@@ -78,11 +98,55 @@ async def send_sandbox_webhooks() -> bool:
     return len(due) == BATCH
 
 
+_QUEUE_DEBTS = """
+INSERT INTO payments.work (tenant_id, kind, subject, at)
+SELECT tenant_id, 'debt', payment_id, kernel.now() FROM payments.debt
+WHERE state = 'open' AND next_at <= kernel.now() ORDER BY next_at LIMIT $1
+ON CONFLICT DO NOTHING RETURNING subject
+"""
+
+
+@every(60)
+async def remind_debtors() -> bool:
+    """Queue the debts whose next step is due (PAY-28); steps are days apart."""
+    rows = await db.run("payments", system(None, "payments"), _QUEUE_DEBTS, BATCH)
+    if rows:
+        hub.signal(WORK)
+    return len(rows) == BATCH
+
+
+@cron("27 3 * * *")
+async def forget_old_networks() -> None:
+    """Where payments of more than a month ago came from is nobody's business any more."""
+    await forget_networks()
+
+
 @every(5)
 async def end_what_ran_out() -> None:
     """Let go of holds whose lease is over, and take expired lots off their purses."""
     for tenant in await tenants_with_expired():
         await expire_purses(system(tenant, "payments"))
+
+
+@cron("41 1 * * *")
+async def end_unused_mandates() -> None:
+    """SEPA mandates lapse when they were not used for 36 months."""
+    for operator in await tenancy.operators(system(None, "payments")):
+        ended = await expire_mandates(system(operator.id, "payments", slug=operator.slug))
+        if ended:
+            log.info("mandates expired", operator=operator.slug, count=ended)
+
+
+@cron("37 1 * * *")
+async def compare_with_gateways() -> None:
+    """Before the nightly proof: each gateway's own list against ours (I10)."""
+    for operator in await tenancy.operators(system(None, "payments")):
+        for each in await compare(system(operator.id, "payments", slug=operator.slug)):
+            say = log.error if each.found or each.problem else log.info
+            say(
+                "gateway compared", operator=operator.slug, gateway=each.gateway,
+                compared=each.compared, found=each.found, problem=each.problem,
+            )  # fmt: skip
 
 
 @cron("7 2 * * *")

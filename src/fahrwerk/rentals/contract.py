@@ -189,6 +189,13 @@ class ParkingRefused(Refused):
     message = "Your ride cannot end here."
 
 
+class TooLateToAdd(Conflict):
+    """Rating and photo can be added for some ``days`` after the end."""
+
+    code = "TOO_LATE_TO_ADD"
+    message = "Nothing can be added to this ride any more."
+
+
 class NoPhoto(NotFound):
     """The ride was ended without a photo."""
 
@@ -384,6 +391,25 @@ async def end(
     ``photo`` is a JPEG, PNG or WebP of at most 8 MB and 40 megapixels. Repeating it answers the
     ended rental; of two at the same time the first one counts. Raises ``WrongState`` before the
     ride has begun, ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
+async def rate(call: Call, rental_id: UUID, stars: int, feedback: str | None) -> Rental:
+    """How one's own ended ride was, 1 to 5 (RNT-42), within a week; the first rating counts.
+
+    Raises ``WrongState`` before the end, ``TooLateToAdd``, ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
+async def add_photo(call: Call, rental_id: UUID, photo: bytes) -> Rental:
+    """The photo of one's own ended ride that its end came without (RNT-48), within a week.
+
+    As with ``end``: at most 8 MB; the first photo counts. Raises ``WrongState``, ``TooLateToAdd``,
+    ``Invalid``.
     """
     raise AssertionError
 

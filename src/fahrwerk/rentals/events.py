@@ -82,3 +82,13 @@ class RentalCancelled(msgspec.Struct, frozen=True):
     reason: str
     hold_minor: int = 0
     currency: str = ""
+
+
+@event("rental.rated", topic="booking-lifecycle")
+class RentalRated(msgspec.Struct, frozen=True):
+    """Its rider said how the ride was, after its end: 1 to 5."""
+
+    booking_id: UUID
+    user_id: UUID
+    vehicle_id: UUID
+    stars: int

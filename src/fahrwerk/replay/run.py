@@ -190,8 +190,7 @@ class Riding:
                 warned = True
                 self.say(
                     "The platform limits how often it may be asked. To replay at full speed, start "
-                    "it with FAHRWERK_RATE_LIMITS=general=1000000/minute,auth=1000000/minute,"
-                    "rental=1000000/minute,booking=1000000/minute"
+                    "it with FAHRWERK_RATE_LIMITS=all=1000000/minute"
                 )
 
 

@@ -176,6 +176,7 @@ class City:
             is_locked=kept.is_locked,
             counter=kept.counter,
             save_counter=remember,
+            keeps_zones=True,
             faults=FAULTS,
             seed=f"{self.wishes.seed} {listed.id}",
             idle_interval_s=IDLE_REPORT_S,

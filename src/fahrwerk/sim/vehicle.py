@@ -16,12 +16,14 @@ import math
 import random
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from fahrwerk.device.obedience import Obedience, answers_to
+from fahrwerk.device.zones import ZonesOnBoard
 from fahrwerk.fleet.protocols import CAPABILITIES
 from fahrwerk.fleet.protocols import fahrwerk_mqtt as wire
 from fahrwerk.fleet.protocols.line import Line
@@ -90,6 +92,7 @@ class SimVehicle:
         counter: int = 0,
         save_counter: Callable[[int], None] | None = None,
         capabilities: Collection[str] = CAPABILITIES,
+        keeps_zones: bool = False,
         faults: Faults = NO_FAULTS,
         seed: int | str | None = None,
         idle_interval_s: float = 10.0,
@@ -110,6 +113,8 @@ class SimVehicle:
         self.speed_kmh = 0.0
         self.odometer_m = 0.0
         self.capabilities = frozenset(capabilities)
+        self.zones = ZonesOnBoard() if keeps_zones else None
+        """The operator's slow zones, if it keeps them on board; see ``allowed_kmh``."""
         self.faults = faults
         self._key = key
         self._obedience = Obedience(
@@ -123,7 +128,11 @@ class SimVehicle:
         self._boot, self._seq = secrets.randbits(32), 0
         self._online, self._wake = asyncio.Event(), asyncio.Event()
         self._line = Line(
-            vehicle_id, url, wire.command_filter(vehicle_id), self._on_message, self._wake.set
+            vehicle_id,
+            url,
+            [wire.command_filter(vehicle_id), *[wire.zones_topic(vehicle_id)] * keeps_zones],
+            self._on_message,
+            self._wake.set,
         )
         self._life: asyncio.Task[None] | None = None
         self._next_report = self._silent_until = self._offline_until = 0.0
@@ -217,6 +226,10 @@ class SimVehicle:
         if self._happens(self.faults.silence):
             self.silence(self.faults.silence_s)
             return
+        if self.zones is not None and topic == wire.zones_topic(self.id):
+            if (version := self.zones.take(payload)) is not None:
+                self._say("online", zones=version)
+            return
         self._obey(wire.parse_topic(topic), payload, properties)
 
     def _obey(self, topic: wire.Topic, payload: bytes, properties: dict[str, Any]) -> None:
@@ -280,12 +293,18 @@ class SimVehicle:
     # --- what it says
 
     def _say(
-        self, state: wire.State, command_id: str | None = None, *, introduces: bool = False
+        self,
+        state: wire.State,
+        command_id: str | None = None,
+        *,
+        introduces: bool = False,
+        zones: int | None = None,
     ) -> None:
-        status = wire.Status(status=state, command_id=command_id, time=self._time_ms())
+        status = wire.Status(status=state, command_id=command_id, time=self._time_ms(), zones=zones)
         if introduces:
+            can = sorted(self.capabilities) + ["zones"] * (self.zones is not None)
             status = msgspec.structs.replace(
-                status, firmware=FIRMWARE, hardware=HARDWARE, capabilities=sorted(self.capabilities)
+                status, firmware=FIRMWARE, hardware=HARDWARE, capabilities=can
             )
         self._publish(wire.status_topic(self.id), wire.encode_status(status))
 
@@ -326,6 +345,15 @@ class SimVehicle:
 
     # --- what happens to it
 
+    def allowed_kmh(self, wanted_kmh: float) -> float:
+        """How fast it goes here, if it is to go so fast: what it was commanded, and what its zones
+        on board say, are both kept to."""
+        limits = [wanted_kmh, self.limit_kmh or wanted_kmh]
+        if self.zones is not None:
+            now = datetime.fromtimestamp(self._time_ms() / 1000, UTC)
+            limits.append(self.zones.limit_kmh(self.latitude, self.longitude, now) or wanted_kmh)
+        return min(limits)
+
     async def drive_to(self, points: Iterable[tuple[float, float]], speed_kmh: float) -> bool:
         """Drive along ``points`` (latitude, longitude) and stop at the last.
 
@@ -338,14 +366,14 @@ class SimVehicle:
         if self.is_locked:
             return False
         loop = asyncio.get_running_loop()
-        self.speed_kmh = min(speed_kmh, self.limit_kmh or speed_kmh)
+        self.speed_kmh = self.allowed_kmh(speed_kmh)
         self._next_report = 0.0
         self._wake.set()
         try:
             driven_until = loop.time()
             for lat, lon in points:
                 while (left_m := geo.distance_m(self.latitude, self.longitude, lat, lon)) > 0.1:
-                    self.speed_kmh = min(speed_kmh, self.limit_kmh or speed_kmh)
+                    self.speed_kmh = self.allowed_kmh(speed_kmh)
                     metres_per_s = self.speed_kmh / 3.6
                     late_s = loop.time() - driven_until
                     await asyncio.sleep(min(STEP_S, left_m / metres_per_s) - late_s)

@@ -21,3 +21,11 @@ class OperatorChanged(msgspec.Struct, frozen=True):
 
     slug: str
     fields: list[str]
+
+
+@event("operator.status_changed", topic="tenancy")
+class OperatorStatusChanged(msgspec.Struct, frozen=True):
+    """The platform suspended, opened or closed an operator: active | suspended | closing."""
+
+    slug: str
+    status: str

@@ -285,7 +285,8 @@ def _welcome(house: House) -> list[str]:
     for login in demo.LOGINS:
         lines.append(f"  {login.tenant:<13}{login.who:<15}{login.email:<27}{login.password}")
     lines.append(f"  A city reads MDS at {at}/mds/{demo.TENANT}/micromobility/vehicles")
-    lines.append(f"  with Authorization: Bearer {demo.MDS_TOKEN} (docs/mds.md)")
+    lines.append(f"  with Authorization: Bearer {demo.MDS_TOKEN}")
+    lines.append("  and Accept: application/vnd.mds+json;version=2.0 (docs/mds.md)")
     data = house.settings.data
     ride = ".venv/bin/fahrwerk ride" + (f" --data {data}" if data != Settings().data else "")
     if house.settings.http_host not in LOOPBACK:

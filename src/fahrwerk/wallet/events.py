@@ -81,3 +81,15 @@ class TopupFailed(msgspec.Struct, frozen=True, kw_only=True):
     """Refusals of auto top-up in a row, this one included."""
     is_paused: bool = False
     """Auto top-up rests now until the rider switches it on again (WAL-19)."""
+
+
+@event("reseller.payout_changed", topic="wallet")
+class ResellerPayoutChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A payout was drafted, paid or cancelled. Stream ``payout:<uuid>``."""
+
+    payout_id: UUID
+    reseller_id: UUID
+    state: str
+    """draft | paid | cancelled"""
+    amount: int
+    currency: str

@@ -10,6 +10,7 @@ from fahrwerk.payments.events import (
     LotExpired,
     PaymentActionRequired,
     PaymentAuthorized,
+    PaymentCaptured,
     PaymentCompleted,
     PaymentFailed,
     PaymentRefunded,
@@ -68,10 +69,36 @@ async def on_payment_voided(tx: Tx, call: Call, event: PaymentVoided, fact: Fact
     await _look(tx, event.booking_id, event.payment_id)
 
 
+PURSE = "purse"
+"""The gateway of what was paid from a balance."""
+
+
+@on(PaymentCaptured)
+async def on_payment_captured(tx: Tx, call: Call, event: PaymentCaptured, fact: Fact) -> None:
+    """A debt was paid from the balance: the ledger has moved it, here it is booked."""
+    if event.gateway == PURSE and event.rider_id is not None:
+        await _book_purse(tx, call, event, fact, event.rider_id, -event.amount)
+
+
+async def _book_purse(
+    tx: Tx, call: Call, event: PaymentCaptured | PaymentRefunded, fact: Fact, rider: UUID,
+    amount: int,
+) -> None:  # fmt: skip
+    key = f"debt:{event.key}"
+    entry = rules.Entry(
+        id=rules.transaction_id(call.tenant, rider, key), rider_id=rider, key=key,
+        type="usage" if amount < 0 else "refund", amount_minor=amount, currency=event.currency,
+        reference=event.booking_id, at=fact.at,
+    )  # fmt: skip
+    await book(tx.run, call, entry, None)
+
+
 @on(PaymentRefunded)
 async def on_payment_refunded(tx: Tx, call: Call, event: PaymentRefunded, fact: Fact) -> None:
-    """A top-up was refunded: the money goes out of the account again."""
+    """A top-up was refunded: the money goes out of the account again. A ride: it comes back."""
     await _look(tx, event.booking_id, event.payment_id, "takeback")
+    if event.gateway == PURSE and event.rider_id is not None:
+        await _book_purse(tx, call, event, fact, event.rider_id, event.amount)
 
 
 # Written down for the worker. One that came to nothing, or is paid otherwise, costs nothing here.

@@ -13,6 +13,8 @@ from fahrwerk.kernel.errors import Unpaid
 from fahrwerk.kernel.jobs import every
 from fahrwerk.wallet.actions._book import RETRY_S, WORK, finish
 from fahrwerk.wallet.actions.auto import top_up_by_itself
+from fahrwerk.wallet.actions.payouts import post_payout
+from fahrwerk.wallet.actions.resellers import post_commission
 from fahrwerk.wallet.actions.rides import settle
 from fahrwerk.wallet.actions.takeback import take_back
 from fahrwerk.wallet.actions.topup import drive
@@ -57,6 +59,10 @@ async def _move(tenant: UUID, kind: str, subject: UUID) -> None:
             await take_back(call, subject)
         elif kind == "ride":
             await settle(call, subject)
+        elif kind == "commission":
+            await post_commission(call, subject)
+        elif kind == "payout":
+            await post_payout(call, subject)
         else:
             await _finish(call, subject)
     except db.DatabaseDown:

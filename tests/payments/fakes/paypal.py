@@ -118,6 +118,10 @@ class Account:
             right = asked["transmission_sig"] == self._signature(event[:-1])
             fits = right and asked["webhook_id"] == self.webhook_id
             return {"verification_status": "SUCCESS" if fits else "FAILURE"}
+        if match := re.fullmatch(r"/v1/customer/disputes/(\w+)/provide-evidence", path):
+            return self._answer_dispute(self._thing(match[1]), body)
+        if path == "/v1/reporting/transactions":
+            return {"transaction_details": [*self._transactions()], "total_pages": 1}
         values: Values = msgspec.json.decode(body) if method == "POST" and body else {}
         if method != "POST" or key is None:
             return self._do(method, path, values)
@@ -140,6 +144,48 @@ class Account:
             raise
         kept.answer = 200, made
         return made
+
+    def payer_disputes(self, order: Values) -> Values:
+        """The payer opens a chargeback."""
+        unit = order["purchase_units"][0]
+        dispute = self._new(
+            reason="UNAUTHORISED", status="WAITING_FOR_SELLER_RESPONSE",
+            create_time="2026-05-01T00:00:00Z", dispute_amount=unit["amount"],
+            seller_response_due_date="2026-05-09T00:00:00Z", dispute_outcome=None,
+            dispute_life_cycle_stage="CHARGEBACK",
+            disputed_transactions=[{"custom": unit["custom_id"]}],
+        )  # fmt: skip
+        dispute["dispute_id"] = dispute["id"]
+        self._tell("CUSTOMER.DISPUTE.CREATED", "dispute", dispute)
+        return dispute
+
+    def dispute_ends(self, dispute: Values, outcome: str) -> None:
+        """RESOLVED_SELLER_FAVOUR or RESOLVED_BUYER_FAVOUR."""
+        dispute.update(status="RESOLVED", dispute_outcome={"outcome_code": outcome})
+        self._tell("CUSTOMER.DISPUTE.RESOLVED", "dispute", dispute)
+
+    def _answer_dispute(self, dispute: Values, body: bytes) -> Values:
+        head, _, rest = body.partition(b'name="input"')
+        said = rest.partition(b"\r\n\r\n")[2].partition(b"\r\n--")[0]
+        assert head.startswith(b"--fahrwerk-")
+        if dispute["status"] != "WAITING_FOR_SELLER_RESPONSE":
+            raise NoError(422, "DISPUTE_NOT_ANSWERABLE")
+        dispute["given"] = msgspec.json.decode(said)["evidences"]
+        dispute["files"] = body.count(b"filename=")
+        dispute["status"] = "UNDER_REVIEW"
+        return {"links": []}
+
+    def _transactions(self) -> list[Values]:
+        return [
+            {"transaction_info": {
+                "transaction_id": thing["id"], "transaction_status": "S",
+                "transaction_event_code": code, "transaction_amount": thing["amount"],
+                "transaction_initiation_date": clock.stamp(clock.now()),
+                "custom_field": thing["custom_id"]}}
+            for order in self.orders()
+            for folder, code in (("captures", "T0006"), ("refunds", "T1107"))
+            for thing in _payments(order)[folder]
+        ]  # fmt: skip
 
     def forget_keys(self) -> None:
         """Hours later."""

@@ -17,15 +17,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from fahrwerk.kernel import clock
 from fahrwerk.payments.gateways import _stripe_api as api
 from tests.payments.fakes.server import FaultKind, Faults, Kept, answer, read_body, silence
+from tests.payments.fakes.stripe_more import LEAST, More, NoError, Values, known, now, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-Values = dict[str, Any]
-LEAST = 50
 
 CARDS: dict[str, Values] = {
     "pm_card_visa": {"last4": "4242"},
@@ -47,21 +44,7 @@ CARDS: dict[str, Values] = {
 }  # fmt: skip
 
 
-class NoError(Exception):
-    """An answer of Stripe's that is an error."""
-
-    def __init__(self, status: int, kind: str, code: str | None = None, **more: Any) -> None:
-        super().__init__(code or kind)
-        self.status = status
-        self.body = {"error": {"type": kind, "code": code, "message": code or kind, **more}}
-
-
-def wrong(code: str, status: int = 400, **more: Any) -> NoError:
-    """``invalid_request_error``."""
-    return NoError(status, "invalid_request_error", code, **more)
-
-
-class Account:
+class Account(More):
     """One merchant's books at the stand-in."""
 
     def __init__(self, secret: str) -> None:
@@ -135,7 +118,8 @@ class Account:
         dispute = self._new(
             "dp", "dispute", amount=intent["amount_received"], currency=intent["currency"],
             reason="fraudulent", status="needs_response", payment_intent=intent["id"],
-            evidence_details={"due_by": _now() + 7 * 86_400}, metadata={},
+            evidence_details={"due_by": now() + 7 * 86_400}, metadata={}, evidence={},
+            balance_transactions=[{"amount": -intent["amount_received"], "fee": 1_500}],
         )  # fmt: skip
         self._tell("charge.dispute.created", dispute)
         return dispute
@@ -143,6 +127,8 @@ class Account:
     def dispute_moves(self, dispute: Values, status: str) -> None:
         """On to ``under_review``, ``won`` or ``lost``."""
         dispute["status"] = status
+        if status == "won":
+            dispute["balance_transactions"].append({"amount": dispute["amount"], "fee": 0})
         kind = "closed" if status in ("won", "lost") else "updated"
         self._tell(f"charge.dispute.{kind}", dispute)
 
@@ -151,7 +137,7 @@ class Account:
     def signed(self, event: Values, at: int | None = None) -> tuple[bytes, dict[str, str]]:
         """An event as it is sent: body and headers."""
         body = msgspec.json.encode(event)
-        at = at or _now()
+        at = at or now()
         v1 = api.signature(self.webhook_secret, at, body)
         return body, {"stripe-signature": f"t={at},v1={v1},v0=6ffbb59b2300aae63f272406069a9788"}
 
@@ -173,6 +159,9 @@ class Account:
         """Carry a request out, once per key. Raises ``NoError``."""
         if method == "GET":
             return self._get(path, dict(parse_qsl(body.decode())))
+        if path == "/v1/files":
+            assert b'name="purpose"\r\n\r\ndispute_evidence' in body
+            return self._new("file", "file", purpose="dispute_evidence", size=len(body))
         if key is None:
             return self._post(path, _nested(body))
         kept = self._kept.get(key)
@@ -200,6 +189,8 @@ class Account:
     def _get(self, path: str, query: dict[str, str]) -> Values:
         if path == "/v1/account":
             return {"id": self.id, "object": "account", "charges_enabled": True}
+        if (more := self.get_more(path, query)) is not None:
+            return more
         if path in ("/v1/payment_intents", "/v1/refunds"):
             name = "customer" if path.endswith("intents") else "payment_intent"
             kind = "payment_intent" if path.endswith("intents") else "refund"
@@ -227,6 +218,8 @@ class Account:
             return self._pay(values)
         if path == "/v1/refunds":
             return self._refund(values)
+        if (made := self.post_more(path, values)) is not None:
+            return made
         if match := re.fullmatch(r"/v1/payment_methods/(\w+)/detach", path):
             method = self._thing(match[1], "payment_method")
             if method["customer"] is None:
@@ -240,7 +233,7 @@ class Account:
         raise wrong("unknown_path", 404)
 
     def _set_up(self, values: Values) -> Values:
-        _known(values, "customer payment_method confirm usage payment_method_types metadata expand")
+        known(values, "customer payment_method confirm usage payment_method_types metadata expand")
         self._thing(values["customer"], "customer")
         if values.get("confirm") != "true":
             return self._new(
@@ -260,7 +253,7 @@ class Account:
         return self._shown(intent, {"expand[]": "payment_method"})
 
     def _pay(self, values: Values) -> Values:
-        _known(
+        known(
             values,
             "amount currency customer payment_method payment_method_types capture_method confirm "
             "off_session use_stripe_sdk metadata",
@@ -304,7 +297,7 @@ class Account:
         self._tell("payment_intent.amount_capturable_updated", intent)
 
     def _capture(self, intent: Values, values: Values) -> Values:
-        _known(values, "amount_to_capture metadata")
+        known(values, "amount_to_capture metadata")
         if intent["status"] != "requires_capture":
             raise wrong("payment_intent_unexpected_state", payment_intent=dict(intent))
         amount = int(values["amount_to_capture"])
@@ -323,7 +316,7 @@ class Account:
         return intent
 
     def _refund(self, values: Values) -> Values:
-        _known(values, "payment_intent amount metadata")
+        known(values, "payment_intent amount metadata")
         intent = self._thing(values["payment_intent"], "payment_intent")
         amount = int(values["amount"])
         if (
@@ -371,7 +364,7 @@ class Account:
 
     def _new(self, prefix: str, kind: str, **values: Any) -> Values:
         ref = f"{prefix}_{token_hex(12)}"
-        thing = {"id": ref, "object": kind, "created": _now(), **values}
+        thing = {"id": ref, "object": kind, "created": now(), **values}
         if kind.endswith("_intent"):
             thing["client_secret"] = f"{ref}_secret_{token_hex(12)}"
         self.things[ref] = thing
@@ -384,7 +377,7 @@ class Account:
 
     def _tell(self, kind: str, thing: Values) -> None:
         event = {"id": f"evt_{token_hex(12)}", "object": "event", "type": kind}
-        self.events.append({**event, "created": _now(), "data": {"object": dict(thing)}})
+        self.events.append({**event, "created": now(), "data": {"object": dict(thing)}})
 
 
 class Replayed(Exception):
@@ -454,25 +447,16 @@ class FakeStripe:
         await answer(send, status, msgspec.json.encode(said), idempotent_replayed=replayed)
 
 
-def _now() -> int:
-    return int(clock.now().timestamp())
-
-
-def _known(values: Values, names: str) -> None:
-    """Stripe refuses parameters that it does not know."""
-    if unknown := values.keys() - set(names.split()):
-        raise wrong("parameter_unknown", param=sorted(unknown)[0])
-
-
 def _nested(body: bytes) -> Values:
     """``metadata[a]=1&expand[]=b`` as nested values."""
     found: Values = {}
     for name, value in parse_qsl(body.decode(), strict_parsing=bool(body)):
-        outer, _, inner = name.partition("[")
-        if not inner:
-            found[outer] = value
-        elif inner == "]":
+        outer, *inner = name.replace("]", "").split("[")
+        if inner == [""]:
             found.setdefault(outer, []).append(value)
-        else:
-            found.setdefault(outer, {})[inner.removesuffix("]")] = value
+            continue
+        place = found
+        for part in [outer, *inner][:-1]:
+            place = place.setdefault(part, {})
+        place[[outer, *inner][-1]] = value
     return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fahrwerk.kernel import ids
 from fahrwerk.payments.contract import gateways as doors
+from fahrwerk.payments.contract import mandates as mandate_doors
 from fahrwerk.payments.gateways import find
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Kit(Protocol):
     """A gateway with what stands for its far side."""
 
     name: str
+    cannot: frozenset[str]
+    """What a method of this gateway is never: ``declined`` or ``challenged`` at once."""
 
     async def open(self, world: World) -> None:
         """Give this operator an account there."""
@@ -38,6 +41,7 @@ class Kit(Protocol):
 
 class SandboxKit:
     name = "sandbox"
+    cannot: frozenset[str] = frozenset()
 
     async def open(self, world: World) -> None:
         pass
@@ -52,6 +56,7 @@ class SandboxKit:
 
 class StripeKit:
     name = "stripe"
+    cannot: frozenset[str] = frozenset()
 
     def __init__(self, fake: FakeStripe) -> None:
         self._fake = fake
@@ -81,6 +86,7 @@ class StripeKit:
 
 class PayPalKit:
     name = "paypal"
+    cannot: frozenset[str] = frozenset()
 
     def __init__(self, fake: FakePayPal) -> None:
         self._fake = fake
@@ -101,6 +107,42 @@ class PayPalKit:
         assert asked.ref
         assert asked.next_action["url"].endswith(asked.ref)
         self._accounts[world.tenant].payer_approves(asked.ref)
+
+
+class SepaKit:
+    name = "sepa"
+    cannot = frozenset({"declined", "challenged"})
+
+    async def open(self, world: World) -> None:
+        await open_sepa(world)
+
+    async def token(self, world: World, person: UUID, what: str) -> str:
+        rider = world.call("customer", user=person)
+        offer = await mandate_doors.mandate_offer(rider)
+        signed = await mandate_doors.sign_mandate(
+            rider,
+            mandate_doors.NewMandate(
+                iban=RIDER_IBAN, holder="Ada Lovelace", agreed_text=offer.version, is_one_off=False
+            ),
+        )
+        return ids.public("mnd", signed.id)
+
+    async def pass_challenge(self, world: World, asked: Outcome) -> None:
+        raise AssertionError("there is none")
+
+
+CREDITOR_ID, CREDITOR_IBAN = "DE98ZZZ09999999999", "DE89370400440532013000"
+RIDER_IBAN = "DE12500105170648489890"
+
+
+async def open_sepa(world: World, **fields: Any) -> None:
+    """The operator enters a creditor identifier and the account to collect to."""
+    await doors.set_gateway_account(
+        world.admin(),
+        doors.NewGatewayAccount(
+            gateway="sepa", public_key=CREDITOR_ID, secret=CREDITOR_IBAN, **fields
+        ),
+    )
 
 
 async def open_paypal(world: World, fake: FakePayPal, *, rank: int = 50) -> PayPalAccount:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fahrwerk.feeds.actions.agencies import (
     add_agency,
     change_agency,
+    delete_agency,
     issue_token,
     revoke_token,
     subscribe,
@@ -18,6 +19,7 @@ __all__ = [
     "add_agency",
     "change_agency",
     "change_setting",
+    "delete_agency",
     "end_alert",
     "issue_token",
     "publish_alert",

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET
 
 from fahrwerk.feeds import rules
+from fahrwerk.feeds.actions.forget import take_down
+from fahrwerk.feeds.actions.policies import enforce_newest
 from fahrwerk.feeds.contract.agencies import (
     Agency,
     AgencyChange,
@@ -21,7 +23,7 @@ from fahrwerk.feeds.contract.agencies import (
     UnknownAgency,
     UnknownToken,
 )
-from fahrwerk.feeds.events import AgencyAdded, AgencyChanged
+from fahrwerk.feeds.events import AgencyAdded, AgencyChanged, AgencyDeleted
 from fahrwerk.feeds.queries.agencies import agency_of
 from fahrwerk.feeds.queries.policies import geography_polygons
 from fahrwerk.feeds.rules import states
@@ -37,7 +39,9 @@ MOST_AGENCIES, MOST_TOKENS = 200, 20
 SEALED_FOR = "feeds.subscription"
 TOKEN = "mds_"  # noqa: S105 - how tokens begin, so that scanners for leaked secrets know them
 
-_COUNT = "SELECT count(*) AS n FROM feeds.agency WHERE tenant_id = kernel.tenant()"
+_COUNT = """
+SELECT count(*) AS n FROM feeds.agency WHERE tenant_id = kernel.tenant() AND deleted_at IS NULL
+"""
 _ADD = """
 INSERT INTO feeds.agency (id, slug, name, is_published, policy_url, geography_url,
                           jurisdiction_url, read_due_at)
@@ -85,14 +89,17 @@ def _check_addresses(wanted: NewAgency | AgencyChange) -> None:
 
 
 _LOCK = """
-SELECT name, boundary_id, is_published, policy_url, geography_url, jurisdiction_url
-FROM feeds.agency WHERE tenant_id = kernel.tenant() AND id = $1 FOR UPDATE
+SELECT name, boundary_id, is_published, policy_url, geography_url, jurisdiction_url, is_enabled
+FROM feeds.agency
+WHERE tenant_id = kernel.tenant() AND id = $1 AND deleted_at IS NULL FOR UPDATE
 """
 _CHANGE = """
 UPDATE feeds.agency
 SET name = $2, boundary_id = $3, is_published = $4, policy_url = $5, geography_url = $6,
-    jurisdiction_url = $7, boundary = CASE WHEN $9::bool THEN $8::jsonb ELSE boundary END,
-    read_due_at = CASE WHEN num_nonnulls($5::text, $6::text, $7::text) > 0 THEN kernel.now() END,
+    jurisdiction_url = $7, is_enabled = $8,
+    boundary = CASE WHEN $10::bool THEN $9::jsonb ELSE boundary END,
+    read_due_at = CASE WHEN $8 AND num_nonnulls($5::text, $6::text, $7::text) > 0
+                       THEN kernel.now() END,
     version = version + 1
 WHERE tenant_id = kernel.tenant() AND id = $1 RETURNING version
 """
@@ -119,7 +126,33 @@ async def change_agency(call: Call, agency_id: UUID, change: AgencyChange) -> Ag
             fact = AgencyChanged(agency_id, fields)
             await events.emit(tx, call, f"agency:{agency_id}", changed["version"], fact)
             tx.signal("feeds.agency")
+            if "is_enabled" in fields and wished["is_enabled"]:
+                await tx.run(_VEHICLES_DUE)
+                await tx.run(_TRIPS_DUE)
+                for name in ("feeds.vehicle", "feeds.trip", "feeds.subscription"):
+                    tx.signal(name)
+    if "is_enabled" in wished:  # also of a repeat: the first one may have died before this
+        await enforce_newest(call, agency_id)
     return await agency_of(call, agency_id)
+
+
+_DELETE = """
+UPDATE feeds.agency
+SET is_enabled = false, deleted_at = kernel.now(), read_due_at = NULL, version = version + 1
+WHERE tenant_id = kernel.tenant() AND id = $1 AND deleted_at IS NULL RETURNING slug, version
+"""
+
+
+async def delete_agency(call: Call, agency_id: UUID) -> None:
+    call.require("feeds.agency.write")
+    async with db.tx("feeds", call) as tx:
+        row = await tx.one(_DELETE, agency_id)
+        if row is None:
+            raise UnknownAgency
+        fact = AgencyDeleted(agency_id, row["slug"])
+        await events.emit(tx, call, f"agency:{agency_id}", row["version"], fact)
+        tx.signal("feeds.forget")
+    await take_down(call, row["slug"])
 
 
 _SUBSCRIBE = """

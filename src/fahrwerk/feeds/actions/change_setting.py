@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 _MAKE = "INSERT INTO feeds.setting DEFAULT VALUES ON CONFLICT DO NOTHING"
 _LOCK = """
-SELECT is_public, contact_email, license_url, has_draft, micromobility_id, car_share_id
+SELECT is_public, contact_email, license_url, has_draft, micromobility_id, car_share_id, mds_days
 FROM feeds.setting WHERE tenant_id = kernel.tenant() FOR UPDATE
 """
 _CHANGE = """
 UPDATE feeds.setting SET is_public = $1, contact_email = $2, license_url = $3, has_draft = $4,
-       micromobility_id = $5, car_share_id = $6, version = version + 1, updated_at = kernel.now()
+       micromobility_id = $5, car_share_id = $6, mds_days = $7, version = version + 1,
+       updated_at = kernel.now()
 WHERE tenant_id = kernel.tenant() RETURNING version
 """
 

@@ -62,11 +62,14 @@ async def _put(call: Call, agency: Agency, kind: str, body: bytes, origin: str) 
 async def enforce(
     call: Call, agency: Agency, policies: list[Policy], known: dict[UUID, Geography]
 ) -> zones.PolicyOutcome:
-    """Make the agency's zones what its policies say. Raises ``Invalid`` where no zone can be."""
+    """Make the agency's zones what its policies say; none, where it is reported to no more.
+
+    Raises ``Invalid`` where no zone can be.
+    """
     assert call.tenant is not None  # noqa: S101 - asked for an operator only
     house = system(call.tenant, "feeds", trace=call.trace, slug=call.tenant_slug)
     ours = rules.in_force(policies, await providers(house), clock.millis(clock.now()))
-    wanted = rules.zones(ours, known)
+    wanted = rules.zones(ours, known) if agency.is_enabled else []
     return await zones.put_policy_zones(house, f"mds:{agency.slug}", wanted)
 
 
@@ -189,15 +192,20 @@ async def read_due_agencies() -> bool:
 async def enforce_anew() -> None:
     """Once an hour: policies begin to supersede others, and we may have other provider ids."""
     for row in await db.run("feeds", system(None, "feeds"), _ALL):
-        call = system(row["tenant_id"], "feeds")
-        if await newest(call, row["id"], "policies") is None:
-            continue
-        agency = await agency_of(call, row["id"])
-        known = await geographies_of(call, agency.id)
         try:
-            await enforce(call, agency, await policies_of(call, agency.id), known)
+            await enforce_newest(system(row["tenant_id"], "feeds"), row["id"])
         except Problem as problem:
-            log.warning("policies not enforced", agency=agency.slug, reason=_words(problem))
+            log.warning("policies not enforced", agency=str(row["id"]), reason=_words(problem))
 
 
-_ALL = "SELECT tenant_id, id FROM feeds.agency ORDER BY tenant_id, id"
+async def enforce_newest(call: Call, agency_id: UUID) -> None:
+    """Enforce what an agency published last, if it published anything."""
+    if await newest(call, agency_id, "policies") is not None:
+        known = await geographies_of(call, agency_id)
+        policies = await policies_of(call, agency_id)
+        await enforce(call, await agency_of(call, agency_id), policies, known)
+
+
+_ALL = """
+SELECT tenant_id, id FROM feeds.agency WHERE deleted_at IS NULL ORDER BY tenant_id, id
+"""

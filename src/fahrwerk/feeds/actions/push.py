@@ -22,7 +22,7 @@ import structlog
 from fahrwerk.feeds.actions.agencies import SEALED_FOR
 from fahrwerk.feeds.protocols import mds_2_0 as mds
 from fahrwerk.feeds.queries import settings as feed_settings
-from fahrwerk.feeds.queries.access import Reader, provider_id
+from fahrwerk.feeds.queries.access import Reader, kept_since, provider_id
 from fahrwerk.feeds.queries.mds import EVENT, STREETS
 from fahrwerk.feeds.queries.mds_hours import TRIPS, readings
 from fahrwerk.fleet.contract import reporting
@@ -63,7 +63,10 @@ class NotTaken(Exception):
 _CLAIM = f"""
 UPDATE feeds.subscription s
 SET attempts = s.attempts + 1, due_at = kernel.now() + interval '{LEASE_S} seconds'
-FROM (SELECT tenant_id, agency_id, mode FROM feeds.subscription WHERE due_at <= kernel.now()
+FROM (SELECT tenant_id, agency_id, mode FROM feeds.subscription q
+      WHERE due_at <= kernel.now() AND EXISTS (
+          SELECT FROM feeds.agency a
+          WHERE a.tenant_id = q.tenant_id AND a.id = q.agency_id AND a.is_enabled)
       ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS next
 WHERE s.tenant_id = next.tenant_id AND s.agency_id = next.agency_id AND s.mode = next.mode
 RETURNING s.tenant_id, s.agency_id, s.mode, s.url, s.token, s.has_telemetry, s.event_number,
@@ -96,7 +99,7 @@ async def _turn(claim: Claim) -> None:
     row = await db.one("feeds", call, _BOUNDARY, claim.agency_id)
     of = Reader(
         call, claim.agency_id, row["boundary"] if row else None, claim.mode,
-        provider_id(claim.tenant, setting, claim.mode), "UTC",
+        provider_id(claim.tenant, setting, claim.mode), "UTC", kept_since(setting),
     )  # fmt: skip
     line = _Line(claim)
     try:

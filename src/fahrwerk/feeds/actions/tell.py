@@ -93,12 +93,13 @@ async def _patiently(call: Call, claims: list[Claim]) -> None:
 
 
 _AGENCIES = """
-SELECT id, boundary FROM feeds.agency WHERE tenant_id = kernel.tenant() ORDER BY id
+SELECT id, boundary FROM feeds.agency
+WHERE tenant_id = kernel.tenant() AND is_enabled ORDER BY id
 """
 
 
 async def agencies_to_tell(call: Call) -> list[Agency]:
-    """All agencies of an operator, in the order in which their rows are locked."""
+    """Agencies of an operator that are reported to, in the order in which their rows are locked."""
     return [
         Agency(row["id"], places.area(row["boundary"]) if row["boundary"] else None)
         for row in await db.run("feeds", call, _AGENCIES)
@@ -335,7 +336,7 @@ class _Outcome:
         self.found = found
         self.placed = placed
         self.agencies = {each.id: each for each in agencies}
-        key = crypto.key_for(f"feeds.trip:{call.tenant}")
+        key = crypto.lasting_key_for(f"feeds.trip:{call.tenant}")
         self.lives: dict[UUID, list[mds.Happening]] = defaultdict(list)
         for row in placed:
             self.lives[row.vehicle_id].append(

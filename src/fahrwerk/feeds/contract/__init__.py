@@ -33,6 +33,8 @@ class Setting(msgspec.Struct, frozen=True):
     """provider_id of scooters and e-bikes in MDS; None = one made from the operator's id."""
     car_share_id: UUID | None = None
     """The same of cars and vans: MDS has a provider_id for each mode."""
+    mds_days: int = 730
+    """So long it is kept, and answered, what agencies were told by MDS."""
 
 
 class SettingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +46,7 @@ class SettingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     has_draft: bool | msgspec.UnsetType = msgspec.UNSET
     micromobility_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
     car_share_id: UUID | msgspec.UnsetType | None = msgspec.UNSET
+    mds_days: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

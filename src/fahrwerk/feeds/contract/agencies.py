@@ -44,6 +44,8 @@ class Agency(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     """Short name, in addresses."""
     name: str
+    is_enabled: bool
+    """False: it is told nothing, its tokens open nothing, its policies are not enforced."""
     boundary_id: UUID | None
     """The geography that bounds what it may know; None = it may know all."""
     is_published: bool
@@ -74,6 +76,8 @@ class AgencyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What to change; what is left out stays as it is."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    is_enabled: bool | UnsetType = UNSET
+    """Of use again, it is also told what happened meanwhile."""
     boundary_id: UUID | UnsetType | None = UNSET
     """Of a geography that was read in."""
     is_published: bool | UnsetType = UNSET
@@ -190,8 +194,19 @@ async def add_agency(call: Call, wanted: NewAgency) -> Agency:
 async def change_agency(call: Call, agency_id: UUID, change: AgencyChange) -> Agency:
     """Change an agency (permission ``feeds.agency.write``).
 
-    A new boundary holds for what happens from now on. Raises ``UnknownAgency``, ``Invalid`` (an
-    address that is none, a geography that is not there).
+    A new boundary holds for what happens from now on. One that is not ``is_enabled`` is told
+    nothing, from this moment on, and its policies are no zones any more. Raises ``UnknownAgency``,
+    ``Invalid`` (an address that is none, a geography that is not there).
+    """
+    raise AssertionError
+
+
+@action
+async def delete_agency(call: Call, agency_id: UUID) -> None:
+    """Report to it no more and forget what it was told (permission ``feeds.agency.write``).
+
+    Its tokens, pushes and zones end at once; its rows are removed by a job. Its short name may be
+    used again. Raises ``UnknownAgency``.
     """
     raise AssertionError
 

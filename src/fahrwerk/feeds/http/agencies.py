@@ -45,6 +45,8 @@ class AgencyShown(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     slug: str
     name: str
+    is_enabled: bool
+    """False: it is told nothing, its tokens open nothing, its policies are not enforced."""
     boundary_id: UUID | None
     """The geography that bounds what it may know; null = it may know all."""
     is_published: bool
@@ -69,6 +71,7 @@ class AgencyUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What to change; what is left out stays, null takes away."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    is_enabled: bool | UnsetType = UNSET
     boundary_id: UUID | UnsetType | None = UNSET
     is_published: bool | UnsetType = UNSET
     policy_url: Url | UnsetType | None = UNSET
@@ -111,8 +114,8 @@ def _agency(call: web.Caller, found: agencies.Agency) -> AgencyShown:
     about = {
         name: getattr(found, name)
         for name in (
-            "slug", "name", "boundary_id", "is_published", "policy_url", "geography_url",
-            "jurisdiction_url", "read_error",
+            "slug", "name", "is_enabled", "boundary_id", "is_published", "policy_url",
+            "geography_url", "jurisdiction_url", "read_error",
         )
     }  # fmt: skip
     return AgencyShown(
@@ -171,6 +174,15 @@ async def change_agency(
     """
     change = agencies.AgencyChange(**msgspec.structs.asdict(data))
     return _agency(call, await agencies.change_agency(call, agency_id_of(agency_id), change))
+
+
+@delete("/api/v1/feeds/agencies/{agency_id:str}", permission="feeds.agency.write", tags=["feeds"])
+async def delete_agency(call: web.Caller, agency_id: FromPath[str]) -> None:
+    """Report to a city no more: its tokens end at once, and what it was told is forgotten.
+
+    To pause it, ``PATCH`` it with ``"is_enabled": false``: its tokens end as surely.
+    """
+    await agencies.delete_agency(call, agency_id_of(agency_id))
 
 
 @put(
@@ -238,6 +250,6 @@ async def revoke_token(
 
 
 handlers = [
-    list_agencies, add_agency, read_one_agency, change_agency, subscribe, unsubscribe, list_tokens,
-    issue_token, revoke_token,
+    list_agencies, add_agency, read_one_agency, change_agency, delete_agency, subscribe,
+    unsubscribe, list_tokens, issue_token, revoke_token,
 ]  # fmt: skip

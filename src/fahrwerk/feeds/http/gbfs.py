@@ -70,6 +70,8 @@ class SettingShown(msgspec.Struct, frozen=True):
     has_draft: bool
     micromobility_id: UUID | None
     car_share_id: UUID | None
+    mds_days: int
+    """So long it is kept what cities were told by MDS."""
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +83,7 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     has_draft: bool | UnsetType = UNSET
     micromobility_id: UUID | UnsetType | None = UNSET
     car_share_id: UUID | UnsetType | None = UNSET
+    mds_days: Annotated[int, Meta(ge=30, le=3650)] | UnsetType = UNSET
 
 
 def _sent(document: feeds.Document) -> Response[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import msgspec
 
 from fahrwerk.feeds.queries import settings
 from fahrwerk.feeds.rules import states
-from fahrwerk.kernel import crypto, db, ids
+from fahrwerk.kernel import clock, crypto, db, ids
 from fahrwerk.kernel.call import Call, system
 from fahrwerk.kernel.errors import Unauthenticated
 
@@ -28,6 +29,8 @@ class Reader(msgspec.Struct, frozen=True):
     mode: str
     provider_id: UUID
     time_zone: str
+    since: datetime
+    """What is older is kept no more, and told to nobody."""
 
 
 def provider_id(tenant: UUID, setting: Setting, mode: str) -> UUID:
@@ -36,10 +39,15 @@ def provider_id(tenant: UUID, setting: Setting, mode: str) -> UUID:
     return own or ids.derived("mds provider", tenant, mode)
 
 
+def kept_since(setting: Setting) -> datetime:
+    """From when on it is kept what agencies were told."""
+    return clock.now() - timedelta(days=setting.mds_days)
+
+
 _WHOSE = """
 SELECT a.id, a.boundary FROM feeds.token t
 JOIN feeds.agency a ON a.tenant_id = t.tenant_id AND a.id = t.agency_id
-WHERE t.tenant_id = kernel.tenant() AND t.digest = $1 AND t.revoked_at IS NULL
+WHERE t.tenant_id = kernel.tenant() AND t.digest = $1 AND t.revoked_at IS NULL AND a.is_enabled
 """
 
 
@@ -55,5 +63,5 @@ async def reader(call: Call, access: Access) -> Reader:
         raise Unauthenticated(token_expired=False)
     return Reader(
         house, row["id"], row["boundary"], access.mode,
-        provider_id(operator.id, setting, access.mode), operator.time_zone,
+        provider_id(operator.id, setting, access.mode), operator.time_zone, kept_since(setting),
     )  # fmt: skip

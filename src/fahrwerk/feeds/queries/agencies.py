@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 _AGENCIES = """
-SELECT id, slug, name, boundary_id, is_published, policy_url, geography_url, jurisdiction_url,
-       read_at, read_error, created_at
-FROM feeds.agency WHERE tenant_id = kernel.tenant() AND ($1::uuid IS NULL OR id = $1)
+SELECT id, slug, name, is_enabled, boundary_id, is_published, policy_url, geography_url,
+       jurisdiction_url, read_at, read_error, created_at
+FROM feeds.agency
+WHERE tenant_id = kernel.tenant() AND ($1::uuid IS NULL OR id = $1) AND deleted_at IS NULL
 ORDER BY slug
 """
 _SUBSCRIPTIONS = """

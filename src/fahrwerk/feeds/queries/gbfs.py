@@ -205,7 +205,7 @@ async def check(call: Call, slug: str) -> Check:
 _MDS_CHECKS = """
 SELECT a.slug AS agency, c.checked_at, c.vehicles, c.shown, c.missing, c.strange, c.wrong, c.waiting
 FROM feeds.mds_check c JOIN feeds.agency a ON a.tenant_id = c.tenant_id AND a.id = c.agency_id
-WHERE c.tenant_id = kernel.tenant() ORDER BY a.slug
+WHERE c.tenant_id = kernel.tenant() AND a.is_enabled ORDER BY a.slug
 """
 
 

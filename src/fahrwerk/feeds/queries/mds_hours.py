@@ -58,7 +58,7 @@ SELECT EXISTS (
 async def _is_whole(of: Reader, hour: datetime) -> bool:
     """True when all of an hour is known. Raises ``NoSuchHour``."""
     end = hour + HOUR
-    if end > clock.now():
+    if end > clock.now() or end <= of.since:
         raise NoSuchHour
     if not await progress.has_passed("feeds", end):
         return False
@@ -119,6 +119,8 @@ ORDER BY vehicle_id LIMIT $6
 
 async def mds_telemetry(call: Call, access: Access, hour: datetime, after: UUID | None) -> Answer:
     of = await reader(call, access)
+    if hour + HOUR <= of.since:
+        raise NoSuchHour
     args = (of.agency_id, of.mode, after or "00000000-0000-0000-0000-000000000000")
     rows = await db.run("feeds", of.call, _MOVED, *args, STREETS, hour, VEHICLES_A_PAGE + 1)
     page = rows[:VEHICLES_A_PAGE]

@@ -141,7 +141,8 @@ async def document_versions(
 
 
 _DELEGATE = """
-SELECT id FROM feeds.agency WHERE tenant_id = kernel.tenant() AND slug = $1 AND is_published
+SELECT id FROM feeds.agency
+WHERE tenant_id = kernel.tenant() AND slug = $1 AND is_published AND is_enabled
 """
 _ONE = {
     "policies": "policy_id", "geographies": "geography_id", "jurisdictions": "jurisdiction_id",

@@ -38,7 +38,7 @@ def _forget(signal: str) -> None:
 hub.hear("feeds.setting", _forget)
 
 _SETTING = """
-SELECT is_public, contact_email, license_url, has_draft, micromobility_id, car_share_id
+SELECT is_public, contact_email, license_url, has_draft, micromobility_id, car_share_id, mds_days
 FROM feeds.setting WHERE tenant_id = kernel.tenant()
 """
 

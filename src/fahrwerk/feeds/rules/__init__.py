@@ -107,7 +107,9 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
 
 
 def check_setting(wanted: Setting) -> None:
-    """Raise ``Invalid`` for an address that is none."""
+    """Raise ``Invalid`` for an address that is none, or days that are too few or too many."""
+    if not 30 <= wanted.mds_days <= 3_650:
+        raise Invalid(field="mds_days", issue="must be 30 to 3650")
     email, address = wanted.contact_email, wanted.license_url
     if email is not None and (len(email) > 255 or not _EMAIL.fullmatch(email)):
         raise Invalid(field="contact_email", issue="must be an e-mail address")
@@ -300,7 +302,7 @@ def compared(
     still = [each for each in before if later.get(each.id) == each]
     moving = [each for each in (*before, *after) if earlier.get(each.id) != later.get(each.id)]
     uncertain = {rotating_id(key, each.id, each.trips) for each in moving}
-    free = [each for each in still if each.status not in ("reserved", "in_use")]
+    free = [each for each in still if each.status not in ("reserved", "in_use", "retired")]
     truth = {
         rotating_id(key, each.id, each.trips): each.status != "available"
         for each in free

@@ -30,6 +30,7 @@ STATE_OF = {
     "in_use": "on_trip",
     "maintenance": "non_operational",
     "offline": "non_contactable",
+    "retired": "removed",
 }
 """vehicle_state of each of fleet's statuses."""
 _STATUS_AFTER = {
@@ -45,6 +46,7 @@ _STATUS_AFTER = {
     "heard": "available",
     "drained": "maintenance",
     "charged": "available",
+    "retired": "retired",
 }
 """Where the happening itself does not say."""
 
@@ -61,6 +63,7 @@ _TYPES: dict[str, dict[str, tuple[str, ...]]] = {
         "changed": ("maintenance",),
         "drained": ("battery_low",),
         "charged": ("battery_charged",),
+        "retired": ("decommissioned",),
     },
     CAR_SHARE: {
         "created": ("recommissioned", "service_start"),
@@ -73,6 +76,7 @@ _TYPES: dict[str, dict[str, tuple[str, ...]]] = {
         "cancelled": ("trip_stop", "provider_cancellation"),
         "silent": ("comms_lost",),
         "heard": ("comms_restored",),
+        "retired": ("decommissioned",),
     },
 }
 """What we say of a happening where it fits; otherwise a way is looked for."""
@@ -85,6 +89,16 @@ _PICK_UP = {
     MICROMOBILITY: ("rebalance_pick_up",),
     CAR_SHARE: ("service_end", "maintenance_pick_up"),
 }
+_LAST = {
+    MICROMOBILITY: (),
+    CAR_SHARE: (("service_end", "decommissioned"), ("comms_restored", "decommissioned")),
+}
+"""Ways to say that it is retired, where one word does not lead there."""
+_AGAIN = {
+    MICROMOBILITY: (("provider_drop_off",),),
+    CAR_SHARE: (("recommissioned", "service_start"), ("recommissioned",)),
+}
+"""And that it is back."""
 _DROP_OFF = {
     MICROMOBILITY: ("provider_drop_off",),
     CAR_SHARE: ("maintenance_end", "service_start"),
@@ -255,6 +269,10 @@ def _preferred(mode: str, kind: str, belief: Belief, target: str) -> list[tuple[
     if belief.state == "elsewhere":
         came = ("trip_enter_jurisdiction",)
         ways = [(*came, *each) for each in ways] + [came, (*_PICK_UP[mode], *_DROP_OFF[mode])]
+    if kind == "retired":
+        ways += _LAST[mode]
+    elif belief.status == "retired":
+        ways = [*_AGAIN[mode], *ways]
     if mode == CAR_SHARE:
         ways += [("trip_end",), ("trip_start",), ("provider_cancellation",), ("trip_resume",)]
         ways += [("service_start",), ("service_end",)]
@@ -339,7 +357,7 @@ def compared(
     listed = {each.vehicle_id: each for each in shown}
     waiting = {each.vehicle_id for each in listed.values() if each.is_waiting} | moving
     told = {v: s.state for v, s in listed.items() if s.state is not None}
-    placed = {v for v, e in truth.items() if e.is_placed}
+    placed = {v for v, e in truth.items() if e.is_placed and e.status != "retired"}
     wrong = 0
     for vehicle_id, state in told.items():
         if vehicle_id in waiting or vehicle_id not in truth:

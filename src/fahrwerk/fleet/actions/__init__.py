@@ -1,5 +1,6 @@
 """The verbs of this room: those of the contract, and those of the link to the vehicles."""
 
+from fahrwerk.fleet.actions.accounts import issue_accounts, revoke_account
 from fahrwerk.fleet.actions.alerts import (
     acknowledge_alerts,
     note_alert,
@@ -25,6 +26,12 @@ from fahrwerk.fleet.actions.dispatch import (
     devices,
     paired_devices,
     tenants_with_silent_commands,
+)
+from fahrwerk.fleet.actions.groups import (
+    change_group,
+    create_group,
+    delete_group,
+    move_in_group,
 )
 from fahrwerk.fleet.actions.holds import (
     extend_hold,
@@ -68,6 +75,7 @@ __all__ = [
     "add_device",
     "cancel_battery_plan",
     "cancel_bulk",
+    "change_group",
     "change_ticket",
     "change_vehicle",
     "claim_commands",
@@ -75,8 +83,10 @@ __all__ = [
     "close_battery_stop",
     "command_acknowledged",
     "complete_ticket",
+    "create_group",
     "create_vehicle",
     "create_zone",
+    "delete_group",
     "delete_zone",
     "devices",
     "expire_commands",
@@ -85,8 +95,10 @@ __all__ = [
     "hold_vehicle",
     "import_vehicles",
     "import_zones",
+    "issue_accounts",
     "lock_open_vehicles",
     "make_battery_plan",
+    "move_in_group",
     "move_vehicle",
     "note_alert",
     "open_ticket",
@@ -104,6 +116,7 @@ __all__ = [
     "report_readings",
     "resolve_alert",
     "restore_zone",
+    "revoke_account",
     "send_command",
     "set_alert_rules",
     "set_battery_threshold",

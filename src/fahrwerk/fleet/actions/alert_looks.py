@@ -140,7 +140,8 @@ async def look(call: Call, limit: int = AT_ONCE) -> bool:
 
 # --- what the looks remember
 
-_STANDS = "(v.held_by IS NULL AND v.status <> 'maintenance' AND v.latitude IS NOT NULL)"
+_STANDS = """(v.held_by IS NULL AND v.status NOT IN ('maintenance', 'retired')
+    AND v.latitude IS NOT NULL)"""
 _SETTLING = (
     f"(anchored_at IS NULL OR anchored_at > $1::timestamptz - interval '{rules.SETTLE_S} seconds')"
 )
@@ -228,14 +229,15 @@ _FALLEN = """(SELECT max(s.level) FROM unnest(v.battery_levels, v.battery_ats)
         WITH ORDINALITY AS s (level, at, n)
     WHERE n > (SELECT count(*) FROM unnest(v.battery_ats[2:]) AS a
                WHERE a <= $2::timestamptz - make_interval(secs => r.window_s))) - v.level"""
-_VALUE = f"""CASE r.kind
+# What is retired is nobody's concern: as good as its rule wants it.
+_VALUE = f"""CASE WHEN v.is_retired THEN r.clear_at ELSE CASE r.kind
     WHEN 'moved_without_ride' THEN coalesce(v.moved_m, 0)
     WHEN 'outside_area' THEN coalesce(v.area_looks, 0)
     WHEN 'tipped_over' THEN v.is_tipped::int
     WHEN 'silent' THEN v.silent_s
     WHEN 'battery_falling_fast' THEN coalesce({_FALLEN}, 0)
     WHEN 'battery_low' THEN v.level
-    ELSE v.temperature END::float8"""
+    ELSE v.temperature END::float8 END"""
 _MAY_BE_BAD = """CASE r.kind
     WHEN 'moved_without_ride' THEN v.moved_m >= r.raise_at
     WHEN 'outside_area' THEN v.area_looks >= r.raise_at
@@ -252,7 +254,8 @@ _FOR_TYPE = "(cardinality(r.types) = 0 OR v.vehicle_type = ANY(r.types))"
 _MEASURED = f"CROSS JOIN LATERAL (SELECT {_VALUE} AS value OFFSET 0) AS measured"
 _SEEN = f"""SELECT v.id, v.vehicle_type, v.measured_at, v.battery_level AS level, v.temperature,
         v.is_tipped, {_SILENT_S} AS silent_s, {_MOVED_M} AS moved_m,
-        battery_peak - v.battery_level AS fallen, battery_levels, battery_ats, area_looks
+        battery_peak - v.battery_level AS fallen, battery_levels, battery_ats, area_looks,
+        v.status = 'retired' AS is_retired
     FROM fleet.vehicle v
     LEFT JOIN fleet.alert_trace t ON t.tenant_id = v.tenant_id AND t.vehicle_id = v.id
     WHERE v.tenant_id = kernel.tenant()"""
@@ -266,8 +269,9 @@ WITH r AS MATERIALIZED (
         is_measured bool)
 ), v AS MATERIALIZED (
     SELECT * FROM ({_SEEN}) AS v
-    WHERE level <= $4::float8 OR temperature >= $5 OR temperature <= $6 OR silent_s >= $7
-       OR moved_m >= $8 OR fallen >= $9::float8 OR area_looks >= $10::float8 OR is_tipped
+    WHERE NOT is_retired AND (
+          level <= $4::float8 OR temperature >= $5 OR temperature <= $6 OR silent_s >= $7
+       OR moved_m >= $8 OR fallen >= $9::float8 OR area_looks >= $10::float8 OR is_tipped)
 )
 (SELECT v.id, r.name, value, v.measured_at, 'none' AS phase, NULL::timestamptz AS since,
        0 AS readings, NULL::timestamptz AS counted_at, 0::float8 AS worst,

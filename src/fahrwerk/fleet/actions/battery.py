@@ -86,12 +86,14 @@ WITH due AS (
     LIMIT $5 FOR UPDATE OF v SKIP LOCKED
 ), turned AS (
     UPDATE fleet.vehicle v
-    SET is_critical = due.is_critical, version = version + due.is_critical::int
-    FROM due WHERE v.id = due.id RETURNING v.id, v.version, v.is_critical, v.battery_level
+    SET is_critical = due.is_critical,
+        version = version + (due.is_critical AND v.status <> 'retired')::int
+    FROM due WHERE v.id = due.id
+    RETURNING v.id, v.version, v.is_critical AND v.status <> 'retired' AS is_news, v.battery_level
 ), told AS (
     {events.INSERT}
     SELECT 'vehicle:' || id, version, $1, $2, jsonb_build_object(
-        'vehicle_id', id, 'battery_level', battery_level), $3, $4 FROM turned WHERE is_critical
+        'vehicle_id', id, 'battery_level', battery_level), $3, $4 FROM turned WHERE is_news
 )
 SELECT id FROM turned
 """

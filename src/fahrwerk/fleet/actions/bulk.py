@@ -8,12 +8,14 @@ the other under ids that are the same when it is tried again.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 import structlog
 
 from fahrwerk.fleet.actions.commands import send_command
 from fahrwerk.fleet.actions.edges import tell_caches, title
+from fahrwerk.fleet.actions.groups import HOLD_GROUP, SET_GROUPS
 from fahrwerk.fleet.actions.holds import SILENT
 from fahrwerk.fleet.actions.import_jobs import run_import
 from fahrwerk.fleet.contract import BadImport
@@ -28,9 +30,11 @@ from fahrwerk.fleet.contract.bulk import (
     TooManyJobs,
     UnknownJob,
 )
+from fahrwerk.fleet.contract.groups import UnknownGroup
 from fahrwerk.fleet.events import VehicleChanged
 from fahrwerk.fleet.importers import vehicle_csv
 from fahrwerk.fleet.queries.bulk import JOB_COLUMNS, ONE_JOB, shown_job
+from fahrwerk.fleet.queries.groups import group
 from fahrwerk.fleet.rules import bulk as rules
 from fahrwerk.fleet.rules.bulk import Now, Outcome, Target
 from fahrwerk.kernel import db, events, ids, observe
@@ -38,10 +42,9 @@ from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Invalid, Problem, Unavailable
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from fahrwerk.kernel.call import Call
 
+ABOUT_GROUPS = ("join_group", "leave_group")
 BATCH, COMMANDS_AT_ONCE = 500, 100
 LEASE_S = 30
 KEEP_DAYS = 30
@@ -68,9 +71,10 @@ WITH added AS (
     INSERT INTO fleet.bulk_item (job_id, position, vehicle_id)
     SELECT $1, (row_number() OVER (ORDER BY identifier))::int, id FROM fleet.vehicle
     WHERE tenant_id = kernel.tenant()
-      AND ($2::text IS NULL OR vehicle_type = $2) AND ($3::text IS NULL OR status = $3)
-      AND ($4::text IS NULL OR category = $4)
-    ORDER BY identifier LIMIT $5
+      AND ($2::text IS NULL OR vehicle_type = $2)
+      AND CASE WHEN $3::text IS NULL THEN status <> 'retired' ELSE status = $3 END
+      AND ($4::text IS NULL OR category = $4) AND ($5::uuid IS NULL OR $5 = ANY(group_ids))
+    ORDER BY identifier LIMIT $6
     RETURNING 1
 )
 UPDATE fleet.bulk_job SET total = (SELECT count(*) FROM added) WHERE id = $1 RETURNING total
@@ -88,6 +92,8 @@ async def start_bulk(
     if operation.kind == "import":
         raise Invalid(field="operation", issue="is not one on vehicles")
     rules.check_operation(operation)
+    if operation.kind in ABOUT_GROUPS:
+        await _check_group(call, operation.value)
     if (vehicle_ids is None) == (chosen is None):
         raise Invalid(field="ids", issue="either ids or a filter")
     if vehicle_ids is not None and not 1 <= len(vehicle_ids) <= MOST_VEHICLES:
@@ -97,12 +103,19 @@ async def start_bulk(
             if vehicle_ids is not None:
                 await tx.run(_NAMED, job_id, vehicle_ids)
             elif chosen is not None:
-                which = (chosen.vehicle_type, chosen.status, chosen.category)
+                which = (chosen.vehicle_type, chosen.status, chosen.category, chosen.group_id)
                 [row] = await tx.run(_CHOSEN, job_id, *which, MOST_VEHICLES + 1)
                 if row["total"] > MOST_VEHICLES:
                     raise Invalid(field="filter", issue=f"fits more than {MOST_VEHICLES} vehicles")
         [job] = await tx.run(ONE_JOB, job_id)
         return shown_job(job)
+
+
+async def _check_group(call: Call, group_id: str) -> None:
+    try:
+        await group(call, UUID(group_id))
+    except ValueError:
+        raise UnknownGroup from None
 
 
 async def start_import(call: Call, job_id: UUID, mode: str, dry_run: bool, csv: bytes) -> BulkJob:
@@ -238,14 +251,14 @@ ORDER BY i.position LIMIT $2
 """
 # Whoever is at a vehicle just now (a reading, a rider) is not waited for: it comes again.
 _LOCK = f"""
-SELECT id, status, category, is_connected, {SILENT} AS is_silent FROM fleet.vehicle
+SELECT id, status, category, is_connected, {SILENT} AS is_silent, out_for,
+       $2::uuid IS NOT NULL AND $2 = ANY(group_ids), cardinality(group_ids) FROM fleet.vehicle
 WHERE tenant_id = kernel.tenant() AND id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED
 """
 _APPLY = f"""
 WITH changed AS (
-    UPDATE fleet.vehicle v SET {{column}} = wanted.made, version = version + 1,
-        updated_at = kernel.now()
-    FROM unnest($1::uuid[], $2::text[]) AS wanted (id, made)
+    UPDATE fleet.vehicle v SET {{columns}}, version = version + 1, updated_at = kernel.now()
+    FROM unnest($1::uuid[], $2::text[], $7::text[]) AS wanted (id, made, reasons)
     WHERE v.tenant_id = kernel.tenant() AND v.id = wanted.id
     RETURNING v.id, v.version, v.status, v.cell
 ), told AS (
@@ -256,15 +269,18 @@ WITH changed AS (
 SELECT DISTINCT cell FROM changed
 """
 _SET = {
-    "set_status": _APPLY.format(column="status"),
-    "set_category": _APPLY.format(column="category"),
+    "set_status": _APPLY.format(
+        columns="status = wanted.made, out_for = string_to_array(wanted.reasons, ',')"
+    ),
+    "set_category": _APPLY.format(columns="category = wanted.made"),
 }
 
 
 async def _change_some(call: Call, job: BulkJob) -> bool:
     async with db.tx("fleet", call) as tx:
         targets = db.shaped(Target, await tx.run(_TARGETS, job.id, BATCH))
-        locked = await tx.run(_LOCK, [target.vehicle_id for target in targets])
+        group_id = UUID(job.value) if job.kind in ABOUT_GROUPS else None
+        locked = await tx.run(_LOCK, [target.vehicle_id for target in targets], group_id)
         now = {vehicle_id: Now(*row) for vehicle_id, *row in locked}
         is_undo = job.undo_of is not None
         outcomes = [
@@ -274,10 +290,18 @@ async def _change_some(call: Call, job: BulkJob) -> bool:
             for t in targets
             if t.vehicle_id in now or not t.is_known
         ]
-        if changes := [(t.vehicle_id, o.made) for t, o in outcomes if o.made != o.found]:
+        if group_id is not None and await tx.one(HOLD_GROUP, group_id) is None:
+            outcomes = [(t, Outcome(reason=UnknownGroup.code)) for t, _ in outcomes]
+        changes = [(t.vehicle_id, o) for t, o in outcomes if o.made != o.found]
+        told = (*title(VehicleChanged), call.actor, call.trace)
+        if changes and group_id is not None:
+            for is_in in (True, False):
+                some = [v for v, o in changes if (o.made == rules.IN) is is_in]
+                await tx.run(SET_GROUPS, some, group_id, is_in, *told)
+        elif changes:
             cells = await tx.run(
-                _SET[job.kind], [c[0] for c in changes], [c[1] for c in changes],
-                *title(VehicleChanged), call.actor, call.trace,
+                _SET[job.kind], [v for v, _ in changes], [o.made for _, o in changes], *told,
+                [",".join(o.out_for) for _, o in changes],
             )  # fmt: skip
             tell_caches(tx, call, *(row["cell"] for row in cells))
         is_over = await _kept(tx, job, outcomes)

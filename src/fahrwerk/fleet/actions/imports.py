@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fahrwerk.fleet.actions.edges import refused_by, title
+from fahrwerk.fleet.actions.plan_limit import check_room
 from fahrwerk.fleet.actions.vehicles import CODES_ARE_UNIQUE, add_within
 from fahrwerk.fleet.contract import BadImport, ImportProblem, ImportResult
 from fahrwerk.fleet.contract.bulk import MODES
@@ -20,6 +21,7 @@ from fahrwerk.fleet.events import VehicleChanged
 from fahrwerk.fleet.importers import vehicle_csv
 from fahrwerk.kernel import db, events, ids
 from fahrwerk.kernel.errors import Invalid
+from fahrwerk.tenancy.contract import LimitReached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +72,9 @@ async def checked(
     # Seconds of pure computing for a large file: not on the loop that answers everybody else.
     sheet = await asyncio.to_thread(vehicle_csv.read, csv, told)
     known = await _known_types(call, sheet)
+    new = sum(each.identifier not in known for each in sheet.vehicles.values())
     problems = sorted(
-        [*sheet.problems, *_misplaced(sheet, known, mode), *await _taken(call, sheet, mode)],
+        [*await _too_many(call, new), *sheet.problems, *_misplaced(sheet, known, mode), *await _taken(call, sheet, mode)],
         key=lambda p: (p.row, p.column),
     )
     result = ImportResult(
@@ -106,6 +109,17 @@ async def write_within(
         written += len(some)
         told(written)
     return msgspec.structs.replace(plan.result, created=len(plan.new), updated=updated)
+
+
+async def _too_many(call: Call, new: int) -> list[ImportProblem]:
+    """The operator's plan, as a problem of the whole file."""
+    try:
+        await check_room(call, new)
+    except LimitReached as full:
+        about = full.details
+        issue = f"your plan allows {about['allowed']} vehicles, you have {about['used']}"
+        return [ImportProblem(0, "", issue)]
+    return []
 
 
 _TYPES = "SELECT identifier, vehicle_type FROM fleet.vehicle WHERE identifier = ANY($1)"

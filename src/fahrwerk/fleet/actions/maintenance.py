@@ -180,7 +180,7 @@ WITH due AS (
         WHERE given.vehicle_type = v.vehicle_type
         LIMIT 1
     ) i
-    WHERE v.tenant_id = kernel.tenant() AND v.id NOT IN (
+    WHERE v.tenant_id = kernel.tenant() AND v.status <> 'retired' AND v.id NOT IN (
         SELECT vehicle_id FROM fleet.ticket WHERE kind = 'service' AND closed_at IS NULL)
 ), opened AS (
     INSERT INTO fleet.ticket (id, vehicle_id, kind, severity, source, state, description,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fahrwerk.kernel.call import Call
 
-_STATUS = f"""CASE WHEN v.held_by IS NOT NULL THEN v.status
+_STATUS = f"""CASE WHEN v.held_by IS NOT NULL OR v.status = 'retired' THEN v.status
          WHEN due.after <> '{{}}' THEN 'maintenance'
          WHEN v.status <> 'maintenance' THEN v.status
          WHEN {SILENT} THEN 'offline' ELSE 'available' END"""

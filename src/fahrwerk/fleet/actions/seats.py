@@ -1,8 +1,9 @@
 """Which worker listens to which part of the vehicles: leases on seats.
 
 As many seats as the vehicles are divided into; a worker takes one that nobody sits on, and one
-more only when nobody else has come for it in some seconds. What a seat's vehicles publish meanwhile
-waits at the broker.
+more only when nobody else has come for it in some seconds. One that joins when all are taken is
+given some: who has two more than somebody else gives one up, once all it has heard there is kept.
+What a seat's vehicles publish meanwhile waits at the broker.
 """
 
 from __future__ import annotations
@@ -29,6 +30,33 @@ WHERE seat = (SELECT seat FROM fleet.ingest_seat
               ORDER BY seat LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING seat
 """
+_IS_HERE = f"""
+INSERT INTO fleet.ingest_worker (holder, expires_at)
+VALUES ($1, kernel.now() + interval '{LEASE_S} seconds')
+ON CONFLICT (holder) DO UPDATE SET expires_at = excluded.expires_at
+"""
+_GONE = """
+DELETE FROM fleet.ingest_worker
+WHERE holder = $1 OR expires_at < kernel.now() - interval '1 hour'
+"""
+# While a seat is free, whoever lacks one takes that: nobody has to give.
+_SPARE = """
+WITH counted AS (
+    SELECT w.holder, count(s.seat) AS seats FROM fleet.ingest_worker w
+    LEFT JOIN fleet.ingest_seat s ON s.holder = w.holder AND s.seat < $2
+                                 AND s.expires_at > kernel.now()
+    WHERE w.expires_at > kernel.now() GROUP BY w.holder
+)
+SELECT max(s.seat) AS seat FROM fleet.ingest_seat s
+WHERE s.holder = $1 AND s.seat < $2
+  AND (SELECT seats FROM counted WHERE holder = $1) - 2 >= (SELECT min(seats) FROM counted)
+  AND NOT EXISTS (SELECT FROM fleet.ingest_seat f
+                  WHERE f.seat < $2 AND f.expires_at <= kernel.now())
+"""
+_RISE = """
+UPDATE fleet.ingest_seat SET expires_at = kernel.now(), holder = ''
+WHERE holder = $1 AND seat = $2
+"""
 _LEAVE = "UPDATE fleet.ingest_seat SET expires_at = kernel.now(), holder = '' WHERE holder = $1"
 
 
@@ -43,6 +71,7 @@ async def sit(holder: str, seats: int) -> set[int]:
     Called again every second.
     """
     call = system(None, "fleet")
+    await db.run("fleet", call, _IS_HERE, holder)
     mine = {row["seat"] for row in await db.run("fleet", call, _STAY, holder, seats)}
     if len(mine) < seats:
         wait_s = PATIENCE_S * len(mine)
@@ -50,6 +79,20 @@ async def sit(holder: str, seats: int) -> set[int]:
     return mine
 
 
+async def spare(holder: str, seats: int) -> int | None:
+    """The seat that this worker is to give up next; None = it has no more than its share."""
+    row = await db.one("fleet", system(None, "fleet"), _SPARE, holder, seats)
+    found: int | None = row["seat"] if row is not None else None
+    return found
+
+
+async def rise(holder: str, seat: int) -> None:
+    """Another one may sit here at once."""
+    await db.run("fleet", system(None, "fleet"), _RISE, holder, seat)
+
+
 async def leave(holder: str) -> None:
     """Others may sit here at once."""
-    await db.run("fleet", system(None, "fleet"), _LEAVE, holder)
+    call = system(None, "fleet")
+    await db.run("fleet", call, _LEAVE, holder)
+    await db.run("fleet", call, _GONE, holder)

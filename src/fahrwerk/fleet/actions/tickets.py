@@ -27,6 +27,7 @@ from fahrwerk.fleet.contract.maintenance import (
     TicketOpen,
     TicketSource,
     UnknownTicket,
+    VehicleRetired,
 )
 from fahrwerk.fleet.events import (
     MaintenanceTicketChanged,
@@ -44,15 +45,15 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 LONGEST_TEXT, LONGEST_REPORT = 2_000, 1_000
-_LOCK_VEHICLE = "SELECT id, held_rider FROM fleet.vehicle WHERE id = $1 FOR UPDATE"
+_LOCK_VEHICLE = "SELECT id, status, held_rider FROM fleet.vehicle WHERE id = $1 FOR UPDATE"
 _OPEN_ONE = """
 SELECT id, severity FROM fleet.ticket
 WHERE vehicle_id = $1 AND kind = $2 AND closed_at IS NULL FOR UPDATE
 """
 _OPEN = """
 INSERT INTO fleet.ticket (id, vehicle_id, kind, severity, source, state, description, reports,
-                          opened_by, opened_at)
-VALUES ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9)
+                          opened_by, opened_at, rule)
+VALUES ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10)
 """
 
 
@@ -66,12 +67,13 @@ async def open_within(
     description: str,
     ticket_id: UUID | None = None,
     reports: int = 0,
+    rule: str | None = None,
 ) -> UUID:
     """Open a ticket for a vehicle whose row this transaction has locked, and that has none."""
     ticket_id = ticket_id or ids.new()
     await tx.run(
         _OPEN, ticket_id, vehicle_id, kind, severity, source, description, reports, call.actor,
-        clock.now(),
+        clock.now(), rule,
     )  # fmt: skip
     news = MaintenanceTicketOpened(ticket_id, vehicle_id, kind, severity, source)
     await events.emit(tx, call, f"ticket:{ticket_id}", 1, news)
@@ -95,11 +97,14 @@ async def open_ticket(
     maintenance.check_text("description", description, LONGEST_TEXT, is_needed=True)
     ticket_id = ids.derived("ticket", call.tenant, call.actor, call.key) if call.key else ids.new()
     async with db.tx("fleet", call) as tx:
-        if await tx.one(_LOCK_VEHICLE, vehicle_id) is None:
+        vehicle = await tx.one(_LOCK_VEHICLE, vehicle_id)
+        if vehicle is None:
             raise UnknownVehicle
         known = await tx.one(ONE_TICKET, ticket_id)
         if known is not None:
             return ticket_of(known)
+        if vehicle["status"] == "retired":
+            raise VehicleRetired
         if (already := await tx.one(_OPEN_ONE, vehicle_id, kind)) is not None:
             raise TicketOpen(ticket_id=ids.public("tick", already["id"]))
         await open_within(
@@ -143,6 +148,8 @@ async def report_fault(
                 raise NotYourRide
         already = await tx.one(_OPEN_ONE, vehicle_id, kind)
         if already is None:
+            if vehicle["status"] == "retired":
+                raise VehicleRetired
             text = f"A rider reports: {kind}."
             ticket_id = await open_within(
                 tx, call, vehicle_id, kind, severity, "rider", text, reports=1

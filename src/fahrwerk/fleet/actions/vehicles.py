@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
+from fahrwerk.fleet.actions.plan_limit import check_room
 from fahrwerk.fleet import rules
 from fahrwerk.fleet.actions.edges import refused_by, tell_caches, title
 from fahrwerk.fleet.actions.holds import SILENT
@@ -21,6 +22,7 @@ from fahrwerk.fleet.contract import (
 )
 from fahrwerk.fleet.events import VehicleChanged, VehicleCreated, VehicleMoved
 from fahrwerk.fleet.queries import COLUMNS, shown
+from fahrwerk.fleet.queries.scope import check_place
 from fahrwerk.fleet.rules.maintenance import DEFAULT_DAYS, out_by_staff
 from fahrwerk.kernel import db, events, geo, ids
 from fahrwerk.kernel.live import hub
@@ -83,6 +85,7 @@ _KNOWN = f"SELECT {COLUMNS} FROM fleet.vehicle WHERE id = $1"
 async def create_vehicle(call: Call, wanted: NewVehicle) -> Vehicle:
     call.require("fleet.vehicle.create")
     rules.check(wanted)
+    await check_room(call, 1)
     # With a key a repeat finds what the first try had written before its answer was lost.
     vehicle_id = (
         ids.derived("vehicle", call.tenant, call.key, wanted.identifier) if call.key else ids.new()
@@ -205,6 +208,7 @@ SELECT moved.*, before.cell AS left_cell FROM moved JOIN fleet.vehicle before US
 async def move_vehicle(call: Call, vehicle_id: UUID, place: Place) -> Vehicle:
     call.require("fleet.vehicle.move")
     rules.check_place(place)
+    await check_place(call, place)
     cell = geo.cell(place.latitude, place.longitude)
     news = events.columns(call, VehicleMoved(vehicle_id, place.latitude, place.longitude))
     row = await db.one(

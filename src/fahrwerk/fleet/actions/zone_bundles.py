@@ -40,6 +40,20 @@ async def vehicle_wants_zones(
         hub.signal(DUE)
 
 
+# A word that comes late must not take back a newer one; and nobody has what was never sent.
+_TAKEN = """
+UPDATE fleet.zone_bundle SET taken_stamp = $2, taken_at = kernel.now()
+WHERE tenant_id = kernel.tenant() AND vehicle_id = $1 AND $2 <= (
+    SELECT stamp FROM fleet.zone_stamp WHERE tenant_id = kernel.tenant())
+  AND $2 >= coalesce(taken_stamp, 0)
+"""
+
+
+async def zones_taken(call: Call, vehicle_id: UUID, version: int) -> None:
+    """A vehicle says which zones it has on board now."""
+    await db.run("fleet", call, _TAKEN, vehicle_id, version)
+
+
 class Bundle(msgspec.Struct, frozen=True):
     """What is to be published to one vehicle."""
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
-from fahrwerk.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from fahrwerk.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Refused, Unavailable
 
 PREFIX = {"scooter": "sco", "ebike": "ebi", "car": "car", "van": "van"}
 """The four types of vehicle (FLT-01) and the prefixes of their public ids."""
@@ -26,7 +26,8 @@ DeviceProtocol = Literal["omni", "teltonika", "traccar"]
 PROTOCOLS: tuple[str, ...] = get_args(DeviceProtocol)
 """How devices are paired that do not speak our own protocol (docs/devices.md)."""
 
-STATUSES = ("available", "reserved", "in_use", "maintenance", "offline")  # FLT-02
+STATUSES = ("available", "reserved", "in_use", "maintenance", "offline", "retired")
+"""FLT-02; retired: out of the fleet, seen by staff only, until they take it back."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -79,6 +80,8 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
     """What its device can be told; without a device nothing is sent."""
     out_for: list[str] = []
     """What keeps it in maintenance, or will after its ride: staff, battery, ticket."""
+    group_ids: list[UUID] = []
+    """The groups it is in (``contract.groups``)."""
 
 
 class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +109,7 @@ class NewVehicle(msgspec.Struct, frozen=True, kw_only=True):
 class VehicleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What staff may change of a vehicle; what is left out stays as it is."""
 
-    status: Literal["available", "maintenance"] | UnsetType = UNSET
+    status: Literal["available", "maintenance", "retired"] | UnsetType = UNSET
     model: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
     brand: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
     category: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
@@ -334,6 +337,13 @@ class Track(msgspec.Struct, frozen=True):
     battery_used_pct: int
 
 
+class OutOfReach(Forbidden):
+    """Beyond the areas that the caller's grants are for."""
+
+    code = "OUT_OF_SCOPE"
+    message = "This place is not in one of your areas."
+
+
 class UnknownVehicle(NotFound):
     """No such vehicle with this operator."""
 
@@ -473,11 +483,12 @@ async def vehicles(
     radius_m: int,
     limit: int,
     offset: int,
+    group_id: UUID | None = None,
 ) -> VehiclePage:
     """A page of the fleet (FLT-07): by distance when ``near`` is given, else by identifier.
 
-    Where somebody rides is nobody else's business: riders see vehicles that nobody holds, and
-    their own; staff see all.
+    Retired vehicles only when that ``status`` is asked for, and by staff. Where somebody rides is
+    nobody else's business: riders see vehicles that nobody holds, and their own; staff see all.
     """
     raise AssertionError
 
@@ -537,8 +548,9 @@ async def create_vehicle(call: Call, wanted: NewVehicle) -> Vehicle:
 async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) -> Vehicle:
     """Change a vehicle, or take it out of service and back (permission ``fleet.vehicle.write``).
 
-    A connected vehicle that has been silent comes back from maintenance as ``offline``. Raises
-    ``UnknownVehicle``, ``VehicleInUse``, ``IdentifierTaken``, ``Invalid``.
+    A connected vehicle that has been silent comes back from maintenance as ``offline``. One that is
+    ``retired`` is in no search and no feed, and comes back the same way. Raises ``UnknownVehicle``,
+    ``VehicleInUse``, ``IdentifierTaken``, ``Invalid``.
     """
     raise AssertionError
 

@@ -15,6 +15,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from fahrwerk.fleet.contract.maintenance import Severity as TicketSeverity
+from fahrwerk.fleet.contract.maintenance import TicketKind
 from fahrwerk.fleet.contract.zones import Hours
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
@@ -39,6 +41,14 @@ RuleName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)
 
 MOST_RULES = 50
 MOST_AT_ONCE = 500
+
+
+class TicketToOpen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The maintenance ticket that an alert opens."""
+
+    kind: TicketKind
+    severity: TicketSeverity | None = None
+    """None: as the kind is usually taken. ``safety`` takes the vehicle out of service."""
 
 
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +81,9 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Which roles are told, beside whoever listens to the events."""
     group_above: Annotated[int, Meta(ge=2, le=100_000)] = 20
     """More vehicles than this within a minute are one fleet-wide alert."""
+    opens_ticket: TicketToOpen | None = None
+    """An alert of one vehicle also opens this, unless one of this rule or kind is open already. No
+    fleet-wide alert does, and none while it is silenced."""
 
 
 class AlertRules(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from fahrwerk.kernel.errors import Conflict, NotFound
 MOST_VEHICLES = 50_000
 MOST_RUNNING = 10
 """Jobs of one operator."""
-BulkKind = Literal["set_status", "set_category", "command", "import"]
+BulkKind = Literal["set_status", "set_category", "command", "import", "join_group", "leave_group"]
 BulkState = Literal["running", "done", "failed", "cancelled"]
 ImportMode = Literal["create", "update", "upsert"]
 BulkCommand = Literal["lock", "sound", "lights", "speed_limit"]
@@ -30,17 +30,21 @@ class Operation(msgspec.Struct, frozen=True):
 
     kind: BulkKind
     value: str
-    """The status (available, maintenance), the category, the command."""
+    """The status (available, maintenance, retired), the category, the command, the group's id."""
     args: dict[str, bool | int] = {}
     """Of a command."""
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """Vehicles by what they are when the job is started; None = any."""
+    """Vehicles by what they are when the job is started; None = any.
+
+    Retired ones only where that ``status`` is asked for.
+    """
 
     vehicle_type: str | None = None
     status: str | None = None
     category: str | None = None
+    group_id: UUID | None = None
 
 
 class BulkJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +133,7 @@ async def start_bulk(
     """Begin an operation on vehicles named, or else chosen; the worker does it, in their order.
 
     At most 50,000. The same id = the same job. Permission ``fleet.vehicle.write``, for a command
-    ``fleet.command.create``. Raises ``Invalid``, ``TooManyJobs``.
+    ``fleet.command.create``. Raises ``Invalid``, ``UnknownGroup``, ``TooManyJobs``.
     """
     raise AssertionError
 
@@ -156,10 +160,11 @@ async def cancel_bulk(call: Call, job_id: UUID) -> BulkJob:
 
 @action
 async def undo_bulk(call: Call, job_id: UUID) -> BulkJob:
-    """Give each vehicle back the status or category it had (permission ``fleet.vehicle.write``).
+    """Give each vehicle back the status, category or group it had.
 
-    A job of its own. Vehicles that were changed since are left as they are and named as failed:
-    ``CHANGED_SINCE``. Asked again, it is the same job. Raises ``UnknownJob``, ``NotUndoable``.
+    Permission ``fleet.vehicle.write``. A job of its own. Vehicles that were changed since are left
+    as they are and named as failed: ``CHANGED_SINCE``. Asked again, it is the same job. Raises
+    ``UnknownJob``, ``NotUndoable``.
     """
     raise AssertionError
 

@@ -69,12 +69,14 @@ async def live_fleet(
     status: str | None = None,
     box: Box | None = None,
     since: str | None = None,
+    group_id: UUID | None = None,
 ) -> LiveFleet:
-    """The operator's vehicles by identifier, all states (permission ``fleet.live.read``).
+    """The operator's vehicles by identifier (permission ``fleet.live.read``).
 
-    With ``since``, a ``cursor`` answered before: those whose row was written after it, by whatever
-    statement, perhaps some more, never fewer. One statement: 50,000 take about 0.3 s, what changed
-    among them 0.02 to 0.05 s. Raises ``CursorGone``.
+    All states but retired, unless that is asked for. With ``since``, a ``cursor`` answered before:
+    those whose row was written after it, by whatever statement, perhaps some more, never fewer;
+    then also those that have been retired, so that they can be taken off a map. One statement:
+    50,000 take about 0.3 s, what changed among them 0.02 to 0.05 s. Raises ``CursorGone``.
     """
     raise AssertionError
 
@@ -176,6 +178,7 @@ async def exported(
     box: Box | None,
     after: str | None = None,
     limit: int = 2_000,
+    group_id: UUID | None = None,
 ) -> Exported:
-    """Vehicles by identifier, from ``after`` on (permission ``fleet.live.read``)."""
+    """Vehicles by identifier from ``after`` on, all states (permission ``fleet.live.read``)."""
     raise AssertionError

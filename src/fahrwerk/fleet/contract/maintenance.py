@@ -122,6 +122,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime
     started_at: datetime | None
     closed_at: datetime | None
+    rule: str | None = None
+    """The alert rule that opened it."""
     parts: list[Part] = []
     """Of one ticket; empty in lists. So are its ``fault_reports``."""
     fault_reports: list[FaultReport] = []
@@ -217,6 +219,13 @@ class TicketClosed(Conflict):
 
     code = "TICKET_CLOSED"
     message = "This ticket is closed."
+
+
+class VehicleRetired(Conflict):
+    """No work is begun on a vehicle that is out of the fleet; what is open can be closed."""
+
+    code = "VEHICLE_RETIRED"
+    message = "This vehicle is retired."
 
 
 class SafetyTicketOpen(Conflict):
@@ -317,7 +326,7 @@ async def open_ticket(
 
     ``severity`` None: as the kind is usually taken. A safety-critical one takes the vehicle to
     maintenance, at once or when it is given back. With a key a repeat answers the first ticket.
-    Raises ``UnknownVehicle``, ``TicketOpen``, ``Invalid``.
+    Raises ``UnknownVehicle``, ``VehicleRetired``, ``TicketOpen``, ``Invalid``.
     """
     raise AssertionError
 

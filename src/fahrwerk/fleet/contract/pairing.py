@@ -9,6 +9,7 @@ import msgspec
 
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import query
+from fahrwerk.kernel.errors import NotFound
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -62,6 +63,35 @@ class Stranger(msgspec.Struct, frozen=True):
     """At least so often: heard once a minute at most."""
     first_seen_at: datetime
     last_seen_at: datetime
+
+
+class OnBoard(msgspec.Struct, frozen=True, kw_only=True):
+    """How it stands with the zones that a vehicle keeps on board (docs/protocol.md, 8)."""
+
+    newest_version: int
+    """Of the operator's zones."""
+    sent_version: int | None
+    """None: it is sent them when it comes online."""
+    sent_at: datetime
+    taken_version: int | None
+    """What it last said that it has; None = has never said so."""
+    taken_at: datetime | None
+
+
+class KeepsNoZones(NotFound):
+    """The vehicle has never said that it keeps zones on board."""
+
+    code = "KEEPS_NO_ZONES"
+    message = "This vehicle has never said that it keeps zones on board."
+
+
+@query
+async def zones_on_board(call: Call, vehicle_id: UUID) -> OnBoard:
+    """Which zones a vehicle was sent and which it has (permission ``fleet.live.read``).
+
+    Raises ``KeepsNoZones``.
+    """
+    raise AssertionError
 
 
 @query

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from fahrwerk.fleet.http import (
+    accounts,
     alerts,
     battery,
     bulk,
     devices,
+    groups,
     history,
+    labels,
     live,
     maintenance,
     pairing,
@@ -18,11 +21,14 @@ from fahrwerk.fleet.http import (
 )
 
 handlers = [
+    *accounts.handlers,
     *alerts.handlers,
     *vehicles.handlers,
     *devices.handlers,
     *telemetry.handlers,
     *pairing.handlers,
+    *groups.handlers,
+    *labels.handlers,
     *live.handlers,
     *zones.handlers,
     *bulk.handlers,

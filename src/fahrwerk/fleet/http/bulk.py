@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,9 @@ from msgspec import Meta
 from fahrwerk.fleet.contract import PREFIX, ImportResult
 from fahrwerk.fleet.contract import bulk as fleet
 from fahrwerk.fleet.contract.bulk import BulkJob, Chosen, ImportMode, Operation
+from fahrwerk.fleet.contract.groups import GROUP_PREFIX
+from fahrwerk.fleet.http.groups import group_id_of
+from fahrwerk.fleet.http.live import Status
 from fahrwerk.fleet.http.vehicles import IMPORT_BYTES, Short, VehicleType, _TakesCsv
 from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.call import Call
@@ -25,21 +28,26 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Vehicles by what they are now; what is left out does not matter, so ``{}`` is all."""
 
     type: VehicleType | None = None
-    status: Literal["available", "reserved", "in_use", "maintenance", "offline"] | None = None
+    status: Status | None = None
+    """Retired ones only if that is asked for."""
     category: Short | None = None
+    group: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
+    """Id or name."""
 
 
 class BulkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be done with which vehicles: ``ids`` or else ``filter``."""
 
-    operation: Literal["set_status", "set_category", "command"]
-    status: Literal["available", "maintenance"] | None = None
+    operation: Literal["set_status", "set_category", "command", "join_group", "leave_group"]
+    status: Literal["available", "maintenance", "retired"] | None = None
     """Of set_status."""
     category: Short | None = None
     """Of set_category."""
     command: fleet.BulkCommand | None = None
     args: dict[str, bool | int] = {}
     """Of a command: ``on`` for lights, ``kmh`` for speed_limit."""
+    group: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
+    """Of join_group and leave_group: id or name."""
     ids: Annotated[list[str], Meta(min_length=1, max_length=fleet.MOST_VEHICLES)] | None = None
     filter: Filter | None = None
 
@@ -50,7 +58,7 @@ class BulkView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     operation: str
     value: str
-    """The status, category, command, or how an import is done."""
+    """The status, category, command, the group's id, or how an import is done."""
     args: dict[str, bool | int]
     status: str
     phase: str | None
@@ -96,7 +104,7 @@ def _view(job: BulkJob) -> BulkView:
     return BulkView(
         id=ids.public("bulk", job.id),
         operation=job.kind,
-        value=job.value,
+        value=_value(job),
         args=job.args,
         status=job.state,
         phase=job.phase,
@@ -112,6 +120,12 @@ def _view(job: BulkJob) -> BulkView:
     )
 
 
+def _value(job: BulkJob) -> str:
+    if job.kind in ("join_group", "leave_group"):
+        return ids.public(GROUP_PREFIX, UUID(job.value))
+    return job.value
+
+
 def _named(prefix: str, value: UUID | None) -> str | None:
     return ids.public(prefix, value) if value else None
 
@@ -121,19 +135,23 @@ def _new_id(call: Call, what: str) -> UUID:
     return ids.derived(what, call.tenant, call.user, call.key) if call.key else ids.new()
 
 
-def _operation(data: BulkBody) -> Operation:
-    given: dict[str, Any] = {
-        "set_status": data.status,
-        "set_category": data.category,
-        "command": data.command,
-    }
-    names = {"set_status": "status", "set_category": "category", "command": "command"}
-    for kind, value in given.items():
-        if kind != data.operation and value is not None:
-            raise Invalid(field=names[kind], issue=f"does not belong to {data.operation}")
-    value = given[data.operation]
+_VALUES = {
+    "set_status": "status", "set_category": "category", "command": "command",
+    "join_group": "group", "leave_group": "group",
+}  # fmt: skip
+"""Where the value of each operation stands."""
+
+
+async def _operation(call: Call, data: BulkBody) -> Operation:
+    wanted = _VALUES[data.operation]
+    for name in ("status", "category", "command", "group"):
+        if name != wanted and getattr(data, name) is not None:
+            raise Invalid(field=name, issue=f"does not belong to {data.operation}")
+    value = getattr(data, wanted)
     if value is None:
-        raise Invalid(field=names[data.operation], issue="is missing")
+        raise Invalid(field=wanted, issue="is missing")
+    if wanted == "group":
+        value = str(await group_id_of(call, value))
     return Operation(data.operation, value, data.args)
 
 
@@ -163,9 +181,12 @@ async def start_bulk(call: web.Caller, data: JSONBody[BulkBody]) -> BulkView:
     """
     chosen = None
     if data.filter is not None:
-        chosen = Chosen(data.filter.type, data.filter.status, data.filter.category)
+        chosen = Chosen(
+            data.filter.type, data.filter.status, data.filter.category,
+            await group_id_of(call, data.filter.group),
+        )  # fmt: skip
     vehicles = None if data.ids is None else _vehicles(data.ids)
-    operation = _operation(data)
+    operation = await _operation(call, data)
     return _view(await fleet.start_bulk(call, _new_id(call, "bulk"), operation, vehicles, chosen))
 
 
@@ -243,7 +264,7 @@ async def cancel_bulk(call: web.Caller, job_id: FromPath[str]) -> BulkView:
     tags=["fleet"],
 )
 async def undo_bulk(call: web.Caller, job_id: FromPath[str]) -> BulkView:
-    """Give each vehicle back the status or category it had, unless it was changed since."""
+    """Give each vehicle back the status, category or group it had, unless it was changed since."""
     return _view(await fleet.undo_bulk(call, ids.parse(job_id, "bulk")))
 
 

@@ -8,6 +8,7 @@ import re
 import time
 import zlib
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get
@@ -18,6 +19,7 @@ from litestar.response import Stream
 
 from fahrwerk.fleet.contract import live as fleet
 from fahrwerk.fleet.contract.live import Box
+from fahrwerk.fleet.http.groups import GroupReference, group_id_of
 from fahrwerk.fleet.http.vehicles import VehicleType
 from fahrwerk.fleet.http.watching import LEVEL, Snapshot, events, snapshot, watch
 from fahrwerk.identity import contract as identity
@@ -27,7 +29,7 @@ from fahrwerk.kernel.errors import Invalid, NotFound, Unavailable
 from fahrwerk.kernel.stream import serve
 
 AnyRequest = Request[Any, Any, State]
-Status = Literal["available", "reserved", "in_use", "maintenance", "offline"]
+Status = Literal["available", "reserved", "in_use", "maintenance", "offline", "retired"]
 MOST_WATCHERS = 500
 """Of one operator, in one process."""
 KEPT_S = 1.0
@@ -77,17 +79,17 @@ _kept: dict[tuple[Any, ...], tuple[float, asyncio.Future[_Written]]] = {}
 
 
 async def _written(
-    call: Call, vehicle_type: str | None, status: str | None, box: Box | None
+    call: Call, vehicle_type: str | None, status: str | None, box: Box | None, group: UUID | None
 ) -> _Written:
     """The snapshot, made once for all who ask at the same time."""
-    key = (call.tenant, vehicle_type, status, box and msgspec.structs.astuple(box))
+    key = (call.tenant, vehicle_type, status, box and msgspec.structs.astuple(box), group)
     now = time.monotonic()
     for other in [each for each, (until, _) in _kept.items() if until < now]:
         del _kept[other]
     if key not in _kept:
         # It must not end with the request of whoever happened to be the first.
         patient = msgspec.structs.replace(call, deadline=float("inf"))
-        made = asyncio.ensure_future(_made(patient, vehicle_type, status, box))
+        made = asyncio.ensure_future(_made(patient, vehicle_type, status, box, group))
         if len(_kept) >= MOST_KEPT:
             return await made
         _kept[key] = (now + KEPT_S, made)
@@ -99,9 +101,9 @@ async def _written(
 
 
 async def _made(
-    call: Call, vehicle_type: str | None, status: str | None, box: Box | None
+    call: Call, vehicle_type: str | None, status: str | None, box: Box | None, group: UUID | None
 ) -> _Written:
-    found = await fleet.live_fleet(call, vehicle_type, status, box)
+    found = await fleet.live_fleet(call, vehicle_type, status, box, None, group)
 
     def write() -> _Written:
         plain = msgspec.json.encode(snapshot(found))
@@ -123,14 +125,17 @@ async def live(
     vehicle_type: Annotated[VehicleType | None, QueryParameter(name="type")] = None,
     status: FromQuery[Status | None] = None,
     box: BoxText = None,
+    group: GroupReference = None,
 ) -> Response[bytes]:
     """All vehicles with place, state, battery and when they were last heard, in columns.
 
     At most a second old. 50,000 vehicles are 3.2 MB, with ``Accept-Encoding: gzip`` 1.1 MB. Go on
     with ``/api/v1/fleet/live/stream?cursor=``, which tells of all vehicles, whatever was left out
-    here.
+    here. Retired vehicles are left out unless that ``status`` is asked for; the stream tells of
+    those that have just been retired.
     """
-    written = await _written(call, vehicle_type, status, box_in(box))
+    group_id = await group_id_of(call, group)
+    written = await _written(call, vehicle_type, status, box_in(box), group_id)
     headers = {"vary": "Accept-Encoding", "cache-control": "no-store"}
     if takes_gzip(request):
         headers["content-encoding"] = "gzip"

@@ -114,4 +114,35 @@ async def unknown_devices(
     return StrangerList(shown, web.pagination(len(found), limit, offset, len(shown)))
 
 
-handlers = [pairing_status, unknown_devices]
+class OnBoardView(msgspec.Struct, frozen=True, kw_only=True):
+    """The zones a vehicle keeps on board; versions are those of the whole map of zones."""
+
+    vehicle_id: str
+    newest_version: int
+    sent_version: int | None
+    """Null: it is sent them when it comes online."""
+    sent_at: str
+    taken_version: int | None
+    """What it last said that it has; null = has never said so."""
+    taken_at: str | None
+    is_current: bool
+    """It has said that it has the newest."""
+
+
+@get("/api/v1/vehicles/{vehicle_id:str}/zones", permission="fleet.live.read", tags=["fleet"])
+async def zones_on_board(call: web.Caller, vehicle_id: FromPath[str]) -> OnBoardView:
+    """Which zones it keeps on board; 404 for vehicles that keep none."""
+    vehicle = await fleet.find_vehicle(call, vehicle_id)
+    found = await door.zones_on_board(call, vehicle.id)
+    return OnBoardView(
+        vehicle_id=ids.public(PREFIX[vehicle.vehicle_type], vehicle.id),
+        newest_version=found.newest_version,
+        sent_version=found.sent_version,
+        sent_at=clock.stamp(found.sent_at),
+        taken_version=found.taken_version,
+        taken_at=clock.stamp(found.taken_at) if found.taken_at else None,
+        is_current=found.taken_version == found.newest_version,
+    )
+
+
+handlers = [zones_on_board, pairing_status, unknown_devices]

@@ -90,6 +90,8 @@ class TicketView(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: str
     started_at: str | None
     closed_at: str | None
+    alert_rule: str | None
+    """The alert rule that opened it."""
 
 
 class TicketDetail(TicketView, frozen=True, kw_only=True):
@@ -134,6 +136,7 @@ def _view(call: Call, ticket: upkeep.Ticket) -> TicketView:
         opened_at=clock.stamp(ticket.opened_at),
         started_at=stamp(ticket.started_at),
         closed_at=stamp(ticket.closed_at),
+        alert_rule=ticket.rule,
     )  # fmt: skip
 
 

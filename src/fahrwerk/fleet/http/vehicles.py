@@ -17,6 +17,7 @@ from msgspec import Meta
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.contract import PREFIX, ImportResult, NewVehicle, Place, Vehicle, VehicleChange
 from fahrwerk.fleet.contract.bulk import ImportMode
+from fahrwerk.fleet.contract.groups import GROUP_PREFIX
 from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.call import Call
 
@@ -85,6 +86,7 @@ class MasterData(msgspec.Struct, frozen=True, kw_only=True):
     """What its device can be told."""
     out_for: list[str]
     """What keeps it in maintenance, or will after its ride: staff, battery, ticket."""
+    group_ids: list[str]
     last_service: str | None
     service_interval_days: int
     created_at: str
@@ -112,6 +114,7 @@ def _master_data(vehicle: Vehicle) -> MasterData:
         metadata=vehicle.metadata,
         capabilities=vehicle.capabilities,
         out_for=vehicle.out_for,
+        group_ids=[ids.public(GROUP_PREFIX, each) for each in vehicle.group_ids],
         last_service=_stamp(vehicle.last_service_at),
         service_interval_days=vehicle.service_interval_days,
         created_at=clock.stamp(vehicle.created_at),
@@ -154,18 +157,24 @@ def _wanted(data: NewScooter, vehicle_type: str) -> NewVehicle:
 @patch(
     ["/api/v1/vehicles/{vehicle_id:str}", "/api/v1/scooters/{vehicle_id:str}"],
     permission="fleet.vehicle.write",
+    scoped=True,
     tags=["fleet"],
 )
 async def change_vehicle(
     call: web.Caller, vehicle_id: FromPath[str], data: JSONBody[VehicleChange]
 ) -> MasterData:
-    """Change a vehicle; ``status`` takes it out of service (``maintenance``) and back."""
+    """Change a vehicle, or take it out of service or out of the fleet, and back.
+
+    ``status``: ``maintenance``; ``retired``, which is in no search, no feed and no plan; and back
+    with ``available``.
+    """
     return _master_data(await fleet.change_vehicle(call, await _id_of(call, vehicle_id), data))
 
 
 @post(
     "/api/v1/vehicles/{vehicle_id:str}/move",
     permission="fleet.vehicle.move",
+    scoped=True,
     status_code=200,
     tags=["fleet"],
 )
@@ -252,6 +261,7 @@ def _command(command: fleet.Command, vehicle: Vehicle) -> CommandView:
 @post(
     "/api/v1/vehicles/{vehicle_id:str}/commands",
     permission="fleet.command.create",
+    scoped=True,
     status_code=202,
     tags=["fleet"],
 )
@@ -269,7 +279,12 @@ async def send_command(
     return _command(sent, vehicle)
 
 
-@get("/api/v1/commands/{command_id:str}", permission="fleet.command.read", tags=["fleet"])
+@get(
+    "/api/v1/commands/{command_id:str}",
+    permission="fleet.command.read",
+    scoped=True,
+    tags=["fleet"],
+)
 async def command(call: web.Caller, command_id: FromPath[str]) -> CommandView:
     """How far a command has come."""
     found = await fleet.command(call, ids.parse(command_id, "cmd"))

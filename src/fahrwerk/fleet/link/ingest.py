@@ -44,6 +44,8 @@ GATHER_S = 0.05
 RENEW_S = 1.0
 AGAIN_S = 0.5
 STOP_S = 2.0
+GIVE_UP_S = 1.0
+"""Well within the lease: it is not renewed meanwhile."""
 TRIES = 5
 MOST_TOPICS = 200_000
 log = structlog.get_logger()
@@ -77,6 +79,7 @@ class Ingest:
         self._is_held = False
         self._some = asyncio.Event()
         self._in_turn = asyncio.Lock()
+        self._under_way = 0
         self._vehicles: dict[str, UUID] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -120,7 +123,35 @@ class Ingest:
             for new in mine - self._seats.keys():
                 self._seats[new] = _Seat(new, self._of, self._url, self._hear)
             listening.set(len(mine))
+            if len(mine) > 1 and (spare := await seats.spare(self._holder, self._of)) is not None:
+                await self._give_up(spare)
             await asyncio.sleep(RENEW_S)
+
+    async def _give_up(self, seat: int) -> None:
+        """Leave a seat to another worker, in order: what was heard here is stored and acknowledged
+        before it may listen, so that nothing is stored after what came later.
+
+        If that takes too long the seat is kept, and listened to again.
+        """
+        leaving = self._seats[seat]
+        leaving.tap.hold(is_held=True)
+        leaving.is_leaving = True
+        try:
+            async with asyncio.timeout(GIVE_UP_S):
+                while self._is_busy_with(leaving.tap):  # noqa: ASYNC110 (two of them work)
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            leaving.is_leaving = False
+            leaving.tap.hold(is_held=self._is_held)
+            return
+        del self._seats[seat]
+        await leaving.stop()
+        await seats.rise(self._holder, seat)
+        listening.set(len(self._seats))
+
+    def _is_busy_with(self, tap: Tap) -> bool:
+        """Something that came this way is not acknowledged yet."""
+        return self._under_way > 0 or any(each is tap for each, _ in self._waiting)
 
     # --- in
 
@@ -134,7 +165,7 @@ class Ingest:
     def _hold(self, *, is_held: bool) -> None:
         self._is_held = is_held
         for seat in self._seats.values():
-            seat.tap.hold(is_held=is_held)
+            seat.tap.hold(is_held=is_held or seat.is_leaving)
 
     def _next(self) -> list[tuple[Tap, Told]]:
         """The oldest of what is waiting, as much as fits into one transaction."""
@@ -162,6 +193,13 @@ class Ingest:
             self._some.clear()
         if not batch:
             return
+        self._under_way += 1
+        try:
+            await self._keep(batch)
+        finally:
+            self._under_way -= 1
+
+    async def _keep(self, batch: list[tuple[Tap, Told]]) -> None:
         said = self._understood(told for _, told in batch)
         readings = intake.heard(said)
         async with self._in_turn:
@@ -237,6 +275,7 @@ class _Seat:
         self, seat: int, of: int, url: str, on_message: Callable[[Tap, Told], None]
     ) -> None:
         self._lost = asyncio.Event()
+        self.is_leaving = False
         self.tap = Tap(
             f"fahrwerk-ingest-{seat}", url, filters(seat, of), ALL_FILTERS,
             lambda told: on_message(self.tap, told), self._lost.set,

@@ -164,6 +164,8 @@ class Link:
                 call, vehicle_id, said.firmware, said.hardware, said.capabilities
             )
             await zone_bundles.vehicle_wants_zones(call, vehicle_id, said.capabilities)
+            if said.zones is not None:
+                await zone_bundles.zones_taken(call, vehicle_id, said.zones)
             return
         try:
             ack = wire.verify_ack(payload, device.key, where.vehicle_id)

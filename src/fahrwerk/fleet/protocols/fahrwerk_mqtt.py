@@ -144,6 +144,8 @@ class Status(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """With ``online``, as the next two: what it is and what it can be told (FLT-40)."""
     hardware: Version | None = None
     capabilities: Annotated[list[Word], Meta(max_length=20)] | None = None
+    zones: Annotated[int, Meta(ge=0, le=MAX_COUNTER)] | None = None
+    """The version of the zones it has on board now (section 8)."""
 
 
 class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

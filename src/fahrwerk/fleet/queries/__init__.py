@@ -24,6 +24,7 @@ from fahrwerk.fleet.contract import (
     Vehicle,
     VehiclePage,
 )
+from fahrwerk.fleet.queries.accounts import broker_logins as broker_logins
 from fahrwerk.fleet.queries.alerts import alert_changes as alert_changes
 from fahrwerk.fleet.queries.alerts import alert_details as alert_details
 from fahrwerk.fleet.queries.alerts import alert_page as alert_page
@@ -36,8 +37,12 @@ from fahrwerk.fleet.queries.bulk import bulk_failures as bulk_failures
 from fahrwerk.fleet.queries.bulk import bulk_job as bulk_job
 from fahrwerk.fleet.queries.bulk import bulk_jobs as bulk_jobs
 from fahrwerk.fleet.queries.export import exported as exported
+from fahrwerk.fleet.queries.groups import group as group
+from fahrwerk.fleet.queries.groups import group_called as group_called
+from fahrwerk.fleet.queries.groups import groups as groups
 from fahrwerk.fleet.queries.history import history as history
 from fahrwerk.fleet.queries.history import story as story
+from fahrwerk.fleet.queries.invariants import broken_invariants as broken_invariants
 from fahrwerk.fleet.queries.live import live_fleet as live_fleet
 from fahrwerk.fleet.queries.maintenance import downtime as downtime
 from fahrwerk.fleet.queries.maintenance import maintenance_records as maintenance_records
@@ -48,9 +53,11 @@ from fahrwerk.fleet.queries.maintenance import tickets as tickets
 from fahrwerk.fleet.queries.maintenance import vehicle_versions as vehicle_versions
 from fahrwerk.fleet.queries.pairing import pairing_status as pairing_status
 from fahrwerk.fleet.queries.pairing import unknown_devices as unknown_devices
+from fahrwerk.fleet.queries.pairing import zones_on_board as zones_on_board
 from fahrwerk.fleet.queries.reporting import measurements as measurements
 from fahrwerk.fleet.queries.reporting import reported as reported
 from fahrwerk.fleet.queries.reporting import whereabouts as whereabouts
+from fahrwerk.fleet.queries.scope import Reach, check_vehicle, reach, within
 from fahrwerk.fleet.queries.telemetry import telemetry_gaps as telemetry_gaps
 from fahrwerk.fleet.queries.zones import all_zones as all_zones
 from fahrwerk.fleet.queries.zones import check_zones as check_zones
@@ -83,7 +90,7 @@ qr_code, status, latitude, longitude, address, accuracy_m, battery_level, voltag
 signal_strength, firmware_version, hardware_version, last_seen_at, {STALE} AS is_stale,
 is_connected, is_locked,
 odometer_m, trips, metadata, last_service_at, service_interval_days, created_at, capabilities,
-out_for"""
+out_for, group_ids"""
 """A ``Vehicle``, by name."""
 
 _DISTANCE = """2 * 6371008.8 * asin(sqrt(least(1,
@@ -111,6 +118,8 @@ async def vehicle(call: Call, vehicle_id: UUID) -> Vehicle:
     row = await db.one("fleet", call, _BY_ID, vehicle_id)
     if row is None:
         raise UnknownVehicle
+    if call.scope is not None:
+        await check_vehicle(call, shown(row))
     return _as_seen_by(call, row)
 
 
@@ -138,6 +147,8 @@ async def find_vehicle(call: Call, reference: str) -> Vehicle:
     row = await db.one("fleet", call, _FIND, readable(reference))
     if row is None:
         raise UnknownVehicle
+    if call.scope is not None:
+        await check_vehicle(call, shown(row))
     return _as_seen_by(call, row)
 
 
@@ -215,28 +226,32 @@ def _check_search(latitude: float, longitude: float, radius_m: int) -> None:
         raise Invalid(field="radius", issue=f"must be 1 to {MOST_RADIUS_M}")
 
 
-_WANTED = "($1::text IS NULL OR vehicle_type = $1) AND ($2::text IS NULL OR status = $2)"
-_SEEN = "($3::uuid IS NULL OR held_rider IS NULL OR held_rider = $3)"
+_WANTED = """($1::text IS NULL OR vehicle_type = $1)
+AND CASE WHEN $2::text IS NULL THEN status <> 'retired' ELSE status = $2 END
+AND ($4::uuid IS NULL OR $4 = ANY(group_ids))"""
+_SEEN = "($3::uuid IS NULL OR status <> 'retired' AND (held_rider IS NULL OR held_rider = $3))"
 _PAGE = f"""
 SELECT {COLUMNS}, (SELECT count(*) FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN}) AS total
-FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN} ORDER BY identifier LIMIT $4 OFFSET $5
+FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN} ORDER BY identifier LIMIT $5 OFFSET $6
 """
 _COUNT = f"SELECT count(*) AS total FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN}"
 
 _AROUND = """
 WITH near AS MATERIALIZED (
     SELECT id, {distance} AS metres FROM fleet.vehicle
-    WHERE {sieve} AND ($3::text IS NULL OR vehicle_type = $3) AND ($4::text IS NULL OR status = $4)
-      AND ($5::uuid IS NULL OR held_rider IS NULL OR held_rider = $5)
+    WHERE {sieve} AND ($3::text IS NULL OR vehicle_type = $3)
+      AND CASE WHEN $4::text IS NULL THEN status <> 'retired' ELSE status = $4 END
+      AND ($5::uuid IS NULL OR status <> 'retired' AND (held_rider IS NULL OR held_rider = $5))
+      AND ($6::uuid IS NULL OR $6 = ANY(group_ids))
 ), page AS (
-    SELECT id, metres FROM near WHERE metres <= $6 ORDER BY metres, id LIMIT $7 OFFSET $8
+    SELECT id, metres FROM near WHERE metres <= $7 ORDER BY metres, id LIMIT $8 OFFSET $9
 )
-SELECT {columns}, total FROM (SELECT count(*) AS total FROM near WHERE metres <= $6) counted
+SELECT {columns}, total FROM (SELECT count(*) AS total FROM near WHERE metres <= $7) counted
 LEFT JOIN (page JOIN fleet.vehicle USING (id)) ON true ORDER BY metres, id
 """
-_AROUND_CELLS = _AROUND.format(distance=_DISTANCE, columns=COLUMNS, sieve="cell = ANY($9)")
+_AROUND_CELLS = _AROUND.format(distance=_DISTANCE, columns=COLUMNS, sieve="cell = ANY($10)")
 _AROUND_BAND = _AROUND.format(
-    distance=_DISTANCE, columns=COLUMNS, sieve="latitude BETWEEN $9 AND $10"
+    distance=_DISTANCE, columns=COLUMNS, sieve="latitude BETWEEN $10 AND $11"
 )
 
 
@@ -248,23 +263,54 @@ async def vehicles(
     radius_m: int,
     limit: int,
     offset: int,
+    group_id: UUID | None = None,
 ) -> VehiclePage:
     rider = None if call.user is None or call.is_staff else call.user
+    if (part := await reach(call)) is not None:
+        which = (vehicle_type, status, rider, group_id)
+        return await _of_part(call, part, which, near, radius_m, limit, offset)
     if near is None:
-        wanted = (vehicle_type, status, rider)
+        wanted = (vehicle_type, status, rider, group_id)
         rows = await db.run("fleet", call, _PAGE, *wanted, limit, offset)
         if not rows and offset:
             total = (await db.run("fleet", call, _COUNT, *wanted))[0]["total"]
             return VehiclePage([], total)
         return VehiclePage([shown(row) for row in rows], rows[0]["total"] if rows else 0)
     _check_search(near.latitude, near.longitude, radius_m)
-    here = (near.latitude, near.longitude, vehicle_type, status, rider, radius_m, limit, offset)
+    which = (vehicle_type, status, rider, group_id)
+    here = (near.latitude, near.longitude, *which, radius_m, limit, offset)
     if radius_m <= CELLS_WITHIN_M:
         cells = geo.cells_around(near.latitude, near.longitude, radius_m)
         rows = await db.run("fleet", call, _AROUND_CELLS, *here, cells)
     else:
         band = rules.latitude_band(near.latitude, radius_m)
         rows = await db.run("fleet", call, _AROUND_BAND, *here, *band)
+    return VehiclePage([shown(row) for row in rows if row["id"]], rows[0]["total"])
+
+
+# For whom the fleet is a part of it: the same pages, within its areas and groups.
+_PAGE_OF_PART = f"""
+WITH part AS (SELECT * FROM fleet.vehicle WHERE {_WANTED} AND {_SEEN} AND {within(7)})
+SELECT {COLUMNS}, total FROM (SELECT count(*) AS total FROM part) counted
+LEFT JOIN (SELECT * FROM part ORDER BY identifier LIMIT $5 OFFSET $6) page ON true
+ORDER BY identifier
+"""
+_AROUND_OF_PART = _AROUND.format(
+    distance=_DISTANCE, columns=COLUMNS, sieve=f"latitude BETWEEN $10 AND $11 AND {within(12)}"
+)
+
+
+async def _of_part(
+    call: Call, part: Reach, which: tuple[Any, ...], near: Place | None, radius_m: int,
+    limit: int, offset: int,
+) -> VehiclePage:  # fmt: skip
+    if near is None:
+        rows = await db.run("fleet", call, _PAGE_OF_PART, *which, limit, offset, *part.columns())
+    else:
+        _check_search(near.latitude, near.longitude, radius_m)
+        here = (near.latitude, near.longitude, *which, radius_m, limit, offset)
+        band = rules.latitude_band(near.latitude, radius_m)
+        rows = await db.run("fleet", call, _AROUND_OF_PART, *here, *band, *part.columns())
     return VehiclePage([shown(row) for row in rows if row["id"]], rows[0]["total"])
 
 
@@ -291,7 +337,8 @@ async def public_vehicles(call: Call) -> list[PublicVehicle]:
 
 _TYPES = """
 SELECT vehicle_type, count(*), floor(max(full_range_km * greatest(1, reach)) * 1000)::int
-FROM fleet.vehicle WHERE tenant_id = kernel.tenant() GROUP BY vehicle_type ORDER BY vehicle_type
+FROM fleet.vehicle WHERE tenant_id = kernel.tenant() AND status <> 'retired'
+GROUP BY vehicle_type ORDER BY vehicle_type
 """
 
 
@@ -376,45 +423,3 @@ async def command(call: Call, command_id: UUID) -> Command:
     if row is None:
         raise NotFound("There is no such command.", code="UNKNOWN_COMMAND")
     return Command(*row)
-
-
-_INVARIANTS = """
-SELECT 'I3' AS invariant, format('%s: held by %s until %s', id, held_by, hold_expires_at) AS detail
-FROM fleet.vehicle
-WHERE tenant_id = kernel.tenant() AND status = 'reserved'
-  AND hold_expires_at NOT BETWEEN kernel.now() - interval '60 seconds'
-                              AND kernel.now() + interval '24 hours'
-UNION ALL
-SELECT 'I3', format('%s: %s for %s, which is over', v.id, v.status, v.held_by)
-FROM fleet.vehicle v
-WHERE v.tenant_id = kernel.tenant() AND v.held_by IS NOT NULL AND EXISTS (
-    SELECT FROM kernel.event e
-    WHERE e.tenant_id = kernel.tenant() AND e.stream = 'rental:' || v.held_by
-      AND e.name IN ('rental.cancelled', 'rental.ended') AND e.at > v.reserved_at
-      AND e.at < kernel.now() - interval '120 seconds')
-UNION ALL
-SELECT 'I4', format('%s holds %s vehicles', held_by, count(*))
-FROM fleet.vehicle WHERE tenant_id = kernel.tenant() AND held_by IS NOT NULL
-GROUP BY held_by HAVING count(*) > 1
-UNION ALL
-SELECT 'I6', format('%s: version %s, the newest event has %s', v.id, v.version, e.newest)
-FROM fleet.vehicle v CROSS JOIN LATERAL (
-    SELECT coalesce(max(version), 0) AS newest FROM kernel.event
-    WHERE tenant_id = kernel.tenant() AND stream = 'vehicle:' || v.id) e
-WHERE v.tenant_id = kernel.tenant() AND v.version <> e.newest
-UNION ALL
-SELECT 'I8', format('command %s (%s): %s since %s', id, operation, state, expires_at)
-FROM fleet.command
-WHERE tenant_id = kernel.tenant() AND state IN ('queued', 'sent')
-  AND expires_at < kernel.now() - interval '120 seconds'
-ORDER BY 1, 2
-"""
-
-
-async def broken_invariants(call: Call) -> list[tuple[str, str]]:
-    """What is against I3, I4, I6 or I8 for this operator: ``(id, detail)``; empty when all is well.
-
-    Asked by ``fahrwerk doctor`` and the fault tests.
-    """
-    rows = await db.run("fleet", call, _INVARIANTS)
-    return [(row["invariant"], row["detail"]) for row in rows]

@@ -119,7 +119,8 @@ SELECT v.id, v.latitude, v.longitude, v.battery_level, v.cell,
 FROM fleet.vehicle v
 LEFT JOIN fleet.battery_threshold t
        ON t.tenant_id = v.tenant_id AND t.vehicle_type = v.vehicle_type
-WHERE v.tenant_id = kernel.tenant() AND v.held_by IS NULL AND v.vehicle_type = ANY($1)
+WHERE v.tenant_id = kernel.tenant() AND v.held_by IS NULL AND v.status <> 'retired'
+  AND v.vehicle_type = ANY($1)
   AND v.battery_level < $2 AND v.latitude BETWEEN $3 AND $4
   AND NOT EXISTS (SELECT FROM fleet.battery_stop s
                   WHERE s.vehicle_id = v.id AND s.state = 'open')

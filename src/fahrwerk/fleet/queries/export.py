@@ -9,6 +9,8 @@ from fahrwerk.fleet.contract.live import EXPORT_COLUMNS, Box, Exported
 from fahrwerk.kernel import db, ids
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from fahrwerk.kernel.call import Call
 
 _UTC = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
@@ -22,7 +24,8 @@ WHERE tenant_id = kernel.tenant() AND ($1::text IS NULL OR identifier > $1)
   AND ($4::float8 IS NULL OR latitude BETWEEN $4 AND $5 AND CASE
        WHEN $6::float8 <= $7::float8 THEN longitude BETWEEN $6 AND $7
        ELSE longitude >= $6 OR longitude <= $7 END)
-ORDER BY identifier LIMIT $8
+  AND ($8::uuid IS NULL OR $8 = ANY(group_ids))
+ORDER BY identifier LIMIT $9
 """
 _ID, _TYPE = EXPORT_COLUMNS.index("id"), EXPORT_COLUMNS.index("vehicle_type")
 
@@ -34,10 +37,11 @@ async def exported(
     box: Box | None,
     after: str | None = None,
     limit: int = 2_000,
+    group_id: UUID | None = None,
 ) -> Exported:
     call.require("fleet.live.read")
     sides = (None,) * 4 if box is None else (box.south, box.north, box.west, box.east)
-    found = await db.run("fleet", call, _PART, after, vehicle_type, status, *sides, limit)
+    found = await db.run("fleet", call, _PART, after, vehicle_type, status, *sides, group_id, limit)
     rows = []
     for each in found:
         cells = list(each)

@@ -42,7 +42,8 @@ _LIVE = f"""
 WITH wanted AS (
     SELECT * FROM fleet.vehicle
     WHERE tenant_id = kernel.tenant()
-      AND ($1::text IS NULL OR vehicle_type = $1) AND ($2::text IS NULL OR status = $2)
+      AND ($1::text IS NULL OR vehicle_type = $1)
+      AND ({{retired}} OR status = $2) AND ($7::uuid IS NULL OR $7 = ANY(group_ids))
       AND ($3::float8 IS NULL OR latitude BETWEEN $3 AND $4 AND CASE
            WHEN $5::float8 <= $6::float8 THEN longitude BETWEEN $5 AND $6
            ELSE longitude >= $5 OR longitude <= $6 END)
@@ -66,10 +67,12 @@ SELECT (SELECT kernel.now()) AS at,  -- once, not for each row
            + CASE WHEN is_tipped THEN {TIPPED} ELSE 0 END)::int2) AS flags
 FROM wanted
 """
-_ALL = _LIVE.format(changed="")
+_ALL = _LIVE.format(changed="", retired="$2::text IS NULL AND status <> 'retired'")
 # age() counts from the newest transaction, so both ages have the same zero. Rows that were frozen
 # long ago may count below zero.
-_CHANGED = _LIVE.format(changed="AND age(xmin) BETWEEN 0 AND age($7::text::xid8::xid)")
+_CHANGED = _LIVE.format(
+    changed="AND age(xmin) BETWEEN 0 AND age($8::text::xid8::xid)", retired="$2::text IS NULL"
+)
 
 
 async def live_fleet(
@@ -78,10 +81,11 @@ async def live_fleet(
     status: str | None = None,
     box: Box | None = None,
     since: str | None = None,
+    group_id: UUID | None = None,
 ) -> LiveFleet:
     call.require("fleet.live.read")
     sides = (None,) * 4 if box is None else (box.south, box.north, box.west, box.east)
-    wanted = (vehicle_type, status, *sides)
+    wanted = (vehicle_type, status, *sides, group_id)
     if since is None:
         [row] = await db.run("fleet", call, _ALL, *wanted)
     else:

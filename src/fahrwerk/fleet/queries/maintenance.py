@@ -140,7 +140,8 @@ def record_of(row: db.Row) -> MaintenanceRecord:
 
 TICKET_COLUMNS = """t.id, t.vehicle_id, v.vehicle_type, v.identifier, t.kind, t.severity, t.source,
 t.state, t.description, t.resolution, t.assignee, t.reports, t.labour_minutes, t.labour_rate_minor,
-t.labour_minor, t.parts_minor, t.currency, t.opened_by, t.opened_at, t.started_at, t.closed_at"""
+t.labour_minor, t.parts_minor, t.currency, t.opened_by, t.opened_at, t.started_at, t.closed_at,
+t.rule"""
 """A ``Ticket`` but its lists, by name, of ``ticket t`` and ``vehicle v``."""
 _WANTED = """t.tenant_id = kernel.tenant() AND v.tenant_id = kernel.tenant()
   AND ($1::uuid IS NULL OR t.vehicle_id = $1) AND ($2::text IS NULL OR t.state = $2)

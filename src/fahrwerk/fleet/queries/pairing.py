@@ -8,7 +8,7 @@ import msgspec
 
 from fahrwerk.fleet.contract import PREFIX
 from fahrwerk.fleet.contract import vehicle as known_vehicle
-from fahrwerk.fleet.contract.pairing import PairingStatus, Stranger
+from fahrwerk.fleet.contract.pairing import KeepsNoZones, OnBoard, PairingStatus, Stranger
 from fahrwerk.fleet.rules import pairing
 from fahrwerk.kernel import db, ids
 from fahrwerk.kernel.call import system
@@ -80,3 +80,22 @@ async def unknown_devices(call: Call, name: str | None = None) -> list[Stranger]
         nobodys = await db.run("fleet", system(None, "fleet"), _STRANGERS, name, MOST_STRANGERS)
         found += db.shaped(Stranger, nobodys)
     return sorted(found, key=lambda each: each.last_seen_at, reverse=True)[:MOST_STRANGERS]
+
+
+_ON_BOARD = """
+SELECT s.stamp AS newest_version, nullif(b.sent_stamp, -1) AS sent_version, b.sent_at,
+       b.taken_stamp AS taken_version, b.taken_at
+FROM fleet.zone_bundle b
+LEFT JOIN LATERAL (
+    SELECT coalesce(max(stamp), 0) AS stamp FROM fleet.zone_stamp
+    WHERE tenant_id = kernel.tenant()) s ON true
+WHERE b.tenant_id = kernel.tenant() AND b.vehicle_id = $1
+"""
+
+
+async def zones_on_board(call: Call, vehicle_id: UUID) -> OnBoard:
+    call.require("fleet.live.read")
+    row = await db.one("fleet", call, _ON_BOARD, vehicle_id)
+    if row is None:
+        raise KeepsNoZones
+    return OnBoard(**row)

@@ -4,6 +4,7 @@ The state machine (FLT-02)::
 
     available -> reserved -> in_use -> available
     available <-> maintenance           staff only, never while held
+    any of the free ones <-> retired    staff only; out of the fleet
     available <-> offline               silent for five minutes, and heard again
 
 A vehicle that falls silent while it is reserved or in use keeps that status: a rider's lease is
@@ -166,13 +167,13 @@ def free_status(is_connected: bool, is_silent: bool) -> str:
 
 
 def status_by_staff(status: str, wanted: str, is_connected: bool, is_silent: bool) -> str:
-    """The status after staff asked for ``available`` or ``maintenance``.
+    """The status after staff asked for ``available``, ``maintenance`` or ``retired``.
 
     Raises ``VehicleInUse`` for a vehicle that somebody holds.
     """
     if status in ("reserved", "in_use"):
         raise VehicleInUse(status=status)
-    return wanted if wanted == "maintenance" else free_status(is_connected, is_silent)
+    return wanted if wanted != "available" else free_status(is_connected, is_silent)
 
 
 # --- commands

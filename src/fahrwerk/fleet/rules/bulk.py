@@ -8,13 +8,20 @@ import msgspec
 
 from fahrwerk.fleet.contract import VehicleChange, VehicleInUse
 from fahrwerk.fleet.contract.bulk import COMMANDS, MODES, Operation
+from fahrwerk.fleet.contract.groups import MOST_OF_A_VEHICLE
+from fahrwerk.fleet.contract.maintenance import SafetyTicketOpen
 from fahrwerk.fleet.rules import check, check_args, status_by_staff
+from fahrwerk.fleet.rules.maintenance import out_by_staff
 from fahrwerk.kernel.errors import Invalid
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-UNDOABLE = ("set_status", "set_category")
+UNDOABLE = ("set_status", "set_category", "join_group", "leave_group")
+STATUSES = ("available", "maintenance", "retired")
+"""What staff may ask for."""
+IN, OUT = "in", "out"
+"""What a line of a job about a group says of the vehicle."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -37,6 +44,10 @@ class Now(msgspec.Struct, frozen=True):
     category: str
     is_connected: bool
     is_silent: bool
+    out_for: tuple[str, ...] = ()
+    is_in: bool = False
+    """In the group that the job is about."""
+    groups: int = 0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -45,13 +56,15 @@ class Outcome(msgspec.Struct, frozen=True):
     found: str | None = None
     made: str | None = None
     reason: str | None = None
+    out_for: tuple[str, ...] = ()
+    """Of a status: what keeps it out of service from now on."""
 
 
 def check_operation(operation: Operation) -> None:
     """Raise ``Invalid`` unless it can be done with any vehicle at all."""
     if operation.kind == "set_status":
-        if operation.value not in ("available", "maintenance"):
-            raise Invalid(field="status", issue="must be available or maintenance")
+        if operation.value not in STATUSES:
+            raise Invalid(field="status", issue=f"must be one of {', '.join(STATUSES)}")
     elif operation.kind == "set_category":
         check(VehicleChange(category=operation.value))
     elif operation.kind == "command":
@@ -59,22 +72,30 @@ def check_operation(operation: Operation) -> None:
             raise Invalid(field="command", issue=f"must be one of {', '.join(COMMANDS)}")
         check_args(operation.value, operation.args)
         return
-    elif operation.value not in MODES:
+    elif operation.kind == "import" and operation.value not in MODES:
         raise Invalid(field="mode", issue=f"must be one of {', '.join(MODES)}")
     if operation.args:
         raise Invalid(field="args", issue="belong to commands only")
 
 
 def decide(kind: str, value: str, is_undo: bool, target: Target, now: Now) -> Outcome:
-    """What ``set_status`` or ``set_category`` does to a vehicle."""
-    has = now.status if kind == "set_status" else now.category
+    """What the operation does to a vehicle."""
+    if kind in ("join_group", "leave_group"):
+        has = IN if now.is_in else OUT
+        value = IN if kind == "join_group" else OUT
+    else:
+        has = now.status if kind == "set_status" else now.category
     if is_undo and has != target.found:
         return Outcome(reason="CHANGED_SINCE")
     wanted = target.made or "" if is_undo else value
-    if kind == "set_category":
+    if kind != "set_status":
+        if wanted == IN != has and kind != "set_category" and now.groups >= MOST_OF_A_VEHICLE:
+            return Outcome(reason="TOO_MANY_GROUPS")
         return Outcome(has, wanted)
     try:
-        asked = wanted if wanted == "maintenance" else "available"
-        return Outcome(has, status_by_staff(has, asked, now.is_connected, now.is_silent))
-    except VehicleInUse as taken:
-        return Outcome(reason=taken.error_code)
+        asked = wanted if wanted in STATUSES else "available"
+        made = status_by_staff(has, asked, now.is_connected, now.is_silent)
+        reasons = out_by_staff(now.out_for, asked)
+    except (VehicleInUse, SafetyTicketOpen) as refused:
+        return Outcome(reason=refused.error_code)
+    return Outcome(has, made, out_for=tuple(reasons))

@@ -28,13 +28,16 @@ REASONS = ("staff", "battery", "ticket")
 
 
 def out_by_staff(reasons: Sequence[str], wanted: str) -> list[str]:
-    """The reasons after staff asked for ``maintenance`` or ``available``.
+    """The reasons after staff asked for ``maintenance``, ``available`` or ``retired``.
 
-    Staff's word outweighs a battery that was low (it is looked at again at once), not an open
+    A retired vehicle is out for good: what else kept it out holds when it is taken back. Staff's
+    word outweighs a battery that was low (it is looked at again at once), not an open
     safety-critical ticket: raises ``SafetyTicketOpen``.
     """
     if wanted == "maintenance":
         return sorted({*reasons, "staff"})
+    if wanted == "retired":
+        return [each for each in reasons if each != "staff"]
     if "ticket" in reasons:
         raise SafetyTicketOpen
     return []

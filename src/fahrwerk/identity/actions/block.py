@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fahrwerk.identity import queries, rules
+from fahrwerk.identity import queries
+from fahrwerk.identity.actions import roles
 from fahrwerk.identity.actions.log_out import BY_PERSON, end_sessions
 from fahrwerk.identity.contract import Person, UnknownPerson
 from fahrwerk.identity.events import UserBlocked, UserUnblocked
-from fahrwerk.kernel import clock, db, events
+from fahrwerk.identity.queries.rights import may_of
+from fahrwerk.identity.rules import roles as rights
+from fahrwerk.kernel import audit, clock, db, events
 from fahrwerk.kernel.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -28,11 +31,15 @@ RETURNING version
 async def block_person(call: Call, person_id: UUID) -> Person:
     found = await _within_reach(call, person_id)
     async with db.tx("identity", call) as tx:
+        await roles.in_line(tx, call)
+        if "admin" in found.roles:
+            await roles.check_not_last_admin(tx, person_id)
         turned = await tx.one(_TURN, person_id, "active", "blocked", clock.now())
         if turned is not None:
             stream = f"person:{person_id}"
             await events.emit(tx, call, stream, turned["version"], UserBlocked(person_id))
             await end_sessions(tx, call, BY_PERSON, person_id, reason="blocked")
+    audit.changed(f"person:{person_id}", {"status": found.status}, {"status": "blocked"})
     return msgspec.structs.replace(found, status="blocked")
 
 
@@ -43,6 +50,7 @@ async def unblock_person(call: Call, person_id: UUID) -> Person:
         if turned is not None:
             stream = f"person:{person_id}"
             await events.emit(tx, call, stream, turned["version"], UserUnblocked(person_id))
+    audit.changed(f"person:{person_id}", {"status": found.status}, {"status": "active"})
     return msgspec.structs.replace(found, status="active")
 
 
@@ -54,6 +62,6 @@ async def _within_reach(call: Call, person_id: UUID) -> Person:
         raise UnknownPerson
     if found.id == call.user:
         raise Forbidden("You cannot block or unblock yourself.")
-    if not rules.covers(call, found.roles):
+    if not rights.has_all(call, await may_of(call, person_id)):
         raise Forbidden("You cannot block somebody who may more than you may.")
     return found

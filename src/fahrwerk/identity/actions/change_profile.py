@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, UnsetType
 
 from fahrwerk.identity import queries, rules
+from fahrwerk.identity.actions.notices import tell
 from fahrwerk.identity.contract import AlreadyRegistered, Person, ProfileChange, UnknownPerson
 from fahrwerk.kernel import clock, db
 from fahrwerk.kernel.errors import Invalid, Unauthenticated
@@ -22,6 +23,8 @@ WITH p AS (
         last_name = CASE WHEN $4 THEN $5::text ELSE last_name END,
         locale = CASE WHEN $6 THEN $7::text ELSE locale END,
         phone = CASE WHEN $8 THEN $9::text ELSE phone END,
+        phone_verified_at = CASE WHEN $8 AND phone IS DISTINCT FROM $9::text THEN NULL
+                                 ELSE phone_verified_at END,
         updated_at = $10
     WHERE id = $1 AND status <> 'deleted'
     RETURNING *
@@ -43,7 +46,10 @@ async def change_profile(call: Call, change: ProfileChange) -> Person:
             field="phone", issue="without an e-mail address it is your only way to log in"
         )
     try:
-        row = await db.one("identity", call, _CHANGE, call.user, *wished, clock.now())
+        async with db.tx("identity", call) as tx:
+            row = await tx.one(_CHANGE, call.user, *wished, clock.now())
+            if row is not None and before.phone not in (None, row["phone"]):
+                await tell(tx, call, call.user, "phone_changed")
     except Exception as error:
         if getattr(error, "sqlstate", None) == _TAKEN:
             raise AlreadyRegistered from None

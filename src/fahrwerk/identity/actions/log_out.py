@@ -19,6 +19,8 @@ RETURNING id, person_id
 """
 BY_ID = _END.format(which="id = $2")
 BY_PERSON = _END.format(which="person_id = $2")
+BY_OTHERS = _END.format(which="person_id = $2 AND id <> $3")
+BY_OWN = _END.format(which="id = $2 AND person_id = $3")
 # A replaced token names its session as well: whoever logs out with it means this session.
 _BY_TOKEN = _END.format(
     which="""id IN (
@@ -38,10 +40,12 @@ async def log_out(call: Call, refresh_token: str | None) -> None:
             await end_sessions(tx, call, _BY_TOKEN, digest, reason="logout")
 
 
-async def end_sessions(tx: db.Tx, call: Call, sql: str, *which: Any, reason: str) -> None:
+async def end_sessions(tx: db.Tx, call: Call, sql: str, *which: Any, reason: str) -> int:
     """End the open sessions that ``sql`` (one of the above) names, each with its event."""
-    for row in await tx.run(sql, reason, *which):
+    ended_now = await tx.run(sql, reason, *which)
+    for row in ended_now:
         fact = SessionRevoked(row["person_id"], row["id"], reason)
         # A session ends once, so this is the first and last fact of its stream.
         await events.emit(tx, call, f"session:{row['id']}", 1, fact)
         tx.signal(ended(call.tenant))  # tokens of it that are about are refused from now on
+    return len(ended_now)

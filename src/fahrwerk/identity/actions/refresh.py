@@ -21,6 +21,7 @@ from fahrwerk.identity.actions.log_in import login_of, new_refresh_token
 from fahrwerk.identity.actions.log_out import BY_ID, end_sessions
 from fahrwerk.identity.contract import Login
 from fahrwerk.identity.queries import COLUMNS, person_of
+from fahrwerk.identity.rules.binding import BadProof
 from fahrwerk.kernel import crypto, db, ids
 from fahrwerk.kernel.errors import Invalid, NotFound, Unauthenticated
 
@@ -40,7 +41,7 @@ WITH asked AS (
            answer IS NOT NULL AND replaced_at > kernel.now() - interval '10 seconds'
     FROM identity.refresh_token WHERE token_hash = $1
 )
-SELECT {COLUMNS}, a.session_id, a.is_replaced, a.answer, a.is_forgiven
+SELECT {COLUMNS}, a.session_id, a.is_replaced, a.answer, a.is_forgiven, s.key_thumbprint
 FROM asked a
 JOIN identity.session s ON s.id = a.session_id
 JOIN identity.person p ON p.tenant_id = s.tenant_id AND p.id = s.person_id
@@ -50,7 +51,7 @@ WHERE s.revoked_at IS NULL AND s.expires_at > kernel.now() AND p.status = 'activ
 _ROTATE = """
 WITH turned AS (
     UPDATE identity.session
-    SET token_hash = $3, last_accessed_at = kernel.now(),
+    SET token_hash = $3, last_accessed_at = kernel.now(), address = $5,
         expires_at = kernel.now() + interval '30 days'
     WHERE id = $1 AND token_hash = $2 AND revoked_at IS NULL
     RETURNING id
@@ -68,7 +69,7 @@ RETURNING session_id
 """
 
 
-async def refresh(call: Call, refresh_token: str) -> Login:
+async def refresh(call: Call, refresh_token: str, thumbprint: str | None = None) -> Login:
     tenant = _operator_of(refresh_token, call)
     call = msgspec.structs.replace(call, tenant=tenant)
     digest = crypto.digest_of(refresh_token)
@@ -77,6 +78,9 @@ async def refresh(call: Call, refresh_token: str) -> Login:
         if row is None:
             break
         person, session = person_of(row), row["session_id"]
+        # A thief without the device's key learns nothing, and cannot end the owner's session.
+        if row["key_thumbprint"] is not None and row["key_thumbprint"] != thumbprint:
+            raise BadProof
         if row["is_forgiven"]:
             access, successor = _opened(refresh_token, row["answer"])
             return Login(access, successor, crypto.ACCESS_TOKEN_S, person)
@@ -87,7 +91,8 @@ async def refresh(call: Call, refresh_token: str) -> Login:
         login = login_of(tenant, person, session, new_refresh_token(tenant))
         answer = _sealed(refresh_token, login)
         successor_digest = crypto.digest_of(login.refresh_token)
-        if await db.run("identity", call, _ROTATE, session, digest, successor_digest, answer):
+        turned = (session, digest, successor_digest, answer, call.address[:60])
+        if await db.run("identity", call, _ROTATE, *turned):
             return login
         # Somebody else used this very token in between: what they were answered stands there now.
     # The same answer for unknown, expired, ended and stolen: log in again (IDN-12).

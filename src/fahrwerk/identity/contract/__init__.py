@@ -9,7 +9,7 @@ import msgspec
 
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
-from fahrwerk.kernel.errors import Conflict, Forbidden, NotFound, Refused, Unauthenticated
+from fahrwerk.kernel.errors import Busy, Conflict, Forbidden, NotFound, Refused, Unauthenticated
 from fahrwerk.tenancy.contract import Operator
 
 
@@ -52,6 +52,21 @@ class Login(msgspec.Struct, frozen=True):
     refresh_token: str
     expires_in: int
     person: Person
+    device_token: str | None = None
+    """For ``Client.known`` at the next log-in; only when the client asked to be remembered."""
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device says about itself when somebody logs in on it."""
+
+    name: str = ""
+    """Its User-Agent, so that people recognise their sessions."""
+    known: str | None = None
+    """The device token of an earlier log-in: attacks from elsewhere do not slow this one down."""
+    remember: bool = False
+    """True: answer a new device token."""
+    thumbprint: str | None = None
+    """Of the key that proved itself with this request (RFC 9449): the session is bound to it."""
 
 
 class PersonPage(msgspec.Struct, frozen=True):
@@ -98,6 +113,40 @@ class WrongCredentials(Unauthenticated):
     """Unknown account or wrong password: the two look and take the same."""
 
     message = "E-mail or password is wrong."
+
+
+class TooManyTries(Busy):
+    """Too many wrong passwords or codes from here; ``retry_after`` in seconds. Said of unknown
+    accounts too, and never to a device because of what others did elsewhere."""
+
+    code = "TOO_MANY_TRIES"
+    message = "Too many tries. Please wait a moment."
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """The first factor is right and a second one is needed: go on with ``challenge``.
+
+    ``methods``: ``totp`` and ``recovery_code`` (``factors.second_factor``), ``passkey`` (log in
+    with one instead), ``enrol_totp`` (set up an app first: ``factors.enrol_at_log_in``).
+    ``expires_in`` seconds.
+    """
+
+    code = "SECOND_FACTOR_NEEDED"
+    message = "A second factor is needed to log in."
+
+
+class DeviceKeyNeeded(Unauthenticated):
+    """This operator binds sessions to device keys: log in with a DPoP proof."""
+
+    code = "DEVICE_KEY_NEEDED"
+    message = "This app must be updated: the operator asks for a key of the device."
+
+
+class ConfirmationNeeded(Forbidden):
+    """So sensitive that who is logged in must have proven himself within the last 15 minutes."""
+
+    code = "CONFIRMATION_NEEDED"
+    message = "Please confirm first that it is you."
 
 
 class AccountBlocked(Forbidden):
@@ -152,21 +201,26 @@ async def add_person(
 
 
 @action
-async def log_in(call: Call, login: str, password: str, device: str = "") -> Login:
+async def log_in(
+    call: Call, login: str, password: str, device: str = "", client: Client | None = None
+) -> Login:
     """Log in with e-mail or phone and password; a new session, good for 30 days without use.
 
-    Raises ``WrongCredentials``, ``AccountBlocked``, ``UnknownOperator``.
+    ``device`` is short for a ``client`` of this name. Raises ``SecondFactorNeeded`` when the
+    password is right but not enough, ``WrongCredentials``, ``TooManyTries``, ``AccountBlocked``,
+    ``DeviceKeyNeeded``, ``UnknownOperator``.
     """
     raise AssertionError
 
 
 @action
-async def refresh(call: Call, refresh_token: str) -> Login:
+async def refresh(call: Call, refresh_token: str, thumbprint: str | None = None) -> Login:
     """Exchange a refresh token for new ones (IDN-07): rotated at each use.
 
     The token just replaced is honoured for 10 s with the same answer; any older one revokes the
     whole session. Roles are read anew. The token names its operator itself: the call need not.
-    Raises ``Unauthenticated``, or ``Invalid`` when call and token name different operators (C-80).
+    ``thumbprint`` is of the key that proved itself with the request; a session bound to another
+    one is refused (``BadProof``), and goes on. Raises ``Unauthenticated``, or ``Invalid`` when call and token name different operators (C-80).
     """
     raise AssertionError
 
@@ -252,10 +306,13 @@ async def holders(call: Call, roles: list[str]) -> list[UUID]:
 
 
 @query
-async def rider_standing(call: Call, person_id: UUID) -> Standing:
+async def rider_standing(
+    call: Call, person_id: UUID, vehicle_type: str | None = None
+) -> Standing:
     """Whether this person may start a ride: active account, with a name (C-05). One statement.
 
-    ``reason`` when not: ``unknown``, ``blocked``, ``name_missing``.
+    ``reason`` when not: ``unknown``, ``blocked``, ``name_missing``; where the operator asks for it
+    (``policy``): ``contact_not_verified``, ``id_check_missing`` (for vehicles of this type).
     """
     raise AssertionError
 

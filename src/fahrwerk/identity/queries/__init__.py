@@ -6,6 +6,32 @@ import time
 from typing import TYPE_CHECKING
 
 from fahrwerk.identity.contract import Contact, Person, PersonPage, Standing, UnknownPerson
+from fahrwerk.identity.queries.approvals import approval as approval
+from fahrwerk.identity.queries.approvals import approvals as approvals
+from fahrwerk.identity.queries.approvals import owed as owed
+from fahrwerk.identity.queries.auditing import audit_entries as audit_entries
+from fahrwerk.identity.queries.auditing import audit_standing as audit_standing
+from fahrwerk.identity.queries.birth import age as age
+from fahrwerk.identity.queries.pages import page_session as page_session
+from fahrwerk.identity.queries.checks import checks as checks
+from fahrwerk.identity.queries.factors import security as security
+from fahrwerk.identity.queries.keys import keys as keys
+from fahrwerk.identity.queries.passkeys import passkeys as passkeys
+from fahrwerk.identity.queries.policy import policy as policy
+from fahrwerk.identity.queries.proofs import proof_letter as proof_letter
+from fahrwerk.identity.queries.sessions import attempts as attempts
+from fahrwerk.identity.queries.sessions import sessions as sessions
+from fahrwerk.identity.rules import checks as check_rules
+from fahrwerk.identity.queries.rights import grants_of as grants_of
+from fahrwerk.identity.queries.rights import roles as roles
+from fahrwerk.identity.queries.scim import scim_found as scim_found
+from fahrwerk.identity.queries.scim import scim_resource as scim_resource
+from fahrwerk.identity.queries.scim import scim_sources as scim_sources
+from fahrwerk.identity.queries.sso import saml_metadata as saml_metadata
+from fahrwerk.identity.queries.sso import sso_choices as sso_choices
+from fahrwerk.identity.queries.sso import sso_provider as sso_provider
+from fahrwerk.identity.queries.sso import sso_providers as sso_providers
+from fahrwerk.identity.queries.sso import sso_trial as sso_trial
 from fahrwerk.kernel import crypto, db
 from fahrwerk.kernel.live import hub
 from fahrwerk.tenancy import contract as tenancy
@@ -92,12 +118,22 @@ async def holders(call: Call, roles: list[str]) -> list[UUID]:
 
 
 _STANDING = """
-SELECT status, first_name IS NOT NULL AND last_name IS NOT NULL AS is_named
-FROM identity.person WHERE id = $1
+SELECT p.status, p.first_name IS NOT NULL AND p.last_name IS NOT NULL AS is_named,
+    coalesce(o.ride_needs_contact, false) AND p.email_verified_at IS NULL
+        AND p.phone_verified_at IS NULL AS is_unproven,
+    coalesce(o.ride_checks, '{}') AS ride_checks,
+    CASE WHEN o.ride_checks IS NOT NULL THEN ARRAY(
+        SELECT DISTINCT c.kind FROM identity.id_check c
+        WHERE c.tenant_id = p.tenant_id AND c.person_id = p.id AND c.state = 'verified'
+          AND (c.good_until IS NULL OR c.good_until > kernel.now())) END AS checked
+FROM identity.person p LEFT JOIN identity.policy o ON o.tenant_id = p.tenant_id
+WHERE p.id = $1
 """
 
 
-async def rider_standing(call: Call, person_id: UUID) -> Standing:
+async def rider_standing(
+    call: Call, person_id: UUID, vehicle_type: str | None = None
+) -> Standing:
     row = await db.one("identity", call, _STANDING, person_id)
     if row is None or row["status"] == "deleted":
         return Standing(may_ride=False, reason="unknown")
@@ -105,6 +141,10 @@ async def rider_standing(call: Call, person_id: UUID) -> Standing:
         return Standing(may_ride=False, reason="blocked")
     if not row["is_named"]:
         return Standing(may_ride=False, reason="name_missing")
+    if row["is_unproven"]:
+        return Standing(may_ride=False, reason="contact_not_verified")
+    if check_rules.needed(row["ride_checks"], vehicle_type) - frozenset(row["checked"] or ()):
+        return Standing(may_ride=False, reason="id_check_missing")
     return Standing(may_ride=True)
 
 

@@ -35,26 +35,33 @@ _RIDER = frozenset(
 )
 # Everything within the own operator. Looking at or making other operators is the platform's.
 _ADMIN = frozenset(
-    {f"{room}.*" for room in ROOMS if room != "tenancy"} | {"tenancy.operator.change"}
+    {f"{room}.*" for room in ROOMS if room != "tenancy"}
+    | {"tenancy.operator.change", "tenancy.brand.write", "tenancy.domain.write"}
 )
 PERMISSIONS: dict[str, frozenset[str]] = {
     "customer": _RIDER,
     "business_user": _RIDER,  # TEN-10: companies' riders and private ones within one operator
-    "provider": frozenset({"feeds.*", "fleet.*", "pricing.*", "identity.self"}),
+    "provider": frozenset(
+        {"feeds.*", "fleet.*", "pricing.*", "identity.self", "identity.key.manage"}
+    ),
     "support": frozenset(
         {
             *("fleet.vehicle.read", "fleet.command.read", "identity.person.read", "identity.self"),
             *("notifications.notice.read", "payments.method.read", "payments.payment.read"),
             *("payments.payment.read_any", "payments.refund.create", "pricing.quote.read"),
-            *("payments.ledger.read", "payments.dispute.read"),
+            *("payments.ledger.read", "payments.dispute.read", "payments.debt.read"),
+            *("payments.risk.read", "payments.risk.review"),
+            *("payments.sepa.read", "payments.mandate.read_any"),
             *("pricing.promotion.read", "rentals.rental.read", "rentals.rental.read_any"),
             *("rentals.rental.end_any", "fleet.zone.read", "fleet.live.read", "fleet.alert.read"),
             *("fleet.maintenance.read", "fleet.fault.create"),
             *("wallet.account.read", "wallet.account.read_any", "wallet.account.adjust"),
-            "wallet.account.freeze",
+            *("wallet.account.freeze", "identity.session.read", "identity.session.end"),
+            "identity.check.read",
         }
     ),
     "admin": _ADMIN,
+    "reseller": frozenset({"wallet.reseller.own", "identity.self"}),  # TEN-28
     "recorder": frozenset({"clock.move"}),  # brings in rides of the past, beside another role
     "platform": frozenset({"*"}),
 }

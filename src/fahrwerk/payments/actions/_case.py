@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fahrwerk.kernel import db
+from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.live import hub
 from fahrwerk.payments import rules
 from fahrwerk.payments.contract import Payment
-from fahrwerk.payments.events import PaymentCaptured, PaymentRefunded, PaymentRefundFailed
+from fahrwerk.payments.events import (
+    PaymentCaptured,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentReturned,
+)
 from fahrwerk.payments.rules import Attempt, Case
 
 if TYPE_CHECKING:
@@ -29,7 +35,8 @@ LEASE_S = 15.0
 """Longer than a gateway is waited for; what a crash leaves is looked at after that."""
 
 COLUMNS = """p.id, p.reference, p.rider_id, p.state, p.currency, p.amount_minor, p.authorized_minor,
-       p.captured_minor, p.refunded_minor, p.due_minor, p.is_unwanted, p.method_id, p.method_label,
+       p.captured_minor, p.refunded_minor, p.due_minor, p.is_unwanted, p.is_prepaid,
+       p.method_id, p.method_label,
        p.gateway, p.transaction_id, p.reason, p.next_action, p.turn, p.version"""
 _LOAD = f"""
 SELECT {COLUMNS}, m.gateway_ref AS method_ref,
@@ -90,6 +97,12 @@ WITH p AS (
     INSERT INTO payments.work (kind, subject, at)
     SELECT 'books', p.reference, kernel.now() FROM p WHERE $21
     ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
+), debts AS (
+    INSERT INTO payments.work (kind, subject, at)
+    SELECT 'debt', p.id, kernel.now() FROM p
+    WHERE $3 = 'due' OR EXISTS (SELECT FROM payments.debt d
+                                WHERE d.tenant_id = kernel.tenant() AND d.payment_id = p.id)
+    ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
 ), done AS (
     DELETE FROM payments.work w USING p
     WHERE $17::double precision IS NULL AND w.tenant_id = kernel.tenant()
@@ -125,7 +138,7 @@ async def save(
         {"version": n, "name": f.event_name, "topic": f.event_topic, "data": f}
         for n, f in enumerate(facts, old.version + 1)
     ]
-    money = PaymentCaptured | PaymentRefunded | PaymentRefundFailed
+    money = PaymentCaptured | PaymentRefunded | PaymentRefundFailed | PaymentReturned
     has_money = any(isinstance(f, money) for f in facts)
     rows = await db.run(
         "payments", call, _SAVE, old.id, old.turn, new.state, new.authorized_minor,
@@ -140,6 +153,16 @@ async def save(
     if again_in_s == 0 or has_money:
         hub.signal(WORK)
     return rules.changed(new, turn=old.turn + 1, version=version, is_leased=is_leased)
+
+
+async def own_case(call: Call, payment_id: UUID) -> Case:
+    """A payment that its rider, who may act on any, or the house may act on; else ``NotFound``."""
+    case = await load(call, payment_id)
+    if case is None or not (
+        call.user in (None, case.rider_id) or call.may("payments.payment.write_any")
+    ):
+        raise NotFound
+    return case
 
 
 def signal_of(reference: UUID) -> str:

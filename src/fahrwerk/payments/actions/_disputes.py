@@ -1,4 +1,4 @@
-"""Disputes: what a gateway tells about one is written down, forward only."""
+"""Disputes: what a gateway tells about one is written down, forward only, with what it moved."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.payments import gateways
-from fahrwerk.payments.events import DisputeChanged, PaymentDisputed
+from fahrwerk.payments.events import DisputeChanged, DisputeMoney, PaymentDisputed
 from fahrwerk.payments.rules import disputes as rules
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from fahrwerk.kernel.call import Call
+    from fahrwerk.kernel.db import Tx
+    from fahrwerk.payments.gateways import Dispute
     from fahrwerk.payments.rules import Case
 
 _OPEN = """
@@ -22,11 +26,18 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, 'needs_response', $8, $9, 1)
 ON CONFLICT DO NOTHING RETURNING id
 """
 _LOCK = """
-SELECT state, version FROM payments.dispute WHERE tenant_id = kernel.tenant() AND id = $1 FOR UPDATE
+SELECT state, withdrawn_minor, fee_minor, moves, version FROM payments.dispute
+WHERE tenant_id = kernel.tenant() AND id = $1 FOR UPDATE
 """
 _MOVE = """
-UPDATE payments.dispute SET state = $2, evidence_due_at = $3, closed_at = $4, version = $5
+UPDATE payments.dispute
+SET state = $2, evidence_due_at = coalesce($3, evidence_due_at), closed_at = $4, version = $5,
+    withdrawn_minor = $6, fee_minor = $7, moves = $8
 WHERE tenant_id = kernel.tenant() AND id = $1
+"""
+_BOOKS = """
+INSERT INTO payments.work (kind, subject, at) VALUES ('books', $1, kernel.now())
+ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
 """
 
 
@@ -36,11 +47,21 @@ async def follow_dispute(call: Call, gateway: str, ref: str, case: Case) -> None
         found = await gateways.find(gateway).dispute(call, ref)
     if found is None or found.amount_minor <= 0:
         return
-    dispute_id = ids.derived("dispute", call.tenant, gateway, ref)
+    await note_dispute(call, gateway, found, case)
+
+
+def id_of(call: Call, gateway: str, ref: str) -> UUID:
+    """Our id of a gateway's dispute."""
+    return ids.derived("dispute", call.tenant, gateway, ref)
+
+
+async def note_dispute(call: Call, gateway: str, found: Dispute, case: Case) -> None:
+    """Write one look at a dispute down. Looks may come in any order, and more than once."""
+    dispute_id = id_of(call, gateway, found.ref)
     stream = f"dispute:{dispute_id}"
     async with db.tx("payments", call) as tx:
         is_new = await tx.run(
-            _OPEN, dispute_id, gateway, ref, case.id, found.amount_minor, found.currency,
+            _OPEN, dispute_id, gateway, found.ref, case.id, found.amount_minor, found.currency,
             found.reason[:100], found.evidence_due_at, found.opened_at,
         )  # fmt: skip
         if is_new:
@@ -50,12 +71,42 @@ async def follow_dispute(call: Call, gateway: str, ref: str, case: Case) -> None
             )  # fmt: skip
             await events.emit(tx, call, stream, 1, opened)
         row = await tx.one(_LOCK, dispute_id)
-        if row is None or not rules.is_ahead(found.state, row["state"]):
+        if row is None:
             return
-        version = row["version"] + 1
-        closed_at = clock.now() if rules.is_closed(found.state) else None
-        await tx.run(_MOVE, dispute_id, found.state, found.evidence_due_at, closed_at, version)
-        moved = DisputeChanged(
-            dispute_id, case.id, gateway, found.amount_minor, found.currency, found.state
-        )
-        await events.emit(tx, call, stream, version, moved)
+        *parts, version = row
+        known = rules.Stand(**dict(zip(rules.Stand.__struct_fields__, parts, strict=True)))
+        now = rules.newer(known, rules.stand_of(found))
+        if now == known:
+            return
+        if now.state != known.state:
+            version += 1
+            moved = DisputeChanged(
+                dispute_id, case.id, gateway, found.amount_minor, found.currency, now.state
+            )
+            await events.emit(tx, call, stream, version, moved)
+        version += await _tell_money(tx, call, case, (dispute_id, gateway, version), known, now)
+        closed_at = clock.now() if rules.is_closed(now.state) else None
+        await tx.run(
+            _MOVE, dispute_id, now.state, found.evidence_due_at, closed_at, version,
+            now.withdrawn_minor, now.fee_minor, now.moves,
+        )  # fmt: skip
+
+
+async def _tell_money(
+    tx: Tx, call: Call, case: Case, about: tuple[UUID, str, int], known: rules.Stand,
+    now: rules.Stand,
+) -> int:  # fmt: skip
+    """The money that moved between two looks, for the books; how many events that were."""
+    dispute_id, gateway, version = about
+    withdrawn = now.withdrawn_minor - known.withdrawn_minor
+    fee = now.fee_minor - known.fee_minor
+    if not withdrawn and not fee:
+        return 0
+    fact = DisputeMoney(
+        dispute_id=dispute_id, booking_id=case.reference, payment_id=case.id, gateway=gateway,
+        withdrawn=withdrawn, fee=fee, currency=case.currency,
+    )  # fmt: skip
+    await events.emit(tx, call, f"dispute:{dispute_id}", version + 1, fact)
+    await tx.run(_BOOKS, case.reference)
+    tx.signal("payments.work")
+    return 1

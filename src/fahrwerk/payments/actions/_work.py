@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from fahrwerk.kernel import clock, crash, db, observe, outside
+from fahrwerk.kernel import clock, crash, db, observe, outside, settings
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments import gateways, rules
 from fahrwerk.payments.actions._case import load, save
 from fahrwerk.payments.actions._disputes import follow_dispute
-from fahrwerk.payments.gateways import Authorisation, Change, Outcome, Question
+from fahrwerk.payments.gateways import Authorisation, Change, Outcome, Question, _offers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -80,7 +80,7 @@ async def resolve(call: Call, case: Case, attempt: Attempt) -> Case | None:
     question = Question(
         key=asked.key, kind=asked.kind, intent=_intent(held, asked), customer=case.rider_id
     )
-    gateway = gateways.find(asked.gateway)
+    gateway = gateways.behind(asked.gateway)
     outcome = await _asked(asked, lambda: gateway.read(call, question))
     if outcome is not None:
         return await _record(call, held, asked.key, outcome, is_read=True)
@@ -102,7 +102,7 @@ async def confirm(call: Call, case: Case, attempt: Attempt) -> Case | None:
     if sent is None:
         return None
     question = Question(key=again.key, kind=again.kind, intent=again.gateway_ref)
-    gateway = gateways.find(again.gateway)
+    gateway = gateways.behind(again.gateway)
     crash.point("payments.confirm.after_intent")
     outcome = await _asked(again, lambda: gateway.confirm(call, question))
     crash.point("payments.confirm.after_call")
@@ -136,7 +136,7 @@ async def _record(
 
 
 async def _send(call: Call, case: Case, attempt: Attempt) -> Outcome:
-    gateway = gateways.find(attempt.gateway)
+    gateway = gateways.behind(attempt.gateway)
     if attempt.kind == "authorize":
         wanted = Authorisation(
             key=attempt.key,
@@ -151,6 +151,10 @@ async def _send(call: Call, case: Case, attempt: Attempt) -> Outcome:
                 "user_id": str(case.rider_id),
             },
         )
+        if attempt.method_ref == _offers.PAGE:
+            return await _offers.with_pages(attempt.gateway).open_page(
+                call, wanted, await _page(call, case.id)
+            )
         return await gateway.authorise(call, wanted)
     change = Change(
         key=attempt.key,
@@ -163,6 +167,23 @@ async def _send(call: Call, case: Case, attempt: Attempt) -> Outcome:
     if attempt.kind == "void":
         return await gateway.void(call, change)
     return await gateway.refund(call, change)
+
+
+_PAGE = """
+SELECT return_path, page_until FROM payments.payment
+WHERE tenant_id = kernel.tenant() AND id = $1
+"""
+
+
+async def _page(call: Call, payment_id: UUID) -> _offers.Page:
+    """Where a gateway's page sends the rider back to: the same at each repeat."""
+    row = (await db.run("payments", call, _PAGE, payment_id))[0]
+    back = f"{settings.load().address}{row['return_path']}"
+    back += "&" if "?" in back else "?"
+    return _offers.Page(
+        success_url=f"{back}result=success", cancel_url=f"{back}result=cancelled",
+        expires_at=row["page_until"].replace(microsecond=0),
+    )  # fmt: skip
 
 
 def _intent(case: Case, attempt: Attempt) -> str | None:

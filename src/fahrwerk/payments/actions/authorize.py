@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+import msgspec
 
 from fahrwerk.kernel import db
-from fahrwerk.kernel.errors import NotFound
+from fahrwerk.kernel.errors import Conflict, NotFound
 from fahrwerk.kernel.live import hub, rung
 from fahrwerk.payments import gateways, rules
-from fahrwerk.payments.actions._case import as_payment, load, save, signal_of
+from fahrwerk.payments.actions._case import as_payment, own_case, save, signal_of
 from fahrwerk.payments.actions._work import begin, confirm, drive, resolve
+from fahrwerk.payments.actions.open_payment import open_payment
+from fahrwerk.payments.actions.risk import is_blocked
 from fahrwerk.payments.contract import (
     AuthenticationRequired,
     Payment,
@@ -19,10 +24,10 @@ from fahrwerk.payments.contract import (
     PaymentUnknown,
     UnknownMethod,
 )
+from fahrwerk.payments.contract.gateways import NotDue
+from fahrwerk.payments.rules.risk import BLOCKED
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from fahrwerk.kernel.call import Call
     from fahrwerk.payments.rules import Case
 
@@ -50,12 +55,58 @@ SELECT id FROM payments.payment WHERE tenant_id = kernel.tenant() AND reference 
 async def pay(call: Call, reference: UUID, method_id: UUID | None) -> Payment:
     """See the contract."""
     row = await db.one("payments", call, _OF_RENTAL, reference)
-    if row is None:
-        raise NotFound
-    case = await own_case(call, row["id"])
+    payment_id = row["id"] if row else await open_reserved(call, reference)
+    return await pay_case(call, await own_case(call, payment_id), method_id)
+
+
+async def pay_case(
+    call: Call, case: Case, method_id: UUID | None, way: Way | None = None
+) -> Payment:
+    """What is owed now, with a stored method or another way."""
     if case.state in ("authorized", "completed", "refunded"):
         return as_payment(case)
-    return await _collected(call, await _authorised(call, case, method_id))
+    return await _collected(call, await _authorised(call, case, method_id, way))
+
+
+_RESERVED = """
+SELECT e.data, EXISTS (
+    SELECT FROM kernel.event o WHERE o.tenant_id = kernel.tenant() AND o.stream = e.stream
+    AND o.name IN ('rental.ended', 'rental.cancelled')) AS is_over,
+    EXISTS (SELECT FROM payments.hold h WHERE h.tenant_id = kernel.tenant() AND h.reference = $1
+            AND h.state = 'open') AS is_held
+FROM kernel.event e
+WHERE e.tenant_id = kernel.tenant() AND e.stream = 'rental:' || $1::uuid
+  AND e.name = 'rental.reserved' LIMIT 1
+"""
+
+
+class _Reserved(msgspec.Struct, frozen=True):
+    """What we need of ``rental.reserved``."""
+
+    user_id: UUID
+    payment_id: UUID
+    hold_minor: int
+    currency: str
+
+
+async def open_reserved(call: Call, reference: UUID) -> UUID:
+    """Open the payment of a booking that nobody has confirmed yet, as the log tells it; its id.
+
+    Raises ``NotFound`` (no booking of the caller's), ``NotDue`` (it is over), ``Conflict`` (it is
+    secured by prepaid money).
+    """
+    row = await db.one("payments", call, _RESERVED, reference)
+    told = None if row is None else msgspec.convert(row["data"], _Reserved)
+    if row is None or told is None or call.user not in (None, told.user_id):
+        raise NotFound
+    if row["is_over"]:
+        raise NotDue(missing_minor=0)
+    if row["is_held"]:
+        raise Conflict("This booking is paid from the balance.", code="PAYMENT_EXISTS")
+    await open_payment(
+        call, told.payment_id, reference, told.user_id, told.hold_minor, told.currency
+    )
+    return told.payment_id
 
 
 async def complete_authentication(call: Call, payment_id: UUID) -> Payment:
@@ -84,16 +135,6 @@ async def complete_authentication(call: Call, payment_id: UUID) -> Payment:
     raise PaymentUnknown(retry_after=RETRY_AFTER_S)
 
 
-async def own_case(call: Call, payment_id: UUID) -> Case:
-    """A payment that its rider, who may act on any, or the house may act on; else ``NotFound``."""
-    case = await load(call, payment_id)
-    if case is None or not (
-        call.user in (None, case.rider_id) or call.may("payments.payment.write_any")
-    ):
-        raise NotFound
-    return case
-
-
 async def _collected(call: Call, case: Case) -> Payment:
     """A payment that was due is captured right away; others wait for the end of the ride."""
     if case.state != "due":
@@ -115,15 +156,19 @@ ORDER BY m.is_default DESC, m.created_at DESC, m.id
 """
 
 
-class _Method(NamedTuple):
-    id: UUID
+class Way(NamedTuple):
+    """A way to pay: a stored method, or the rider's prepaid money (then without an id)."""
+
+    id: UUID | None
     label: str
     gateway: str
     gateway_ref: str
     is_default: bool
 
 
-async def _authorised(call: Call, case: Case, method_id: UUID | None) -> Case:
+async def _authorised(
+    call: Call, case: Case, method_id: UUID | None, way: Way | None = None
+) -> Case:
     """Bring the case to where the rider gets an answer: authorised, or the error why not.
 
     A rider who named no method may have others at other gateways: they are asked in turn when the
@@ -131,11 +176,14 @@ async def _authorised(call: Call, case: Case, method_id: UUID | None) -> Case:
     """
     if rules.is_off(case) or case.state == "refunded":
         raise PaymentClosed
-    rows = await db.run("payments", call, _METHODS, case.id, method_id)
-    methods = [_Method(*row) for row in rows]
+    rows = [] if way else await db.run("payments", call, _METHODS, case.id, method_id)
+    methods = [way] if way else [Way(*row) for row in rows]
     if not methods or not (methods[0].is_default or method_id):
         raise UnknownMethod
     method = methods[0]
+    # What is owed already may be paid by whoever wants to.
+    if method.id and case.due_minor is None and await is_blocked(call, case, method.id):
+        raise PaymentDeclined(reason=BLOCKED)
     gateways.check_open(method.gateway)
     tried = {method.gateway}
     for _ in range(MOST_TURNS):
@@ -159,7 +207,7 @@ async def _authorised(call: Call, case: Case, method_id: UUID | None) -> Case:
     raise PaymentUnknown(retry_after=RETRY_AFTER_S)
 
 
-async def _one_step(call: Call, case: Case, method: _Method) -> tuple[Case | None, str | None]:
+async def _one_step(call: Call, case: Case, method: Way) -> tuple[Case | None, str | None]:
     """One operation at the gateway; with the key of the authorisation whose answer it brought."""
     waiting = rules.open_attempt(case)
     if waiting and rules.is_untaken(waiting) and waiting.gateway != method.gateway:

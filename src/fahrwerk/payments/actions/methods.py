@@ -91,10 +91,11 @@ WHERE tenant_id = kernel.tenant() AND rider_id = $1 AND id <> $2 AND is_default
 """
 _STORE = """
 INSERT INTO payments.method
-    (id, rider_id, gateway, gateway_ref, kind, label, brand, last4, expires, is_default, created_at)
+    (id, rider_id, gateway, gateway_ref, kind, label, brand, last4, expires, is_default, created_at,
+     country, fingerprint)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 OR NOT EXISTS (
     SELECT FROM payments.method WHERE tenant_id = kernel.tenant() AND rider_id = $2
-    AND removed_at IS NULL AND is_default AND id <> $1), $11
+    AND removed_at IS NULL AND is_default AND id <> $1), $11, $12, $13
 ON CONFLICT (tenant_id, id) DO UPDATE
 SET gateway_ref = excluded.gateway_ref, removed_at = NULL,
     is_default = excluded.is_default OR (method.is_default AND method.removed_at IS NULL)
@@ -116,7 +117,7 @@ async def _store(
             await tx.run(_CLEAR_DEFAULT, rider_id, method_id)
         rows = await tx.run(
             _STORE, method_id, rider_id, gateway, card.ref, card.kind, label, card.brand,
-            card.last4, card.expires, make_default, clock.now(),
+            card.last4, card.expires, make_default, clock.now(), card.country, card.fingerprint,
         )  # fmt: skip
     return db.shaped(Method, rows)[0]
 
@@ -133,7 +134,7 @@ _EXISTS = """
 SELECT id FROM payments.method
 WHERE tenant_id = kernel.tenant() AND id = $1 AND rider_id = $2 AND removed_at IS NULL
 """
-_NEXT_DEFAULT = """
+NEXT_DEFAULT = """
 UPDATE payments.method SET is_default = true
 WHERE tenant_id = kernel.tenant() AND id = (
     SELECT id FROM payments.method
@@ -159,7 +160,7 @@ async def remove_method(call: Call, method_id: UUID) -> None:
             if await tx.run(_EXISTS, method_id, call.user):
                 raise MethodInUse
             raise UnknownMethod
-        await tx.run(_NEXT_DEFAULT, call.user)
+        await tx.run(NEXT_DEFAULT, call.user)
         await tx.run(_FORGET_SOON, method_id)
         tx.signal(WORK)
 

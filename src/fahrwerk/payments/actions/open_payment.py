@@ -8,8 +8,7 @@ from fahrwerk.kernel import clock, db, money
 from fahrwerk.kernel.errors import Conflict, Invalid
 from fahrwerk.kernel.live import hub
 from fahrwerk.payments import rules
-from fahrwerk.payments.actions._case import WORK, as_payment, load
-from fahrwerk.payments.actions.authorize import own_case
+from fahrwerk.payments.actions._case import WORK, as_payment, load, own_case
 
 if TYPE_CHECKING:
     from uuid import UUID

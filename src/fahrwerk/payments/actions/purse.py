@@ -7,7 +7,8 @@ order of their ids, then (inside ``payments.post``) the hot ones.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -58,15 +59,27 @@ class _Own(msgspec.Struct):
     lots: list[rules.Left]
     known: UUID | None
     """The journal with the key asked for, when it is posted already."""
+    now: datetime
+    """Lease time: what has run out is decided by the database's clock."""
 
 
+# A statement of its own after the lock: it has to see what the one before us has left.
 _LOTS = """
-SELECT id, kind, left_minor, granted_at, expires_at FROM payments.lot
-WHERE tenant_id = kernel.tenant() AND account_id = ANY($1) AND left_minor > 0
+SELECT kernel.now() AS now,
+       (SELECT id FROM payments.journal WHERE tenant_id = kernel.tenant() AND key = $2) AS known,
+       l.id, l.kind, l.left_minor, l.granted_at, l.expires_at
+FROM (SELECT) purse LEFT JOIN payments.lot l
+  ON l.tenant_id = kernel.tenant() AND l.account_id = ANY($1) AND l.left_minor > 0
 """
-_KNOWN = """
-SELECT id FROM payments.journal WHERE tenant_id = kernel.tenant() AND key = $1
-"""
+
+
+async def _look(
+    tx: Tx, own: dict[LotKind, UUID], key: str
+) -> tuple[datetime, UUID | None, list[rules.Left]]:
+    """The time, the journal with this key if there is one, and the lots of a locked purse."""
+    rows = [dict(row) for row in await tx.run(_LOTS, list(own.values()), key)]
+    (now, known), *_ = [(row.pop("now"), row.pop("known")) for row in rows]
+    return now, known, [rules.Left(**row) for row in rows if row["id"] is not None]
 
 
 async def _open(tx: Tx, call: Call, owner: str, journal: NewJournal) -> _Own:
@@ -81,15 +94,14 @@ async def _open(tx: Tx, call: Call, owner: str, journal: NewJournal) -> _Own:
     if {*itertools.compress(others, cold)} - {row["id"] for row in rows}:
         # Made by somebody else meanwhile, it would be locked later than its turn: a deadlock.
         raise _books.NoAccount(journal)
-    known = await tx.one(_KNOWN, journal.key)
-    lots = await tx.run(_LOTS, list(own.values()))
+    now, known, lots = await _look(tx, own, journal.key)
     kinds = {account: kind for kind, account in own.items()}
     free = {
         kinds[row["id"]]: -row["posted_minor"] - row["held_minor"]
         for row in rows
         if row["id"] in kinds
     }
-    return _Own(free, [rules.Left(**row) for row in lots], known["id"] if known else None)
+    return _Own(free, lots, known, now)
 
 
 _GRANT = """
@@ -127,20 +139,14 @@ async def spend(call: Call, owner: str, first: LotKind, journal: NewJournal) -> 
         own = await _open(tx, call, owner, journal)
         if own.known is not None:
             return await _known(tx, own.known, owner, journal)
-        now = await _now(tx)
-        good = rules.spendable(own.lots, own.free, now)
+        good = rules.spendable(own.lots, own.free, own.now)
         parts = rules.spread(amount, good, first)
         if parts is None:
             raise InsufficientBalance(available_minor=sum(good.values()))
-        lots = rules.in_order(rules.unexpired(own.lots, now), first)
+        lots = rules.in_order(rules.unexpired(own.lots, own.now), first)
         spent = await _take(tx, call, owner, parts, lots, journal)
         tx.signal(signal_of(owner))
     return spent
-
-
-async def _now(tx: Tx) -> Any:
-    """Lease time: what has run out is decided by the database's clock."""
-    return (await tx.run("SELECT kernel.now() AS at"))[0]["at"]
 
 
 _TAKE = """
@@ -234,10 +240,10 @@ async def place_hold(
             if hold.amount_minor != amount_minor or not mine:
                 raise KeyReused(key=key)
             return hold
-        lots = [rules.Left(**row) for row in await tx.run(_LOTS, list(own.values()))]
+        now, _, lots = await _look(tx, own, key)
         kinds = {account: kind for kind, account in own.items()}
         free = {kinds[x["id"]]: -x["posted_minor"] - x["held_minor"] for x in rows}
-        good = rules.spendable(lots, free, await _now(tx))
+        good = rules.spendable(lots, free, now)
         parts = rules.spread(amount_minor, good, first)
         if parts is None:
             raise InsufficientBalance(available_minor=sum(good.values()))

@@ -15,6 +15,8 @@ from fahrwerk.payments.contract import (
     PaymentUnknown,
     RefundTooLarge,
 )
+from fahrwerk.payments.contract.refunds import RefundNeedsApproval
+from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,24 +28,42 @@ MOST_TURNS = 12
 
 
 async def refund(call: Call, payment_id: UUID, amount_minor: int, reason: str, key: str) -> Payment:
-    """See the contract."""
+    """See the contract. A person is bound to the operator's limit, the house itself is not."""
     call.require("payments.refund.create")
+    check_wish(amount_minor, reason)
+    limit = (await tenancy.operator(call)).refund_limit_minor if call.user is not None else None
+    return await give_back(call, payment_id, amount_minor, reason, key, limit)
+
+
+def check_wish(amount_minor: int, reason: str) -> None:
+    """Raise ``Invalid`` for an amount or reason that cannot be."""
     if not 1 <= amount_minor <= rules.MOST_MINOR:
         raise Invalid(field="amount", issue="must be more than nothing")
     if not 1 <= len(reason.strip()) <= 200:
         raise Invalid(field="reason", issue="must have 1 to 200 characters")
+
+
+async def give_back(
+    call: Call, payment_id: UUID, amount_minor: int, reason: str, key: str, most: int | None
+) -> Payment:
+    """Refund, as far as ``most`` of this payment goes back in all; None: whoever may, decided.
+
+    Raises ``RefundNeedsApproval`` above it.
+    """
     step = f"refund-{ids.derived(payment_id, key).hex[:20]}-"
     for _ in range(MOST_TURNS):
         case = await load(call, payment_id)
         if case is None:
             raise NotFound
-        done = await _one_step(call, case, step, amount_minor, reason.strip())
+        done = await _one_step(call, case, step, amount_minor, reason.strip(), most)
         if done is not None:
             return as_payment(done)
     raise PaymentUnknown(retry_after=2)
 
 
-async def _one_step(call: Call, case: Case, step: str, amount: int, reason: str) -> Case | None:
+async def _one_step(
+    call: Call, case: Case, step: str, amount: int, reason: str, most: int | None
+) -> Case | None:
     """The next operation of this refund; the case when all of it is given back, else None.
 
     A refund of more than one capture is one attempt for each, all named after the refund's key, so
@@ -71,6 +91,9 @@ async def _one_step(call: Call, case: Case, step: str, amount: int, reason: str)
     parts = rules.split_refund(case, left)
     if parts is None:
         raise RefundTooLarge(refundable_minor=case.captured_minor - case.refunded_minor)
+    # Seen with the case that ``begin`` takes on, so that two at once are not each below it.
+    if most is not None and case.refunded_minor + left > most:
+        raise RefundNeedsApproval(limit_minor=most)
     capture, part = parts[0]
     name = f"{step}{amount}.{len(own) + 1}"
     wanted = rules.new_attempt(case, "refund", name, part, target=capture)

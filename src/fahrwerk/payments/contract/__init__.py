@@ -106,7 +106,19 @@ class PaymentPage(msgspec.Struct, frozen=True):
 class GatewayFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of the sandbox's fault script: spoil the next ``times`` requests of a kind."""
 
-    operation: Literal["set_up", "authorize", "confirm", "capture", "void", "refund", "read", "any"]
+    operation: Literal[
+        "set_up",
+        "authorize",
+        "confirm",
+        "capture",
+        "void",
+        "refund",
+        "read",
+        "evidence",
+        "transfer",
+        "list",
+        "any",
+    ]
     fault: Literal[
         "declined",
         "timeout_before",
@@ -118,7 +130,9 @@ class GatewayFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         "wrong_amount",
         "delayed",
         "late",
+        "missing",
     ]
+    """``missing``: the gateway's list leaves its newest line out."""
     code: Annotated[str, msgspec.Meta(max_length=60)] | None = None
     """Of ``declined``."""
     seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 3.0

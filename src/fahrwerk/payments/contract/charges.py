@@ -28,6 +28,10 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """None = the rider's default method."""
     is_off_session: bool = False
     """The rider is not there: a bank that wants a confirmation refuses instead."""
+    return_path: str | None = None
+    """Instead of a stored method the rider pays at a page of the gateway, which sends them back to
+    this place of ours (a path of at most 150 characters; ``result=success`` or ``result=cancelled``
+    is added). The page is in ``next_action``; void the payment to close it."""
 
 
 @action
@@ -36,7 +40,9 @@ async def charge(call: Call, wanted: Charge) -> Payment:
 
     Harmless to repeat, and to be repeated until ``state`` is ``completed``, ``failed`` or
     ``voided``: a repeat goes on where it stands. ``action_required`` has ``next_action``;
-    ``unknown`` and ``authorized`` go on by themselves. Raises ``UnknownMethod`` before anything is
-    sent, ``Invalid`` (amount, currency), ``Conflict`` (the reference has another payment).
+    ``unknown`` and ``authorized`` go on by themselves. Who names no method (or pays at a page) is
+    taken to another gateway when the first one provably did not take it (PAY-02). Raises
+    ``UnknownMethod`` before anything is sent, ``Invalid`` (amount, currency), ``NoGateway`` (none
+    has pages), ``Conflict`` (the reference has another payment).
     """
     raise AssertionError

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SANDBOX = "sandbox"
 """Ships with the platform, takes play money only."""
+PURSE = "purse"
+"""Stands where a gateway's name would, for what is paid from the rider's prepaid money."""
 TIMEOUT_S = 10.0
 _NAME = re.compile(r"^[a-z][a-z0-9]{1,31}$")
 
@@ -79,9 +81,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ``done``: with ``ref`` (its id there) and the amount it was done for. ``declined``: for good,
     with the gateway's ``code``; the same key will never succeed. ``action_required``: the rider has
     to do ``next_action``. ``unknown``: the gateway itself does not know yet; ask again.
+    ``returned``: a capture that was done, and whose money the rider's bank took back since.
     """
 
-    kind: Literal["done", "declined", "action_required", "unknown"]
+    kind: Literal["done", "declined", "action_required", "unknown", "returned"]
     ref: str | None = None
     amount_minor: int | None = None
     code: str | None = None
@@ -97,6 +100,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     last4: str
     expires: str
     """MM/YY"""
+    country: str = ""
+    """Where it was issued, ISO 3166; empty: the gateway does not say."""
+    fingerprint: str = ""
+    """The gateway's mark of the card, the same for whoever stores it."""
 
 
 class SetUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +127,11 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["needs_response", "under_review", "won", "lost"]
     opened_at: datetime
     evidence_due_at: datetime | None
+    withdrawn_minor: int = 0
+    """Out of the operator's account for it now."""
+    fee_minor: int = 0
+    moves: int = 0
+    """How often money was moved for it: it only grows, so that an older look is told apart."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,3 +269,11 @@ def find(name: str) -> Gateway:
         raise UnknownGateway(gateway=name[:32])
     gateway: Gateway = importlib.import_module(f"{__name__}.{name}").gateway
     return gateway
+
+
+def behind(name: str) -> Gateway:
+    """Where an attempt was made: a gateway, or the rider's own purse, which is no provider."""
+    if name == PURSE:
+        inside: Gateway = importlib.import_module(f"{__name__}._purse").gateway
+        return inside
+    return find(name)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from fahrwerk.kernel import money
 from fahrwerk.kernel.outside import NotReached, OutcomeUnknown
 from fahrwerk.payments.gateways import KeysRefused, _accounts
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.outside import Answer
     from fahrwerk.payments.gateways._accounts import Keys
 
+NAME = "paypal"
 T = TypeVar("T")
 MOST_TOKENS = 2_000
 PAUSES_S = (0.1, 0.2, 0.4)
@@ -123,6 +127,8 @@ class DisputeObject(msgspec.Struct, frozen=True):
     dispute_amount: Money
     dispute_outcome: dict[str, Any] | None = None
     seller_response_due_date: str | None = None
+    dispute_life_cycle_stage: str = ""
+    """INQUIRY, CHARGEBACK, PRE_ARBITRATION, ARBITRATION."""
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -180,8 +186,9 @@ async def log_in(keys: Keys) -> str:
 
 
 async def ask(
-    keys: Keys, method: str, path: str, kind: type[T], key: str | None = None, said: Any = None
-) -> T:
+    keys: Keys, method: str, path: str, kind: type[T], key: str | None = None, said: Any = None,
+    content_type: str = "application/json",
+) -> T:  # fmt: skip
     """One request; ``key`` is the ``PayPal-Request-Id``: with it a POST is done once.
 
     Raises ``Refused``, ``NotReached`` (not done), ``OutcomeUnknown``.
@@ -189,7 +196,7 @@ async def ask(
     token = await log_in(keys)
     headers: dict[str, str] = {
         "authorization": f"Bearer {token}",
-        "content-type": "application/json",
+        "content-type": content_type,
         "prefer": "return=representation",
     }
     if key is not None:
@@ -250,3 +257,31 @@ def link(links: list[Link], *names: str) -> str | None:
 def header(headers: Mapping[str, str], name: str) -> str:
     """A header of a webhook, cut to what it may be."""
     return headers.get(f"paypal-{name}", "")[:1_000]
+
+
+WAITS = "PAYER_ACTION_REQUIRED"
+REF = re.compile(r"[A-Za-z0-9_-]{3,100}")
+CODES = {
+    "INSTRUMENT_DECLINED": "card_declined",
+    "PAYER_CANNOT_PAY": "card_declined",
+    "INSUFFICIENT_FUNDS": "insufficient_funds",
+    "TRANSACTION_REFUSED": "card_declined",
+    WAITS: "authentication_required",
+}
+
+
+def code_of(issue: str) -> str:
+    """PayPal's issue in our words."""
+    return CODES.get(issue, issue.lower())[:60]
+
+
+def path_of(ref: str) -> str:
+    """An id as part of an address; what cannot be one becomes one that does not exist."""
+    return ref if REF.fullmatch(ref) else "none"
+
+
+def minor_of(amount: Money | None) -> int | None:
+    """An amount in minor units; None in a currency we do not know."""
+    if amount is None or amount.currency_code not in money.DECIMALS:
+        return None
+    return int(Decimal(amount.value).scaleb(money.decimals(amount.currency_code)))

@@ -9,7 +9,18 @@ from typing import Literal
 
 import msgspec
 
-Operation = Literal["set_up", "authorize", "confirm", "capture", "void", "refund", "read"]
+Operation = Literal[
+    "set_up",
+    "authorize",
+    "confirm",
+    "capture",
+    "void",
+    "refund",
+    "read",
+    "evidence",
+    "transfer",
+    "list",
+]
 FaultKind = Literal[
     "declined",
     "timeout_before",
@@ -21,6 +32,7 @@ FaultKind = Literal[
     "wrong_amount",
     "delayed",
     "late",
+    "missing",
 ]
 
 
@@ -46,6 +58,11 @@ class TestCard(msgspec.Struct, frozen=True):
     expires: str = "12/34"
     faults: dict[str, Fault] = {}
     challenge: Literal["passes", "fails"] | None = None
+    is_disputed: bool = False
+    """Its owner disputes every charge at once."""
+    country: str = "DE"
+    fingerprint: str = ""
+    """Empty: every rider's card is another one, though the token is the same."""
 
 
 SLOW_S = 3.0
@@ -77,9 +94,12 @@ def _all() -> dict[str, TestCard]:
         "tok_visa": TestCard("4242"),
         "tok_mastercard": TestCard("4444", "Mastercard"),
         "tok_amex": TestCard("0005", "American Express"),
+        "tok_visaAbroad": TestCard("0024", country="US"),
+        "tok_visaShared": TestCard("0077", fingerprint="shared"),
         "tok_setupDeclined": TestCard(
             "0101", faults={"set_up": Fault("declined", "incorrect_cvc")}
         ),
+        "tok_createDispute": TestCard("0259", is_disputed=True),
         "tok_threeDSecure": TestCard("3155", challenge="passes"),
         "tok_threeDSecureFails": TestCard("3063", challenge="fails"),
     }

@@ -32,11 +32,11 @@ _SIGNED_WITH = """
 SELECT webhook_secret FROM payments.sandbox_account WHERE tenant_id = kernel.tenant()
 """
 _ANNOUNCE = """
-INSERT INTO payments.sandbox_event (id, kind, key, at)
-VALUES ($1, $2, $3, kernel.now() + make_interval(secs => $4)) ON CONFLICT DO NOTHING
+INSERT INTO payments.sandbox_event (id, kind, key, at, subject)
+VALUES ($1, $2, $3, kernel.now() + make_interval(secs => $4), $5) ON CONFLICT DO NOTHING
 """
 _DUE = """
-SELECT tenant_id, id, kind, key, at FROM payments.sandbox_event
+SELECT tenant_id, id, kind, key, at, subject FROM payments.sandbox_event
 WHERE delivered_at IS NULL AND at <= kernel.now() ORDER BY at LIMIT $1
 """
 _DELIVERED = """
@@ -72,10 +72,12 @@ def signature(secret: str, at: int, body: bytes) -> str:
     return f"t={at},v1={digest.hexdigest()}"
 
 
-async def announce(call: Call, kind: str, key: str, in_s: float) -> None:
+async def announce(
+    call: Call, kind: str, key: str, in_s: float, subject: str | None = None
+) -> None:
     """Send a webhook in a while: the caller could not see this result at once."""
-    event_id = f"evt_{short(call, kind, key, in_s)}"
-    await db.run("payments", call, _ANNOUNCE, event_id, kind, key, in_s)
+    event_id = f"evt_{short(call, kind, key, in_s, *([subject] if subject else []))}"
+    await db.run("payments", call, _ANNOUNCE, event_id, kind, key, in_s, subject)
 
 
 async def due_webhooks(limit: int) -> list[Webhook]:
@@ -83,17 +85,20 @@ async def due_webhooks(limit: int) -> list[Webhook]:
     found = []
     for row in await db.run("payments", system(None, "payments"), _DUE, limit):
         call = system(row["tenant_id"], "payments")
-        body = webhook_body(row["tenant_id"], row["id"], row["kind"], row["key"])
+        body = webhook_body(row["tenant_id"], row["id"], row["kind"], row["key"], row["subject"])
         at = int(clock.now().timestamp())
         headers = {"sandbox-signature": signature(await open_account(call), at, body)}
         found.append(Webhook(row["tenant_id"], row["id"], body, headers))
     return found
 
 
-def webhook_body(account: UUID | None, event_id: str, kind: str, key: str) -> bytes:
+def webhook_body(
+    account: UUID | None, event_id: str, kind: str, key: str, dispute: str | None = None
+) -> bytes:
     """What a webhook says: never the result itself, only where to look."""
+    data = {"key": key} if dispute is None else {"key": key, "dispute": dispute}
     return msgspec.json.encode(
-        {"id": event_id, "type": kind, "account": str(account), "data": {"key": key}}
+        {"id": event_id, "type": kind, "account": str(account), "data": data}
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.outside import Answer
     from fahrwerk.payments.gateways._accounts import Keys
 
+NAME = "stripe"
+KEY = "fahrwerk_key"
+"""Under this name of its metadata each object carries our key."""
 VERSION = "2025-12-15.clover"
 TOLERANCE_S = 300
 PAUSES_S = (0.1, 0.2, 0.4)
@@ -42,6 +46,8 @@ class PaymentMethod(msgspec.Struct, frozen=True):
         last4: str
         exp_month: int
         exp_year: int
+        country: str | None = None
+        fingerprint: str | None = None
 
     id: str
     type: str = ""
@@ -119,6 +125,13 @@ class Evidence(msgspec.Struct, frozen=True):
     due_by: int | None = None
 
 
+class BalanceMove(msgspec.Struct, frozen=True):
+    """Money moved on the account: ``amount`` out of it is negative; ``fee`` is kept beside it."""
+
+    amount: int
+    fee: int = 0
+
+
 class DisputeObject(msgspec.Struct, frozen=True):
     """A dispute; ``warning_...`` statuses are inquiries before one."""
 
@@ -129,6 +142,8 @@ class DisputeObject(msgspec.Struct, frozen=True):
     status: str
     created: int
     evidence_details: Evidence = Evidence()
+    balance_transactions: list[BalanceMove] = []
+    """Withdrawn when it was opened; given back when it was won."""
 
 
 class Thing(msgspec.Struct, frozen=True):
@@ -227,20 +242,36 @@ async def get(keys: Keys, path: str, kind: type[T], **values: Any) -> T:
     return _read(await _ask(keys, "GET", f"{path}?{query}" if query else path), kind)
 
 
+async def upload(keys: Keys, key: str, kind: str, content: bytes) -> Thing:
+    """A file, once per key; Stripe takes files at an address of their own."""
+    headers = {"content-type": kind, "idempotency-key": key}
+    path = "/v1/files"
+    answer = await _ask(keys, "POST", path, headers=headers, content=content, at="files")
+    return _read(answer, Thing)
+
+
+def path_of(ref: str) -> str:
+    """An id as part of an address; what cannot be one becomes an id that does not exist."""
+    return ref if _REF.fullmatch(ref) else "none"
+
+
+_REF = re.compile(r"[a-z]{2,6}_[A-Za-z0-9_]{1,250}")
+
+
 class _StillRunning(Exception):
     """409: the first request with this key has not been answered yet."""
 
 
 async def _ask(
     keys: Keys, method: str, path: str, *, headers: Mapping[str, str] | None = None,
-    content: bytes | None = None,
+    content: bytes | None = None, at: str = "api",
 ) -> Answer:  # fmt: skip
     about = {
         "authorization": f"Bearer {keys.secret}",
         "stripe-version": VERSION,
         **(headers or {}),
     }
-    return await _accounts.peer(keys).call(method, path, headers=about, content=content)
+    return await _accounts.peer(keys, at).call(method, path, headers=about, content=content)
 
 
 def _read(answer: Answer, kind: type[T]) -> T:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -24,7 +24,6 @@ from fahrwerk.payments.gateways import (
     Authorisation,
     Card,
     Change,
-    Dispute,
     Forged,
     Notice,
     Outcome,
@@ -32,34 +31,35 @@ from fahrwerk.payments.gateways import (
     Refusal,
     SetUp,
     UnknownToken,
+    _paypal_disputes,
 )
 from fahrwerk.payments.gateways import _paypal_api as api
 from fahrwerk.payments.gateways._accounts import Keys, keys_of
-from fahrwerk.payments.gateways._paypal_api import Money, Operation, Order, Refused
+from fahrwerk.payments.gateways._paypal_api import (
+    CODES,
+    NAME,
+    WAITS,
+    Money,
+    Operation,
+    Order,
+    Refused,
+)
+from fahrwerk.payments.gateways._paypal_api import REF as _REF
+from fahrwerk.payments.gateways._paypal_api import code_of as _code
+from fahrwerk.payments.gateways._paypal_api import minor_of as _minor
+from fahrwerk.payments.gateways._paypal_api import path_of as _path
+from fahrwerk.payments.gateways._paypal_lists import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.gateways._offers import Listed
 
-NAME = "paypal"
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,200}")
-_REF = re.compile(r"[A-Za-z0-9_-]{3,100}")
-_WAITS = "PAYER_ACTION_REQUIRED"
-_CODES = {
-    "INSTRUMENT_DECLINED": "card_declined",
-    "PAYER_CANNOT_PAY": "card_declined",
-    "INSUFFICIENT_FUNDS": "insufficient_funds",
-    "TRANSACTION_REFUSED": "card_declined",
-    _WAITS: "authentication_required",
-}
-_DISPUTE_STATES: dict[str, Literal["needs_response", "under_review"]] = {
-    "OPEN": "needs_response",
-    "WAITING_FOR_SELLER_RESPONSE": "needs_response",
-}
 
 
-class PayPal:
+class PayPal(_paypal_disputes.Disputes):
     """See ``fahrwerk.payments.gateways.Gateway``."""
 
     kinds = frozenset({"paypal"})
@@ -110,7 +110,7 @@ class PayPal:
                 {"payment_source": {"token": {"id": token, "type": "SETUP_TOKEN"}}},
             )  # fmt: skip
         except Refused as refused:
-            if refused.issue in _CODES:
+            if refused.issue in CODES:
                 raise Refusal(reason=_code(refused.issue)) from None
             raise unknown from None
         wallet = made.payment_source.paypal
@@ -243,23 +243,11 @@ class PayPal:
         is_void = all(a.status == "VOIDED" for a in payments.authorizations)
         return Outcome(kind="done", ref=f"void_{order.id}") if is_void else None
 
-    async def dispute(self, call: Call, ref: str) -> Dispute | None:
+    list_lag_s = 4 * 3_600.0
+
+    async def listed(self, call: Call, since: datetime, until: datetime) -> list[Listed]:
         keys = await keys_of(call, NAME)
-        try:
-            path = f"/v1/customer/disputes/{_path(ref)}"
-            found = await api.ask(keys, "GET", path, api.DisputeObject)
-        except Refused:
-            return None
-        due = found.seller_response_due_date
-        return Dispute(
-            ref=found.dispute_id,
-            amount_minor=_minor(found.dispute_amount) or 0,
-            currency=found.dispute_amount.currency_code,
-            reason=found.reason.lower(),
-            state=_dispute_state(found),
-            opened_at=datetime.fromisoformat(found.create_time),
-            evidence_due_at=None if due is None else datetime.fromisoformat(due),
-        )
+        return await listed(keys, since, until)
 
     def account_of(self, body: bytes) -> UUID | None:
         return None  # PayPal does not know our operators: the address of the webhook names them
@@ -381,7 +369,7 @@ async def _authorised(keys: Keys, order: Order, wanted: Authorisation) -> Outcom
             {"payment_source": {"paypal": {"vault_id": wanted.method_ref}}},
         )  # fmt: skip
     except Refused as refused:
-        if refused.issue == _WAITS and wanted.is_off_session:
+        if refused.issue == WAITS and wanted.is_off_session:
             return Outcome(kind="declined", ref=order.id, code="authentication_required")
         return _refused(refused, order.id)
     return _stand(order)
@@ -393,7 +381,7 @@ async def _authorised(keys: Keys, order: Order, wanted: Authorisation) -> Outcom
 def _stand(order: Order) -> Outcome:
     held = next(iter(order.purchase_units[0].payments.authorizations), None)
     if held is None:
-        if order.status == _WAITS:
+        if order.status == WAITS:
             return Outcome(kind="action_required", ref=order.id, next_action=_action(order.links))
         return Outcome(kind="unknown", ref=order.id)
     if held.status in ("CREATED", "CAPTURED", "PARTIALLY_CAPTURED"):
@@ -405,7 +393,7 @@ def _stand(order: Order) -> Outcome:
 
 
 def _refused(refused: Refused, ref: str) -> Outcome:
-    if refused.issue == _WAITS:
+    if refused.issue == WAITS:
         return Outcome(kind="action_required", ref=ref, next_action=_action(refused.links))
     return Outcome(kind="declined", ref=ref, code=_code(refused.issue))
 
@@ -425,32 +413,9 @@ def _operated(done: Operation) -> Outcome:
     return Outcome(kind="unknown", ref=done.id)
 
 
-def _dispute_state(
-    found: api.DisputeObject,
-) -> Literal["needs_response", "under_review", "won", "lost"]:
-    if found.status != "RESOLVED":
-        return _DISPUTE_STATES.get(found.status, "under_review")
-    outcome = str((found.dispute_outcome or {}).get("outcome_code", ""))
-    return "lost" if outcome == "RESOLVED_BUYER_FAVOUR" else "won"
-
-
-def _code(issue: str) -> str:
-    return _CODES.get(issue, issue.lower())[:60]
-
-
-def _path(ref: str) -> str:
-    return ref if _REF.fullmatch(ref) else "none"
-
-
 def _money(amount_minor: int, currency: str) -> Money:
     places = money.decimals(currency)
     return Money(currency, f"{Decimal(amount_minor).scaleb(-places):.{places}f}")
-
-
-def _minor(amount: Money | None) -> int | None:
-    if amount is None or amount.currency_code not in money.DECIMALS:
-        return None
-    return int(Decimal(amount.value).scaleb(money.decimals(amount.currency_code)))
 
 
 def _masked(address: str | None) -> str:

@@ -10,9 +10,10 @@ search lags behind.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+import msgspec
 
 from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.errors import Invalid
@@ -22,7 +23,6 @@ from fahrwerk.payments.gateways import (
     Authorisation,
     Card,
     Change,
-    Dispute,
     Forged,
     Notice,
     Outcome,
@@ -30,39 +30,39 @@ from fahrwerk.payments.gateways import (
     Refusal,
     SetUp,
     UnknownToken,
+    _stripe_disputes,
+    _stripe_lists,
 )
 from fahrwerk.payments.gateways import _stripe_api as api
+from fahrwerk.payments.gateways import _stripe_pages as sessions
 from fahrwerk.payments.gateways._accounts import Keys, keys_of
-from fahrwerk.payments.gateways._stripe_api import Intent, PaymentMethod, Refused, SetupIntent
+from fahrwerk.payments.gateways._stripe_api import (
+    KEY,
+    NAME,
+    Intent,
+    PaymentMethod,
+    Refused,
+    SetupIntent,
+)
+from fahrwerk.payments.gateways._stripe_api import path_of as _path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.gateways._offers import Page
 
-NAME = "stripe"
 SIGNATURE = "stripe-signature"
-KEY = "fahrwerk_key"
 CAPTURE_KEY = "fahrwerk_capture_key"
 PAGE, MOST_PAGES = 100, 5
 _SECRET = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{8,200}")
 _PUBLIC = re.compile(r"pk_(test|live)_[A-Za-z0-9_]{8,200}")
 _WEBHOOK = re.compile(r"whsec_[A-Za-z0-9+/=_-]{8,200}")
 _REF = re.compile(r"[a-z]{2,6}_[A-Za-z0-9_]{1,250}")
-_DISPUTE_STATES: dict[str, Literal["needs_response", "under_review", "won", "lost"]] = {
-    "warning_needs_response": "needs_response",
-    "needs_response": "needs_response",
-    "warning_under_review": "under_review",
-    "under_review": "under_review",
-    "warning_closed": "won",
-    "won": "won",
-    "prevented": "won",
-    "lost": "lost",
-}
 _BRANDS = {"visa": "Visa", "mastercard": "Mastercard", "amex": "American Express"}
 
 
-class Stripe:
+class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
     """See ``fahrwerk.payments.gateways.Gateway``."""
 
     kinds = frozenset({"card"})
@@ -155,8 +155,14 @@ class Stripe:
             return Outcome(kind="declined", code=refused.code, ref=made.id if made else None)
         return await _stand(keys, intent)
 
+    async def open_page(self, call: Call, wanted: Authorisation, page: Page) -> Outcome:
+        keys = await keys_of(call, NAME, is_new=True)
+        return await sessions.made(keys, await _customer(call, keys, wanted.customer), wanted, page)
+
     async def confirm(self, call: Call, question: Question) -> Outcome:
         keys = await keys_of(call, NAME)
+        if sessions.is_session(question.intent):
+            return await self.read(call, question) or Outcome(kind="unknown")
         intent = await _intent(keys, question.intent)
         return Outcome(kind="unknown") if intent is None else await _stand(keys, intent)
 
@@ -186,6 +192,14 @@ class Stripe:
 
     async def void(self, call: Call, wanted: Change) -> Outcome:
         keys = await keys_of(call, NAME)
+        done = Outcome(
+            kind="done", ref=f"void_{wanted.intent}", amount_minor=wanted.amount_minor
+        )  # fmt: skip
+        if sessions.is_session(wanted.intent):
+            paid = await sessions.close(keys, wanted.intent, wanted.key)
+            if paid is None:
+                return done
+            wanted = msgspec.structs.replace(wanted, intent=paid)
         intent: Intent | None
         try:
             intent = await _cancel(keys, wanted.intent, wanted.key)
@@ -199,9 +213,7 @@ class Stripe:
             return Outcome(kind="declined", code=refused.code)
         if intent is None:
             return Outcome(kind="unknown")
-        if intent.status == "canceled":
-            return Outcome(kind="done", ref=f"void_{intent.id}", amount_minor=wanted.amount_minor)
-        return Outcome(kind="declined", code="already_captured")
+        return done if intent.status == "canceled" else _TAKEN
 
     async def refund(self, call: Call, wanted: Change) -> Outcome:
         keys = await keys_of(call, NAME)
@@ -219,10 +231,13 @@ class Stripe:
     async def read(self, call: Call, question: Question) -> Outcome | None:
         keys = await keys_of(call, NAME)
         if question.kind == "authorize":
-            intent = await _intent_of(call, keys, question)
-            return None if intent is None else await _stand(keys, intent)
+            return await _authorisation(call, keys, question)
         if question.intent is None:
             return None
+        if sessions.is_session(question.intent):  # a page that is to be closed
+            session = await sessions.session_of(keys, question.intent)
+            is_over = session.status == "expired"
+            return Outcome(kind="done", ref=f"void_{session.id}") if is_over else None
         if question.kind == "refund":
             return await _find_refund(keys, question)
         intent = await _intent(keys, question.intent)
@@ -239,23 +254,6 @@ class Stripe:
         if intent.status == "canceled":
             return Outcome(kind="declined", code="canceled")
         return None
-
-    async def dispute(self, call: Call, ref: str) -> Dispute | None:
-        keys = await keys_of(call, NAME)
-        try:
-            found = await api.get(keys, f"/v1/disputes/{_path(ref)}", api.DisputeObject)
-        except Refused:
-            return None
-        due = found.evidence_details.due_by
-        return Dispute(
-            ref=found.id,
-            amount_minor=found.amount,
-            currency=found.currency.upper(),
-            reason=found.reason,
-            state=_DISPUTE_STATES.get(found.status, "needs_response"),
-            opened_at=datetime.fromtimestamp(found.created, UTC),
-            evidence_due_at=None if not due else datetime.fromtimestamp(due, UTC),
-        )
 
     def account_of(self, body: bytes) -> UUID | None:
         return None  # Stripe does not know our operators: the address of the webhook names them
@@ -318,11 +316,6 @@ def _no_token() -> UnknownToken:
     return UnknownToken(field="gateway_token", issue="is not a token of Stripe for this rider")
 
 
-def _path(ref: str) -> str:
-    """An id as part of an address; what cannot be one becomes an id that does not exist."""
-    return ref if _REF.fullmatch(ref) else "none"
-
-
 def _card(method: PaymentMethod) -> Card:
     card = method.card
     if card is None:
@@ -333,6 +326,8 @@ def _card(method: PaymentMethod) -> Card:
         brand=_BRANDS.get(card.brand, card.brand.title())[:40],
         last4=card.last4,
         expires=f"{card.exp_month:02}/{card.exp_year % 100:02}",
+        country=(card.country or "").upper() if len(card.country or "") == 2 else "",
+        fingerprint=(card.fingerprint or "")[:200],
     )
 
 
@@ -370,6 +365,31 @@ async def _intent_of(call: Call, keys: Keys, question: Question) -> Intent | Non
             return None
         after = page.data[-1].id
     raise OutcomeUnknown("It is not among the newest, and may be among the rest.", peer=NAME)
+
+
+_TAKEN = Outcome(kind="declined", code="already_captured")
+
+
+async def _authorisation(call: Call, keys: Keys, question: Question) -> Outcome | None:
+    """How an authorisation stands, made by us or by the rider at Stripe's page."""
+    session: sessions.Session | None = None
+    if question.intent is not None and sessions.is_session(question.intent):
+        session = await sessions.session_of(keys, question.intent)
+    else:
+        intent = await _intent_of(call, keys, question)
+        if intent is not None:
+            return await _stand(keys, intent)
+        if question.customer is not None:
+            customer = await _known_customer(call, keys, question.customer)
+            if customer is not None:
+                session = await sessions.find_session(keys, customer, question.key)
+    if session is None:
+        return None
+    paid = await sessions.intent_of(keys, session)
+    # At the page the rider may try another card: while it is open, no refusal is for good.
+    if paid is None or (session.status == "open" and paid.status == "requires_payment_method"):
+        return sessions.stand(session)
+    return await _stand(keys, paid)
 
 
 async def _find_refund(keys: Keys, question: Question) -> Outcome | None:

@@ -7,15 +7,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, RawBody
 
-from fahrwerk.kernel import clock, ids, web
+from fahrwerk.identity.contract.approvals import Approval
+from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments import contract, rules
-from fahrwerk.payments.http import books
+from fahrwerk.payments.contract import refunds
+from fahrwerk.payments.http import books, comparison, debts, disputes, mandates, risk, sandbox, sepa
 from fahrwerk.payments.http import gateways as accounts
 from fahrwerk.payments.http.views import Payment
 from fahrwerk.payments.http.views import payment as as_view
@@ -74,6 +77,22 @@ class RefundRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: Decimal | None = None
 
 
+class PendingRefund(msgspec.Struct, frozen=True):
+    """A refund that waits for a second person."""
+
+    approval_id: str
+    status: str
+    amount: float
+    currency: str
+    expires_at: str
+
+
+class Approving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to say about it; kept with the approval."""
+
+    note: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+
+
 class Taken(msgspec.Struct, frozen=True):
     """A webhook was understood; ``is_new`` is false for one that had come before."""
 
@@ -116,7 +135,13 @@ async def delete_method(call: web.Caller, method_id: FromPath[str]) -> None:
     await contract.remove_method(call, await contract.find_method(call, method_id))
 
 
-@post("/api/v1/payments", permission="payments.method.write", status_code=201, tags=["payments"])
+@post(
+    "/api/v1/payments",
+    permission="payments.method.write",
+    while_suspended=True,
+    status_code=201,
+    tags=["payments"],
+)
 async def post_payment(call: web.Caller, data: JSONBody[PaymentRequest]) -> Payment:
     """Pay now: authorise the hold of a booking, or pay what a ride still owes (PAY-03).
 
@@ -143,7 +168,7 @@ async def list_payments(
     return Payments(rows, web.pagination(page.total, limit, offset, len(rows)))
 
 
-@get("/api/v1/payments/{payment_id:str}", permission="payments.payment.read", tags=["payments"])
+@get("/api/v1/payments/{payment_id:str}", permission="payments.payment.read", personal=True, tags=["payments"])
 async def get_payment(call: web.Caller, payment_id: FromPath[str]) -> Payment:
     """One payment of the caller, or of anybody for staff."""
     return as_view(await contract.payment(call, ids.parse(payment_id, "pay")))
@@ -153,12 +178,16 @@ async def get_payment(call: web.Caller, payment_id: FromPath[str]) -> Payment:
     "/api/v1/payments/{payment_id:str}/refunds",
     permission="payments.refund.create",
     status_code=201,
+    responses={202: ResponseSpec(PendingRefund, description="Waits for a second person")},
     tags=["payments"],
 )
 async def post_refund(
     call: web.Caller, payment_id: FromPath[str], data: JSONBody[RefundRequest]
-) -> Payment:
-    """Give money back (PAY-13). Send an ``Idempotency-Key``: a repeat refunds nothing twice."""
+) -> Response[Payment]:
+    """Give money back (PAY-13). Send an ``Idempotency-Key``: a repeat refunds nothing twice.
+
+    Above the operator's refund limit it answers 202: somebody else has to approve it.
+    """
     found = await contract.payment(call, ids.parse(payment_id, "pay"))
     amount = (
         found.captured_minor - found.refunded_minor
@@ -167,12 +196,34 @@ async def post_refund(
     )
     # Without a key each request is a refund of its own; request ids may be the client's invention.
     key = call.key or str(ids.new())
-    return as_view(await contract.refund(call, found.id, amount, data.reason, key))
+    asked = await refunds.ask_refund(call, found.id, amount, data.reason, key)
+    if asked.approval is None:
+        return Response(as_view(asked.payment), status_code=201)
+    pending: Response[Any] = Response(_pending(asked.approval), status_code=202)
+    return pending
+
+
+@post(
+    "/api/v1/refund-approvals/{approval_id:str}/approve",
+    permission="payments.refund.approve",
+    status_code=200,
+    tags=["payments"],
+)
+async def approve_refund(
+    call: web.Caller, approval_id: FromPath[str], data: JSONBody[Approving]
+) -> Payment:
+    """Approve a refund that somebody else asked for, and refund it. Repeatable.
+
+    403 ``SECOND_PERSON_NEEDED`` for one's own, 409 ``APPROVAL_CLOSED``. To decline:
+    ``/api/v1/approvals/{id}/decline``.
+    """
+    return as_view(await refunds.approve_refund(call, ids.parse(approval_id, "apr"), data.note))
 
 
 @post(
     "/api/v1/payments/{payment_id:str}/complete-3ds",
     permission="payments.method.write",
+    while_suspended=True,
     status_code=200,
     tags=["payments"],
 )
@@ -252,6 +303,15 @@ def _method(method: contract.Method) -> Method:
     )
 
 
+def _pending(approval: Approval) -> PendingRefund:
+    currency = str(approval.details["currency"])
+    return PendingRefund(
+        ids.public("apr", approval.id), approval.state,
+        money.to_major(int(approval.details["amount_minor"]), currency), currency,
+        clock.stamp(approval.expires_at),
+    )  # fmt: skip
+
+
 handlers = [
     list_methods,
     post_method,
@@ -260,10 +320,18 @@ handlers = [
     list_payments,
     get_payment,
     post_refund,
+    approve_refund,
     post_complete_3ds,
     post_webhook,
     post_operators_webhook,
     post_faults,
     *accounts.handlers,
     *books.handlers,
+    *mandates.handlers,
+    *sepa.handlers,
+    *debts.handlers,
+    *disputes.handlers,
+    *comparison.handlers,
+    *sandbox.handlers,
+    *risk.handlers,
 ]

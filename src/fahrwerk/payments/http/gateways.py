@@ -16,7 +16,7 @@ from fahrwerk.payments import contract, rules
 from fahrwerk.payments.contract import gateways as doors
 from fahrwerk.payments.http import views
 
-Kind = Literal["card", "paypal"]
+Kind = Literal["card", "paypal", "sepa"]
 Key = Annotated[str, Meta(min_length=8, max_length=300)]
 
 
@@ -112,7 +112,7 @@ class WebhooksView(msgspec.Struct, frozen=True):
 
 
 class DisputeView(msgspec.Struct, frozen=True, kw_only=True):
-    """A disputed charge. It is answered in the gateway's own dashboard."""
+    """A disputed charge."""
 
     id: str
     gateway: str

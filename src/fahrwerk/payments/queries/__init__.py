@@ -9,6 +9,16 @@ from uuid import UUID
 from fahrwerk.kernel import db, ids
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments.contract import Method, Payment, PaymentPage, UnknownMethod
+from fahrwerk.payments.queries.comparison import comparisons as comparisons
+from fahrwerk.payments.queries.comparison import differences as differences
+from fahrwerk.payments.queries.debts import all_debts as all_debts
+from fahrwerk.payments.queries.debts import check_debts as check_debts
+from fahrwerk.payments.queries.debts import debt as debt
+from fahrwerk.payments.queries.debts import debt_step as debt_step
+from fahrwerk.payments.queries.debts import debt_steps as debt_steps
+from fahrwerk.payments.queries.debts import dunning as dunning
+from fahrwerk.payments.queries.debts import own_debts as own_debts
+from fahrwerk.payments.queries.disputes import dispute as dispute
 from fahrwerk.payments.queries.gateways import disputes as disputes
 from fahrwerk.payments.queries.gateways import gateway_accounts as gateway_accounts
 from fahrwerk.payments.queries.gateways import gateway_fee as gateway_fee
@@ -20,6 +30,20 @@ from fahrwerk.payments.queries.ledger import statement as statement
 from fahrwerk.payments.queries.ledger import trial_balance as trial_balance
 from fahrwerk.payments.queries.proof import proof as proof
 from fahrwerk.payments.queries.proof import quick_proof
+from fahrwerk.payments.queries.risk import risk_limits as risk_limits
+from fahrwerk.payments.queries.risk import risks as risks
+from fahrwerk.payments.queries.sepa import announced_debit as announced_debit
+from fahrwerk.payments.queries.sepa import bank_lines as bank_lines
+from fahrwerk.payments.queries.sepa import mandate_offer as mandate_offer
+from fahrwerk.payments.queries.sepa import mandates as mandates
+from fahrwerk.payments.queries.sepa import own_mandates as own_mandates
+from fahrwerk.payments.queries.sepa import run_file as run_file
+from fahrwerk.payments.queries.sepa import sepa_orders as sepa_orders
+from fahrwerk.payments.queries.sepa import sepa_run as sepa_run
+from fahrwerk.payments.queries.sepa import sepa_runs as sepa_runs
+from fahrwerk.payments.queries.sepa import sepa_settings as sepa_settings
+from fahrwerk.payments.queries.sepa import statements as statements
+from fahrwerk.payments.queries.transfers import transfer_of as transfer_of
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -134,7 +158,11 @@ WHERE (coalesce(a.state = 'succeeded', false), coalesce(a.result_minor, 0))
        CASE WHEN o.outcome = 'done' THEN o.amount ELSE coalesce(a.result_minor, 0) END)
   -- What is under way may differ for as long as a worker may take to find out (I8).
   AND NOT (a.state IN ('sent', 'unknown', 'action_required')
-           AND a.sent_at > kernel.now() - interval '120 seconds')
+           AND greatest(a.sent_at, o.settled_at) > kernel.now() - interval '120 seconds')
+UNION ALL
+SELECT 'I10', format('%s %s %s: here %s, in the gateway''s list %s, for %s s', gateway, kind,
+    subject, ours_minor, theirs_minor, round(extract(epoch FROM kernel.now() - first_seen_at)))
+FROM payments.difference WHERE tenant_id = kernel.tenant() AND resolved_at IS NULL
 UNION ALL
 SELECT 'I12', format('%s: refunded %s of %s captured', p.id, p.refunded_minor, p.captured_minor)
 FROM payments.payment p

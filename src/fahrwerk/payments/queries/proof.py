@@ -133,7 +133,7 @@ FULL JOIN (
     JOIN payments.entry e ON e.tenant_id = j.tenant_id AND e.journal_id = j.id
     JOIN payments.account a
       ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
-    WHERE j.tenant_id = kernel.tenant() AND j.kind IN ('capture', 'refund')
+    WHERE j.tenant_id = kernel.tenant() AND j.kind IN ('capture', 'refund', 'return')
       AND a.code = 'gateway_clearing' GROUP BY j.reference
 ) c ON c.reference = p.reference
 WHERE coalesce(c.total, 0) <> coalesce(p.captured_minor - p.refunded_minor, 0)
@@ -150,6 +150,27 @@ WHERE a.tenant_id = kernel.tenant() AND a.code = 'suspense' AND a.posted_minor <
   AND j.posted_at < kernel.now() - interval '120 seconds'
   AND e.version > (SELECT coalesce(max(z.version), 0) FROM payments.entry z
       WHERE z.tenant_id = a.tenant_id AND z.account_id = a.id AND z.balance_after_minor = 0)
+"""
+# What is under way at the bank: order by order, and all of it as the books have it.
+_COLLECTIONS = """
+SELECT NULL::uuid, NULL::uuid, 'order ' || end_to_end_id,
+       format('is %s, the bank has moved %s of %s', state, bank_minor, amount_minor)
+FROM payments.sepa_order
+WHERE tenant_id = kernel.tenant() AND CASE state
+    WHEN 'settled' THEN abs(bank_minor) <> amount_minor
+    WHEN 'rejected' THEN abs(bank_minor) > amount_minor
+    ELSE bank_minor <> 0 END
+UNION ALL
+SELECT NULL, NULL, 'clearing sepa', format('the books say %s, the orders %s', b.total, o.total)
+FROM (SELECT coalesce(sum(e.amount_minor), 0) AS total FROM payments.journal j
+      JOIN payments.entry e ON e.tenant_id = j.tenant_id AND e.journal_id = j.id
+      JOIN payments.account a
+        ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+      WHERE j.tenant_id = kernel.tenant() AND j.kind IN ('bank_settled', 'bank_returned')
+        AND a.code = 'gateway_clearing' AND a.owner = 'sepa') b,
+     (SELECT coalesce(sum(-bank_minor), 0) AS total FROM payments.sepa_order
+      WHERE tenant_id = kernel.tenant()) o
+WHERE b.total <> o.total
 """
 _STRANGERS = """
 SELECT e.journal_id, e.account_id, NULL, CASE WHEN j.id IS NULL
@@ -174,6 +195,59 @@ WHERE r.tenant_id = kernel.tenant() AND r.reverses IS NOT NULL AND EXISTS (
     SELECT FROM payments.entry e WHERE e.tenant_id = r.tenant_id
     AND e.journal_id IN (r.id, r.reverses) GROUP BY e.account_id HAVING sum(e.amount_minor) <> 0)
 """
+# Each dispute has in clearing what its gateway took out for it.
+_DISPUTES = """
+SELECT NULL::uuid, NULL::uuid, 'dispute ' || d.id,
+       format('the gateway withdrew %s and kept %s, the books say %s', d.withdrawn_minor,
+              d.fee_minor, coalesce(b.total, 0))
+FROM (SELECT payment_id, min(id::text) AS id, sum(withdrawn_minor) AS withdrawn_minor,
+             sum(fee_minor) AS fee_minor
+      FROM payments.dispute WHERE tenant_id = kernel.tenant()
+        AND opened_at < kernel.now() - interval '120 seconds' GROUP BY payment_id) d
+JOIN payments.payment p ON p.tenant_id = kernel.tenant() AND p.id = d.payment_id
+LEFT JOIN LATERAL (
+    SELECT -sum(e.amount_minor) AS total FROM payments.journal j
+    JOIN payments.entry e ON e.tenant_id = j.tenant_id AND e.journal_id = j.id
+    JOIN payments.account a
+      ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+    WHERE j.tenant_id = kernel.tenant() AND j.kind = 'chargeback' AND j.reference = p.reference
+      AND a.code = 'gateway_clearing') b ON true
+WHERE d.withdrawn_minor + d.fee_minor <> coalesce(b.total, 0)
+  AND NOT EXISTS (SELECT FROM payments.work w WHERE w.tenant_id = kernel.tenant()
+                  AND w.kind = 'books' AND w.subject = p.reference)
+"""
+# What is written off is written off in the books, ride by ride; and no debt waits for its worker.
+_DEBTS = """
+SELECT NULL::uuid, NULL::uuid, 'debt ' || d.id,
+       format('has %s written off, the books say %s', d.written_off_minor, coalesce(b.total, 0))
+FROM payments.debt d LEFT JOIN LATERAL (
+    SELECT sum(e.amount_minor) AS total FROM payments.journal j
+    JOIN payments.entry e ON e.tenant_id = j.tenant_id AND e.journal_id = j.id
+    JOIN payments.account a
+      ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+    WHERE j.tenant_id = kernel.tenant() AND j.kind = 'write_off' AND j.reference = d.reference
+      AND a.code = 'write_offs') b ON true
+WHERE d.tenant_id = kernel.tenant() AND d.written_off_minor <> coalesce(b.total, 0)
+  AND NOT EXISTS (SELECT FROM payments.work w WHERE w.tenant_id = kernel.tenant()
+                  AND w.kind = 'books' AND w.subject = d.reference)
+"""
+# What is paid from a purse goes through clearing and comes out of it: the captures and refunds of a
+# ride against what the purse gave and got.
+_PURSES = """
+SELECT NULL::uuid, a.id, NULL, format('%s left in the clearing of purses', sum(a.posted_minor))
+FROM payments.account a
+WHERE a.tenant_id = kernel.tenant() AND a.code = 'gateway_clearing' AND a.owner = 'purse'
+  AND NOT EXISTS (SELECT FROM payments.attempt t WHERE t.tenant_id = kernel.tenant()
+      AND t.gateway = 'purse' AND t.touched_at > kernel.now() - interval '120 seconds')
+GROUP BY a.id HAVING sum(a.posted_minor) <> 0
+"""
+_COMPARISON = """
+SELECT NULL::uuid, NULL::uuid, concat_ws(' ', gateway, kind, subject),
+       format('here %s, at the gateway %s, for %s h', coalesce(ours_minor::text, 'nothing'),
+              coalesce(theirs_minor::text, 'nothing'),
+              round(extract(epoch FROM kernel.now() - first_seen_at) / 3600))
+FROM payments.difference WHERE tenant_id = kernel.tenant() AND resolved_at IS NULL
+"""
 CHECKS = {
     "sums": _SUMS,
     "running": _RUNNING,
@@ -185,8 +259,13 @@ CHECKS = {
     "refunds": _REFUNDS,
     "clearing": _CLEARING,
     "suspense": _SUSPENSE,
+    "collections": _COLLECTIONS,
     "strangers": _STRANGERS,
     "mirrors": _MIRRORS,
+    "disputes": _DISPUTES,
+    "debts": _DEBTS,
+    "purses": _PURSES,
+    "comparison": _COMPARISON,
 }
 """Beside these: ``digests`` and ``replay``, which need more than SQL."""
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from fahrwerk.kernel import db
-from fahrwerk.payments.rules.ledger import FACTS, SALE, MoneyFact, RideMoney
+from fahrwerk.payments.rules.ledger import FACTS, OF_FACTS, SALE, MoneyFact, RideMoney
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -46,7 +46,9 @@ SELECT w.reference, p.id, p.rider_id, p.gateway, p.currency,
                 '[]')
         FROM kernel.event e
         WHERE e.tenant_id = kernel.tenant() AND e.name = ANY($2)
-          AND e.stream IN ('payment:' || p.id, 'rental:' || w.reference)) AS facts,
+          AND (e.stream IN ('payment:' || p.id, 'rental:' || w.reference) OR e.stream IN (
+              SELECT 'dispute:' || d.id FROM payments.dispute d
+              WHERE d.tenant_id = kernel.tenant() AND d.payment_id = p.id))) AS facts,
        (SELECT coalesce(jsonb_agg(jsonb_build_object(
                     'id', j.id, 'key', j.key, 'at', j.at, 'digest', encode(j.digest, 'hex'),
                     'rate_bp', (SELECT split_part(a.code, '.', 2)::int FROM payments.entry e
@@ -56,7 +58,7 @@ SELECT w.reference, p.id, p.rider_id, p.gateway, p.currency,
                           AND j.kind = 'sale' AND a.code LIKE 'revenue.%' LIMIT 1))), '[]')
         FROM payments.journal j
         WHERE j.tenant_id = kernel.tenant() AND j.reference = w.reference
-          AND j.kind IN ('sale', 'capture', 'refund')) AS booked,
+          AND j.kind = ANY($3)) AS booked,
        kernel.now() - interval '120 seconds' AS long_ago
 FROM unnest($1::uuid[]) AS w (reference)
 LEFT JOIN payments.payment p ON p.tenant_id = kernel.tenant() AND p.reference = w.reference
@@ -65,7 +67,7 @@ LEFT JOIN payments.payment p ON p.tenant_id = kernel.tenant() AND p.reference = 
 
 async def rides(call: Call, usual_rate_bp: int, references: Sequence[UUID]) -> list[Ride]:
     """Rides (and what else payments are for) by their ids, as of one moment."""
-    rows = await db.run("payments", call, _RIDES, list(references), list(FACTS))
+    rows = await db.run("payments", call, _RIDES, list(references), list(FACTS), list(OF_FACTS))
     return [_read(dict(row), usual_rate_bp) for row in rows]
 
 
@@ -76,8 +78,7 @@ UNION
 SELECT reference FROM payments.payment WHERE tenant_id = kernel.tenant() AND due_minor IS NOT NULL
 UNION
 SELECT reference FROM payments.journal
-WHERE tenant_id = kernel.tenant() AND kind IN ('sale', 'capture', 'refund')
-  AND reference IS NOT NULL
+WHERE tenant_id = kernel.tenant() AND kind = ANY($2) AND reference IS NOT NULL
 """
 
 
@@ -85,7 +86,7 @@ async def all_rides(call: Call, usual_rate_bp: int) -> AsyncIterator[list[Ride]]
     """Everything there ever was to book, some hundred at a time; reads the whole log once."""
     async with db.tx("payments", call) as tx:
         await tx.run("SELECT set_config('statement_timeout', '0', true)")
-        references = [row["reference"] for row in await tx.run(_ALL, SALE)]
+        references = [row["reference"] for row in await tx.run(_ALL, SALE, list(OF_FACTS))]
     for first in range(0, len(references), PAGE):
         yield await rides(call, usual_rate_bp, references[first : first + PAGE])
 

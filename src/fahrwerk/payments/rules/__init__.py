@@ -45,6 +45,7 @@ from fahrwerk.payments.rules.case import open_attempt as open_attempt
 from fahrwerk.payments.rules.case import pause_s as pause_s
 from fahrwerk.payments.rules.case import sent_again as sent_again
 from fahrwerk.payments.rules.case import with_attempt as with_attempt
+from fahrwerk.payments.rules.returns import returned
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -187,6 +188,8 @@ def settled(
     attempt = find(case, key)
     if (attempt.kind, attempt.state, outcome.kind) == ("refund", "succeeded", "declined"):
         return _refund_failed(case, attempt, outcome.code or "refund_failed")
+    if (attempt.kind, attempt.state, outcome.kind) == ("capture", "succeeded", "returned"):
+        return returned(case, attempt, outcome.amount_minor or 0, outcome.code or "returned")
     if attempt.state in ("succeeded", "declined"):
         return case, []
     ref = outcome.ref or attempt.gateway_ref
@@ -203,7 +206,7 @@ def settled(
     if outcome.kind == "action_required":
         attempt = changed_attempt(attempt, state="action_required", gateway_ref=ref)
         return _challenged(with_attempt(case, attempt), attempt, outcome)
-    if outcome.kind == "declined":
+    if outcome.kind in ("declined", "returned"):
         attempt = changed_attempt(attempt, state="declined", reason=outcome.code, gateway_ref=ref)
         return _declined(with_attempt(case, attempt), attempt)
     amount = attempt.amount_minor if outcome.amount_minor is None else outcome.amount_minor
@@ -313,7 +316,7 @@ def _captured(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
     )
     captured = events.PaymentCaptured(
         case.reference, case.id, attempt.gateway, attempt.result_minor or 0, case.currency,
-        attempt.key,
+        attempt.key, case.rider_id,
     )  # fmt: skip
     if case.due_minor is None or case.captured_minor < case.due_minor:
         return case, [captured]
@@ -353,7 +356,7 @@ def _refunded(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
         case = changed(case, state="refunded")
     fact = events.PaymentRefunded(
         case.reference, case.id, amount, case.currency, attempt.reason or "", attempt.gateway,
-        attempt.key,
+        attempt.key, case.rider_id,
     )  # fmt: skip
     return case, [fact]
 

@@ -19,6 +19,8 @@ NOT_REACHED = "not_reached"
 """The reason of an authorisation that provably never got to its gateway (yet)."""
 LATE = "late"
 """The reason of one that was given up, then done after all while another one was in use."""
+MAY_RETURN = frozenset({"sepa"})
+"""Gateways whose captures may come back from the rider's bank."""
 AUTHENTICATION = frozenset({"authentication_failed", "authentication_required"})
 
 State = Literal["sent", "unknown", "action_required", "succeeded", "declined", "failed"]
@@ -62,6 +64,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     refunded_minor: int = 0
     due_minor: int | None = None
     is_unwanted: bool = False
+    is_prepaid: bool = False
+    """For a balance, not a ride: what comes back is a refund, not a debt."""
     method_id: UUID | None = None
     method_label: str | None = None
     gateway: str | None = None
@@ -174,12 +178,13 @@ def hinted(case: Case, key: str | None) -> Attempt | None:
     """What to ask about when a webhook speaks of this key; None: nothing new can have happened.
 
     A webhook about the payment as a whole may bring the answer to whatever is open. A refund that
-    was done may fail days later.
+    was done may fail days later, and a debit that was taken may come back.
     """
     named = next((a for a in case.attempts if a.key == key), None)
     if named is not None and (
         named.state not in ("succeeded", "declined")
         or (named.kind, named.state) == ("refund", "succeeded")
+        or (named.kind == "capture" and named.gateway in MAY_RETURN)
     ):
         return named
     return open_attempt(case)

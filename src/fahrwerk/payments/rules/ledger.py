@@ -19,7 +19,15 @@ import msgspec
 from fahrwerk.kernel import ids, money
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.payments.contract.ledger import AccountKind, Grant, Line, LotKind, NewJournal
-from fahrwerk.payments.events import PaymentCaptured, PaymentRefunded, PaymentRefundFailed
+from fahrwerk.payments.events import (
+    DisputeMoney,
+    FeeCharged,
+    PaymentCaptured,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentReturned,
+    PaymentWrittenOff,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,8 +61,10 @@ CHART: dict[str, Chart] = {
     "revenue": Chart("income", is_hot=True, by_rate=True),
     "refunds": Chart("income", by_rate=True),  # against revenue: its balance is negative
     "expired_balance": Chart("income"),
+    "dunning_fees": Chart("income"),
     "fees": Chart("expense", is_hot=True),
     "chargebacks": Chart("expense"),
+    "write_offs": Chart("expense"),
     "commission": Chart("expense"),
     "goodwill": Chart("expense"),
     "rounding": Chart("expense"),
@@ -64,7 +74,8 @@ CHART: dict[str, Chart] = {
 KINDS: tuple[LotKind, ...] = ("bonus", "voucher", "paid")
 """Kinds of money in a purse, in the order they are spent after the one wished for first."""
 PURSE = frozenset(f"wallet_{kind}" for kind in KINDS)
-GATEWAY_FACTS = frozenset({"capture", "refund"})
+GATEWAY_FACTS = frozenset({"capture", "refund", "chargeback", "return", "bank_settled",
+                           "bank_returned", "bank_unmatched"})  # fmt: skip
 """Kinds of journals that say what a gateway did: refunded, not reversed."""
 _CODE = re.compile(r"([a-z_]+)(?:\.(0|[1-9][0-9]{0,3}))?")
 _KIND = re.compile(r"[a-z_]{1,40}")
@@ -147,8 +158,13 @@ def tax_in(gross_minor: int, rate_bp: int) -> int:
 
 SALE, CAPTURED, REFUNDED = "rental.ended", "payment.captured", "payment.refunded"
 REFUND_FAILED = "payment.refund_failed"
-FACTS = (SALE, CAPTURED, REFUNDED, REFUND_FAILED)
+FEE, WRITTEN_OFF, DISPUTED = "payment.fee_charged", "payment.written_off", "payment.dispute_money"
+RETURNED = "payment.returned"
+FACTS = (SALE, CAPTURED, REFUNDED, REFUND_FAILED, FEE, WRITTEN_OFF, DISPUTED, RETURNED)
 """The names of the events that move money."""
+OF_FACTS = ("sale", "capture", "refund", "dunning_fee", "write_off", "chargeback",
+            "return", "return_rest")  # fmt: skip
+"""The kinds of journals that are derived from them."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -238,6 +254,10 @@ def journals_of(ride: RideMoney) -> list[NewJournal]:
             back = _unrefunded(msgspec.convert(fact.data, PaymentRefundFailed))
             made.append(_refunded(payer, fact, sale, refunded, back, ride.gateway or ""))
             refunded += back.amount
+        elif fact.name == RETURNED:
+            made += _returned(payer, fact)
+        elif fact.name in _BESIDE:
+            made.append(_beside(payer, fact))
     if untold > 0 and sale is not None and ride.payment_id is not None:
         # Captures were not told one by one before there was a ledger.
         made.append(_captured(payer, ride.payment_id, sale.at, untold, ride.gateway or ""))
@@ -288,10 +308,51 @@ def _refunded(
     if sale is None:
         wait = Line("suspense", back.amount)
         return payer.journal("refund", fact.id, fact.at, clearing, wait)
-    tax = sale.tax_of(before + back.amount) - sale.tax_of(before)
+    # The price first; what goes beyond it was a dunning fee, without tax.
+    done, until = (min(part, sale.gross_minor) for part in (before, before + back.amount))
+    price, tax = until - done, sale.tax_of(until) - sale.tax_of(done)
     return payer.journal(
         "refund", fact.id, fact.at, clearing,
-        Line(f"refunds.{sale.rate_bp}", back.amount - tax), Line(f"vat.{sale.rate_bp}", tax),
+        Line(f"refunds.{sale.rate_bp}", price - tax), Line(f"vat.{sale.rate_bp}", tax),
+        Line("dunning_fees", back.amount - price),
+    )  # fmt: skip
+
+
+def _returned(payer: _Payer, fact: MoneyFact) -> list[NewJournal]:
+    """A debit came back: the rider owes it again.
+
+    So they do what had been refunded of it before, which is no price of the ride: on its own. What
+    is told as refunded is booked as that.
+    """
+    back = msgspec.convert(fact.data, PaymentReturned)
+    parts = {"return": back.due, "return_rest": back.amount - back.due - back.refunded}
+    return [
+        payer.journal(
+            kind, fact.id, fact.at, Line("receivables", part, payer.rider),
+            Line("gateway_clearing", -part, back.gateway),
+        )
+        for kind, part in parts.items() if part
+    ]  # fmt: skip
+
+
+_BESIDE = (FEE, WRITTEN_OFF, DISPUTED)
+
+
+def _beside(payer: _Payer, fact: MoneyFact) -> NewJournal:
+    """Fees of dunning, write-offs (and what came in after them), and what disputes moved."""
+    if fact.name == FEE:
+        fee = msgspec.convert(fact.data, FeeCharged).amount
+        lines = [Line("receivables", fee, payer.rider), Line("dunning_fees", -fee)]
+        return payer.journal("dunning_fee", fact.id, fact.at, *lines)
+    if fact.name == WRITTEN_OFF:
+        lost = msgspec.convert(fact.data, PaymentWrittenOff).amount
+        lines = [Line("write_offs", lost), Line("receivables", -lost, payer.rider)]
+        return payer.journal("write_off", fact.id, fact.at, *lines)
+    moved = msgspec.convert(fact.data, DisputeMoney)
+    return payer.journal(
+        "chargeback", fact.id, fact.at, Line("chargebacks", moved.withdrawn),
+        Line("fees", moved.fee),
+        Line("gateway_clearing", -moved.withdrawn - moved.fee, moved.gateway),
     )  # fmt: skip
 
 

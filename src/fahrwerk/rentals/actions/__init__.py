@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fahrwerk.rentals.actions.afterwards import add_photo, rate
 from fahrwerk.rentals.actions.book import book
 from fahrwerk.rentals.actions.cancel import cancel
 from fahrwerk.rentals.actions.confirm import confirm
@@ -9,4 +10,4 @@ from fahrwerk.rentals.actions.end import end
 from fahrwerk.rentals.actions.start import start
 from fahrwerk.rentals.actions.unlock import lock, unlock
 
-__all__ = ["book", "cancel", "confirm", "end", "lock", "start", "unlock"]
+__all__ = ["add_photo", "book", "cancel", "confirm", "end", "lock", "rate", "start", "unlock"]

@@ -23,11 +23,12 @@ import msgspec
 
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.identity import contract as identity
-from fahrwerk.identity.contract import MayNotRide
+from fahrwerk.identity.contract import MayNotRide, birth
 from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.errors import Conflict, Forbidden, Unavailable
+from fahrwerk.payments.contract import debts
 from fahrwerk.pricing import contract as pricing
 from fahrwerk.rentals import rules
 from fahrwerk.rentals.actions.cancel import expire_of_vehicle
@@ -35,6 +36,7 @@ from fahrwerk.rentals.contract import Point, Rental, TooManyRentals
 from fahrwerk.rentals.events import RentalReserved
 from fahrwerk.rentals.queries import COLUMNS, FIND, read
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.tenancy.contract import markets
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,6 +72,8 @@ async def book(
     if call.user is None:
         raise Forbidden("Only a rider can book.")
     operator = await tenancy.operator(call)
+    if not operator.is_open:
+        raise tenancy.OperatorSuspended
     planned = rules.planned_start(planned_start_at, clock.now())
     rules.check_minutes(minutes, operator.max_ride_h)
     rental_id, found = await _by_key(call, call.user)
@@ -79,6 +83,7 @@ async def book(
     held = await _hold(call, vehicle, wish, operator)
     try:
         point("rentals.book.after_hold")
+        await _check_market(call, wish, held)
         quote = await pricing.quote(call, held.vehicle.vehicle_type, minutes, promo_code, call.user)
         point("rentals.book.after_quote")
         rental = await _write(call, wish, held, quote, operator)
@@ -106,11 +111,15 @@ async def _by_key(call: Call, rider: UUID) -> tuple[UUID, Rental | None]:
 
 
 async def _hold(call: Call, vehicle: str, wish: Wish, operator: Operator) -> Held:
-    """The vehicle for this rider. Raises ``MayNotRide``, ``UnknownVehicle``, ``VehicleTaken``."""
+    """The vehicle for this rider.
+
+    Raises ``MayNotRide``, ``DebtOpen`` of payments, ``UnknownVehicle``, ``VehicleTaken``.
+    """
     # One after the other: two tasks cost more than the question, and nothing is to be given back.
     standing = await identity.rider_standing(call, wish.rider)
     if not standing.may_ride:
         raise MayNotRide(reason=standing.reason)
+    await debts.check_debts(call, wish.rider)
     try:
         return await fleet.hold_vehicle(call, vehicle, wish.id, wish.rider, operator.payment_hold_s)
     except Conflict as taken:
@@ -119,6 +128,25 @@ async def _hold(call: Call, vehicle: str, wish: Wish, operator: Operator) -> Hel
                 taken.text, **(taken.details | {"hint": rules.TAKEN_HINT})
             ) from None
         raise
+
+
+async def _check_market(call: Call, wish: Wish, held: Held) -> None:
+    """The rules of the market where the vehicle stands: quiet hours, minimum age (TEN-25).
+
+    Of rides that are recorded later nothing is asked: they have been.
+    """
+    if clock.is_moved() and clock.lease_time() is None:
+        return
+    vehicle = held.vehicle
+    market = await markets.market_at(call, vehicle.latitude, vehicle.longitude)
+    if market is None:
+        return
+    await markets.check_quiet(call, market, wish.planned_start_at)
+    if market.minimum_age:
+        age = await birth.age(call, wish.rider)
+        if age is None or age < market.minimum_age:
+            reason = "age_unknown" if age is None else "too_young"
+            raise markets.TooYoung(minimum_age=market.minimum_age, reason=reason)
 
 
 async def _give_back(call: Call, held: Held) -> None:

@@ -6,7 +6,16 @@ rides in kilometres, times ISO 8601 in UTC. Paths without ``/api/v1`` are aliase
 
 from __future__ import annotations
 
-from fahrwerk.rentals.http import bookings, locks, receipts, rides, search, tracks, vehicles
+from fahrwerk.rentals.http import (
+    afterwards,
+    bookings,
+    locks,
+    receipts,
+    rides,
+    search,
+    tracks,
+    vehicles,
+)
 
 handlers = [
     search.search,
@@ -24,6 +33,7 @@ handlers = [
     rides.status,
     rides.live,
     rides.end,
+    *afterwards.handlers,
     tracks.track,
     receipts.receipt,
     receipts.receipt_as_page,

@@ -222,7 +222,13 @@ async def confirm_payment(
     )
 
 
-@get(["/api/v1/bookings", "/bookings"], permission="rentals.rental.read", tags=["rentals"])
+@get(
+    ["/api/v1/bookings", "/bookings"],
+    permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
+    tags=["rentals"],
+)
 async def list_bookings(
     call: web.Caller,
     status: FromQuery[
@@ -242,6 +248,8 @@ async def list_bookings(
 @get(
     ["/api/v1/bookings/{booking_id:str}", "/bookings/{booking_id:str}"],
     permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
     tags=["rentals"],
 )
 async def one_booking(call: web.Caller, booking_id: FromPath[str]) -> Booking:
@@ -252,6 +260,7 @@ async def one_booking(call: web.Caller, booking_id: FromPath[str]) -> Booking:
 @post(
     ["/api/v1/bookings/{booking_id:str}/cancel", "/bookings/{booking_id:str}/cancel"],
     permission="rentals.rental.create",
+    while_suspended=True,
     limit="rental",
     status_code=200,
     tags=["rentals"],

@@ -73,6 +73,7 @@ async def unlock(
 @post(
     ["/api/v1/vehicles/{vehicle_id:str}/lock", "/vehicles/{vehicle_id:str}/lock"],
     permission="fleet.vehicle.unlock",
+    while_suspended=True,
     limit="rental",
     status_code=200,
     tags=["rentals"],

@@ -29,6 +29,8 @@ class Receipt(EndedRide, frozen=True, kw_only=True):
 @get(
     "/api/v1/rentals/{rental_id:str}/receipt",
     permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
     limit="rental",
     tags=["rentals"],
 )
@@ -99,6 +101,8 @@ class RideEvents(msgspec.Struct, frozen=True):
 @get(
     "/api/v1/rentals/{rental_id:str}/events",
     permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
     limit="rental",
     tags=["rentals"],
 )
@@ -124,6 +128,8 @@ async def history(call: web.Caller, rental_id: FromPath[str]) -> RideEvents:
 @get(
     "/api/v1/rentals/{rental_id:str}/photo",
     permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
     limit="rental",
     media_type="image/jpeg",
     tags=["rentals"],

@@ -187,7 +187,14 @@ def _ride(rental: Rental) -> ShownRide:
     )
 
 
-@get("/api/v1/rentals", permission="rentals.rental.read", limit="rental", tags=["rentals"])
+@get(
+    "/api/v1/rentals",
+    permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
+    limit="rental",
+    tags=["rentals"],
+)
 async def list_rides(
     call: web.Caller,
     status: FromQuery[Literal["active", "completed"] | None] = None,
@@ -205,6 +212,8 @@ async def list_rides(
 @get(
     "/api/v1/rentals/{rental_id:str}",
     permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
     limit="rental",
     tags=["rentals"],
 )
@@ -242,6 +251,8 @@ _OVER = ("completed", "cancelled")
 @get(
     "/api/v1/rentals/{rental_id:str}/status",
     permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
     limit="rental",
     tags=["rentals"],
 )
@@ -256,6 +267,7 @@ async def status(call: web.Caller, rental_id: FromPath[str]) -> RideStatus:
 @get(
     "/api/v1/rentals/{rental_id:str}/live",
     permission="rentals.rental.read",
+    personal=True,
     limit="rental",
     media_type="text/event-stream",
     tags=["rentals"],
@@ -371,6 +383,7 @@ def ended_ride(found: Details, address: str) -> EndedRide:
 @post(
     "/api/v1/rentals/{rental_id:str}/end",
     permission="rentals.rental.end",
+    while_suspended=True,
     limit="rental",
     status_code=200,
     request_max_body_size=_BODY_BYTES,

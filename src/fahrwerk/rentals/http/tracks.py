@@ -32,6 +32,8 @@ class RideTrack(msgspec.Struct, frozen=True, kw_only=True):
 @get(
     "/api/v1/rentals/{rental_id:str}/track",
     permission="rentals.rental.read",
+    scoped=True,
+    personal=True,
     limit="rental",
     tags=["rentals"],
 )

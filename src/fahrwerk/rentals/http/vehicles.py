@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 import msgspec
 from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.fleet.contract import PREFIX, Place, Usage, Vehicle, VehiclePage, maintenance
+from fahrwerk.fleet.contract import PREFIX, Place, Usage, Vehicle, VehiclePage, groups, maintenance
 from fahrwerk.fleet.contract.maintenance import ServiceStanding
 from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.call import Call
@@ -23,8 +24,14 @@ from fahrwerk.kernel.errors import Invalid
 from fahrwerk.pricing import contract as pricing
 from fahrwerk.pricing.contract import Terms
 
-Status = Literal["available", "reserved", "in_use", "maintenance", "offline"]
+Status = Literal["available", "reserved", "in_use", "maintenance", "offline", "retired"]
 VehicleType = Literal["scooter", "ebike", "car", "van"]
+GroupReference = Annotated[
+    str | None,
+    QueryParameter(
+        name="group", min_length=1, max_length=60, description="A group's id or name; null = any"
+    ),
+]
 Latitude = Annotated[float | None, QueryParameter(ge=-90, le=90, description="WGS 84")]
 Longitude = Annotated[float | None, QueryParameter(ge=-180, le=180, description="WGS 84")]
 Radius = Annotated[int, QueryParameter(ge=1, le=50_000, description="Metres around lat, lon")]
@@ -131,7 +138,7 @@ class VehicleList(msgspec.Struct, frozen=True):
     pagination: web.Pagination
 
 
-@get("/api/v1/scooters", permission="fleet.vehicle.read", tags=["fleet"])
+@get("/api/v1/scooters", permission="fleet.vehicle.read", scoped=True, tags=["fleet"])
 async def scooters(
     call: web.Caller,
     status: FromQuery[Status | None] = None,
@@ -146,7 +153,7 @@ async def scooters(
     return ScooterList(shown, web.pagination(page.total, limit, offset, len(shown)))
 
 
-@get("/api/v1/vehicles", permission="fleet.vehicle.read", tags=["fleet"])
+@get("/api/v1/vehicles", permission="fleet.vehicle.read", scoped=True, tags=["fleet"])
 async def vehicles(
     call: web.Caller,
     vehicle_type: Annotated[VehicleType | None, QueryParameter(name="type")] = None,
@@ -154,17 +161,24 @@ async def vehicles(
     lat: Latitude = None,
     lon: Longitude = None,
     radius: Radius = 1_000,
+    group: GroupReference = None,
     limit: web.Limit = 50,
     offset: web.Offset = 0,
 ) -> VehicleList:
-    """Vehicles of any type, around a point or all (FLT-07, C-01)."""
-    shown, page = await _listed(call, vehicle_type, status, _near(lat, lon), radius, limit, offset)
+    """Vehicles of any type, around a point or all (FLT-07, C-01). Groups are for staff."""
+    group_id = None
+    if group is not None:
+        call.require("fleet.live.read")
+        group_id = await groups.group_called(call, group)
+    near = _near(lat, lon)
+    shown, page = await _listed(call, vehicle_type, status, near, radius, limit, offset, group_id)
     return VehicleList(shown, web.pagination(page.total, limit, offset, len(shown)))
 
 
 @get(
     ["/api/v1/scooters/{vehicle_id:str}", "/api/v1/vehicles/{vehicle_id:str}"],
     permission="fleet.vehicle.read",
+    scoped=True,
     tags=["fleet"],
 )
 async def vehicle(call: web.Caller, vehicle_id: FromPath[str]) -> VehicleDetail:
@@ -195,9 +209,10 @@ async def _listed(
     radius_m: int,
     limit: int,
     offset: int,
+    group_id: UUID | None = None,
 ) -> tuple[list[VehicleView], VehiclePage]:
     page, tariffs = await asyncio.gather(
-        fleet.vehicles(call, vehicle_type, status, near, radius_m, limit, offset),
+        fleet.vehicles(call, vehicle_type, status, near, radius_m, limit, offset, group_id),
         pricing.tariffs(call),
     )
     return [_view(call, each, tariffs) for each in page.vehicles], page

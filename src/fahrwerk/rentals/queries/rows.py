@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 
@@ -33,13 +34,13 @@ from fahrwerk.rentals.contract import (
     WrongState,
 )
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.tenancy.contract import markets
 from fahrwerk.wallet import contract as wallet
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from fahrwerk.kernel.call import Call
     from fahrwerk.payments.contract import Payment
+    from fahrwerk.tenancy.contract.markets import Places
 
 READ_ANY = "rentals.rental.read_any"
 END_ANY = "rentals.rental.end_any"
@@ -88,7 +89,29 @@ def check_own(call: Call, rental: Rental) -> None:
 async def rental(call: Call, rental_id: UUID) -> Rental:
     found = await find(call, rental_id)
     check_may(call, found, READ_ANY)
+    await check_reach(call, found)
     return found
+
+
+async def check_reach(call: Call, rental: Rental) -> None:
+    """Raise ``UnknownRental`` for another's that began beyond the caller's areas.
+
+    A grant for a group of vehicles or a department reaches no rides.
+    """
+    if call.scope is not None and rental.rider_id != call.user:
+        places, begun = await _places(call), rental.start
+        if begun is None or not places.have(begun.latitude, begun.longitude):
+            raise UnknownRental
+
+
+def _anywhere(call: Call) -> Call:
+    """For the vehicle of a ride that may be seen: it may stand in another city by now."""
+    return call if call.scope is None else msgspec.structs.replace(call, scope=None)
+
+
+async def _places(call: Call) -> Places:
+    areas = [UUID(each[5:]) for each in call.scope or () if each.startswith("area:")]
+    return await markets.places_of(call, areas)
 
 
 _SOME = """
@@ -103,8 +126,33 @@ _PAGE = {
 _COUNT = {of: f"SELECT count(*) AS total {of}" for of in (_OF_RIDER, _OF_ALL)}
 
 
+_OF_PART = """
+FROM rentals.rental
+WHERE ($1::uuid IS NULL OR rider_id = $1) AND ($2::text[] IS NULL OR state = ANY($2)) AND EXISTS (
+    SELECT FROM unnest($3::float8[], $4::float8[], $5::float8[], $6::float8[]) AS b (s, w, n, e)
+    WHERE start_latitude BETWEEN b.s AND b.n AND start_longitude BETWEEN b.w AND b.e)
+"""
+_PAGE_OF_PART = f"""
+SELECT {COLUMNS} {_OF_PART} ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8
+"""
+_COUNT_OF_PART = f"SELECT count(*) AS total {_OF_PART}"
+
+
+async def _page_of_part(
+    call: Call, rider_id: UUID | None, states: list[str] | None, limit: int, offset: int
+) -> RentalPage:
+    """For whom the rides of some areas are all there are."""
+    boxes = await _places(call)
+    part = (rider_id, states, boxes.south, boxes.west, boxes.north, boxes.east)
+    rows = await db.run("rentals", call, _PAGE_OF_PART, *part, limit, offset)
+    counted = await db.run("rentals", call, _COUNT_OF_PART, *part)
+    return RentalPage([read(row) for row in rows], counted[0]["total"])
+
+
 async def rentals(call: Call, rider_id: UUID | None, limit: int, offset: int) -> list[Rental]:
     of = _whose(call, rider_id)
+    if call.scope is not None and rider_id != call.user:
+        return (await _page_of_part(call, rider_id, None, limit, offset)).rentals
     rows = await db.run("rentals", call, _PAGE[of], rider_id, None, limit, offset)
     return [read(row) for row in rows]
 
@@ -113,6 +161,8 @@ async def rental_page(
     call: Call, rider_id: UUID | None, states: list[str] | None, limit: int, offset: int
 ) -> RentalPage:
     of = _whose(call, rider_id)
+    if call.scope is not None and rider_id != call.user:
+        return await _page_of_part(call, rider_id, states, limit, offset)
     rows, counted = await asyncio.gather(
         db.run("rentals", call, _PAGE[of], rider_id, states, limit, offset),
         db.run("rentals", call, _COUNT[of], rider_id, states),
@@ -151,7 +201,7 @@ _RECEIPT_KEY = "SELECT receipt_key FROM rentals.rental WHERE id = $1"
 async def details(call: Call, rental_id: UUID, wait_s: float = 0.0) -> Details:
     found = await rental(call, rental_id)
     vehicle, payment, operator, path = await asyncio.gather(
-        fleet.vehicle(call, found.vehicle_id),
+        fleet.vehicle(_anywhere(call), found.vehicle_id),
         _payment(call, found, wait_s)
         if found.secured_by != "wallet"
         else _from_wallet(call, found, wait_s),
@@ -236,7 +286,7 @@ async def ride(call: Call, rental_id: UUID) -> Ride:
     since = found.started_at or until
     seconds = rules.duration_s(since, until)
     vehicle, track, rating = await asyncio.gather(
-        fleet.vehicle(call, found.vehicle_id),
+        fleet.vehicle(_anywhere(call), found.vehicle_id),
         fleet.track(call, found.vehicle_id, since, until),
         pricing.rate_ride(call, found.terms, seconds),
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
-from fahrwerk.kernel.errors import Conflict, NotFound
+from fahrwerk.kernel.errors import Conflict, Forbidden, NotFound, Refused
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,19 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """Bookings and rides a rider may have at the same time."""
     max_ride_h: int = 24
     max_ride_km: int = 100
+    max_vehicles: int | None = None
+    """Of its plan, as the next two; None: no limit."""
+    max_users: int | None = None
+    max_requests_per_minute: int | None = None
+    refund_limit_minor: int | None = None
+    """A refund above it needs a second person; None: none does."""
+    status: str = "active"
+    """active | suspended | closing | closed"""
+
+    @property
+    def is_open(self) -> bool:
+        """True while business goes on: rides may begin, staff may change things."""
+        return self.status == "active"
 
 
 class UnknownOperator(NotFound):
@@ -57,6 +70,20 @@ class DomainTaken(Conflict):
     message = "Another operator already has this domain."
 
 
+class OperatorSuspended(Forbidden):
+    """The operator does no business at the moment: nothing begins, rides under way may end."""
+
+    code = "TENANT_SUSPENDED"
+    message = "This operator is suspended at the moment."
+
+
+class LimitReached(Refused):
+    """The operator's plan allows no more; ``details``: ``limit``, ``allowed``, ``used``."""
+
+    code = "PLAN_LIMIT_REACHED"
+    message = "Your plan allows no more of these. Ask the platform for a larger one."
+
+
 class OperatorChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator may change about itself; what is left out stays as it is.
 
@@ -72,6 +99,7 @@ class OperatorChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_active_rentals: int | msgspec.UnsetType = msgspec.UNSET
     max_ride_h: int | msgspec.UnsetType = msgspec.UNSET
     max_ride_km: int | msgspec.UnsetType = msgspec.UNSET
+    refund_limit_minor: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 @query

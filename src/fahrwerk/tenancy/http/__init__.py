@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -9,8 +10,10 @@ from litestar import get, patch
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
-from fahrwerk.kernel import ids, web
+from fahrwerk.kernel import ids, money, web
+from fahrwerk.kernel.errors import Invalid
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.tenancy.http import brands, life, market
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -37,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True):
     max_active_rentals: int
     max_ride_h: int
     max_ride_km: int
+    refund_limit: float | None
+    """Refunds above it need a second person; null: none does."""
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -50,6 +55,7 @@ class Tenant(msgspec.Struct, frozen=True):
     currency: str
     time_zone: str
     locale: str
+    status: str
     settings: Settings
 
 
@@ -72,6 +78,7 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_active_rentals: Count | UnsetType = UNSET
     max_ride_h: Count | UnsetType = UNSET
     max_ride_km: Count | UnsetType = UNSET
+    refund_limit: Decimal | UnsetType | None = UNSET
 
 
 def _own(operator: tenancy.Operator) -> OwnOperator:
@@ -96,11 +103,13 @@ def _tenant(operator: tenancy.Operator) -> Tenant:
         currency=operator.currency,
         time_zone=operator.time_zone,
         locale=operator.locale,
+        status=operator.status,
         settings=_settings(operator),
     )
 
 
 def _settings(operator: tenancy.Operator) -> Settings:
+    limit = operator.refund_limit_minor
     return Settings(
         tax_included=operator.tax_included,
         tax_rate_pct=operator.tax_rate_bp / 100,
@@ -109,7 +118,17 @@ def _settings(operator: tenancy.Operator) -> Settings:
         max_active_rentals=operator.max_active_rentals,
         max_ride_h=operator.max_ride_h,
         max_ride_km=operator.max_ride_km,
+        refund_limit=None if limit is None else money.to_major(limit, operator.currency),
     )
+
+
+def _minor(amount: Decimal | None, currency: str) -> int | None:
+    if amount is None:
+        return None
+    minor = amount.scaleb(money.decimals(currency))
+    if not 0 <= minor <= 10**9 or minor != minor.to_integral_value():
+        raise Invalid(field="refund_limit", issue="must be an amount of 0 to 10 million")
+    return int(minor)
 
 
 @get("/api/v1/tenants", permission="tenancy.operator.read", tags=["tenancy"])
@@ -141,11 +160,20 @@ async def change_tenant(call: web.Caller, data: JSONBody[Change]) -> Tenant:
     wished: dict[str, Any] = {
         name: value
         for name, value in msgspec.structs.asdict(data).items()
-        if value is not UNSET and name != "tax_rate_pct"
+        if value is not UNSET and name not in ("tax_rate_pct", "refund_limit")
     }
+    if data.refund_limit is not UNSET:
+        wished["refund_limit_minor"] = _minor(data.refund_limit, call.currency)
     if data.tax_rate_pct is not UNSET:
         wished["tax_rate_bp"] = round(data.tax_rate_pct * 100)
     return _tenant(await tenancy.change_operator(call, tenancy.OperatorChange(**wished)))
 
 
-handlers = [list_tenants, own_tenant, change_tenant]
+handlers = [
+    list_tenants,
+    own_tenant,
+    change_tenant,
+    *brands.handlers,
+    *life.handlers,
+    *market.handlers,
+]

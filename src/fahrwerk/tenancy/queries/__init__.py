@@ -11,6 +11,17 @@ from fahrwerk.kernel import db, settings
 from fahrwerk.kernel.live import hub
 from fahrwerk.tenancy import rules
 from fahrwerk.tenancy.contract import Operator, UnknownOperator
+from fahrwerk.tenancy.queries.brands import brand_at as brand_at
+from fahrwerk.tenancy.queries.brands import brands as brands
+from fahrwerk.tenancy.queries.brands import domains as domains
+from fahrwerk.tenancy.queries.brands import logo as logo
+from fahrwerk.tenancy.queries.markets import areas as areas
+from fahrwerk.tenancy.queries.markets import check_quiet as check_quiet
+from fahrwerk.tenancy.queries.markets import market_at as market_at
+from fahrwerk.tenancy.queries.markets import markets as markets
+from fahrwerk.tenancy.queries.markets import places_of as places_of
+from fahrwerk.tenancy.queries.setup import life as life
+from fahrwerk.tenancy.queries.setup import setup as setup
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -52,9 +63,18 @@ async def _known(call: Call, sql: str, value: object) -> Operator | None:
 
 
 COLUMNS = """id, slug, name, plan, currency, time_zone, locale, tax_rate_bp, tax_included, domain,
-payment_hold_s, unlock_window_s, max_active_rentals, max_ride_h, max_ride_km"""
+payment_hold_s, unlock_window_s, max_active_rentals, max_ride_h, max_ride_km, max_vehicles,
+max_users, max_requests_per_minute, refund_limit_minor, status"""
+# The rate of the day: a market rule's while one holds for the whole operator, else its own.
+TODAY = COLUMNS.replace(
+    " tax_rate_bp,",
+    """ coalesce((SELECT m.tax_rate_bp FROM tenancy.market m
+    WHERE m.tenant_id = o.id AND m.area_id IS NULL AND m.tax_rate_bp IS NOT NULL
+      AND m.valid_from <= kernel.now() AND (m.valid_until IS NULL OR m.valid_until > kernel.now())
+    ORDER BY m.valid_from DESC, m.id DESC LIMIT 1), o.tax_rate_bp) AS tax_rate_bp,""",
+)
 
-_BY_ID = f"SELECT {COLUMNS} FROM tenancy.operator WHERE id = $1"
+_BY_ID = f"SELECT {TODAY} FROM tenancy.operator o WHERE id = $1"
 
 
 async def operator(call: Call) -> Operator:
@@ -70,7 +90,7 @@ async def operator_by_id(call: Call, tenant: UUID) -> Operator | None:
     return await _known(call, _BY_ID, tenant)
 
 
-_BY_SLUG = f"SELECT {COLUMNS} FROM tenancy.operator WHERE slug = $1"
+_BY_SLUG = f"SELECT {TODAY} FROM tenancy.operator o WHERE slug = $1"
 
 
 async def operator_by_slug(call: Call, slug: str) -> Operator | None:
@@ -79,7 +99,14 @@ async def operator_by_slug(call: Call, slug: str) -> Operator | None:
     return await _known(call, _BY_SLUG, slug) if rules.is_slug(slug) else None
 
 
-_BY_DOMAIN = f"SELECT {COLUMNS} FROM tenancy.operator WHERE domain = $1"
+# Given by the platform itself, or claimed by an operator and proven by the DNS.
+_BY_DOMAIN = f"""
+SELECT {TODAY} FROM tenancy.operator o WHERE domain = $1
+UNION ALL
+SELECT {TODAY} FROM tenancy.operator o
+WHERE id = (SELECT tenant_id FROM tenancy.domain WHERE domain = $1 AND proven_at IS NOT NULL)
+LIMIT 1
+"""
 
 
 async def operator_by_host(call: Call, host: str) -> Operator | None:
@@ -97,7 +124,12 @@ def platform_hosts() -> frozenset[str]:
     return frozenset(filter(None, (own, "localhost")))
 
 
-_ALL = f"SELECT {COLUMNS} FROM tenancy.operator ORDER BY slug"
+def platform_host() -> str:
+    """The platform's own host: operators are sub-domains of it."""
+    return urlsplit(settings.load().address).hostname or "localhost"
+
+
+_ALL = f"SELECT {TODAY} FROM tenancy.operator o ORDER BY slug"
 
 
 async def operators(call: Call) -> list[Operator]:

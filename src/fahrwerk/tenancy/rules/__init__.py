@@ -71,6 +71,12 @@ def check(wanted: Operator) -> None:
         _refuse("locale", "must be de or en, with a region if you like: de-AT")
     if wanted.domain is not None and not is_host(wanted.domain):
         _refuse("domain", "must be a host name in small letters")
+    for field in ("max_vehicles", "max_users", "max_requests_per_minute", "refund_limit_minor"):
+        limit = getattr(wanted, field)
+        if limit is not None and not 0 <= limit <= 10**9:
+            _refuse(field, f"must be 0 to {10**9}, or no limit")
+    if wanted.max_requests_per_minute == 0:
+        _refuse("max_requests_per_minute", "must be at least 1, or no limit")
     for field, (least, most) in BOUNDS.items():
         if not least <= getattr(wanted, field) <= most:
             _refuse(field, f"must be {least} to {most}")

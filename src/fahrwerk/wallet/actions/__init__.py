@@ -6,21 +6,38 @@ from fahrwerk.wallet.actions.account import (
     freeze,
     unfreeze,
 )
+from fahrwerk.wallet.actions.debts import pay_debt
+from fahrwerk.wallet.actions.payouts import cancel_payout, pay_payout, run_payouts
+from fahrwerk.wallet.actions.resellers import (
+    add_reseller,
+    assign_customer,
+    change_reseller,
+    join_reseller,
+)
 from fahrwerk.wallet.actions.rides import cover_ride, hold_ride, release_ride, settle_ride
-from fahrwerk.wallet.actions.topup import open_topup, pay_topup
+from fahrwerk.wallet.actions.topup import check_out, open_topup, pay_topup
 from fahrwerk.wallet.actions.usage import adjust, charge_usage
 
 __all__ = [
+    "add_reseller",
     "adjust",
+    "assign_customer",
+    "cancel_payout",
     "change_auto_topup",
+    "change_reseller",
     "change_settings",
     "charge_usage",
+    "check_out",
     "cover_ride",
     "freeze",
     "hold_ride",
+    "join_reseller",
     "open_topup",
+    "pay_debt",
+    "pay_payout",
     "pay_topup",
     "release_ride",
+    "run_payouts",
     "settle_ride",
     "unfreeze",
 ]

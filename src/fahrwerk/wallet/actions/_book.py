@@ -98,8 +98,8 @@ async def finish(call: Call, entry: Entry) -> Transaction:
     except Unpaid:
         await db.run("wallet", call, _REFUSE, entry.id)
         raise
-    await book(partial(db.run, "wallet", call), call, entry, journal_id)
-    return await _known(call, entry)
+    made = await book(partial(db.run, "wallet", call), call, entry, journal_id)
+    return made or await _known(call, entry)
 
 
 async def _moved(call: Call, entry: Entry) -> UUID:
@@ -134,7 +134,7 @@ WITH locked AS (
     SET state = 'booked', number = excluded.number, balance_minor = excluded.balance_minor,
         journal_id = excluded.journal_id
     WHERE t.state <> 'booked'
-    RETURNING t.id, t.rider_id, t.number, t.balance_minor, t.amount_minor
+    RETURNING t.*
 ), moved AS (
     UPDATE wallet.account a
     SET balance_minor = f.balance_minor, version = f.number, moved_at = greatest(moved_at, $15)
@@ -156,12 +156,13 @@ WITH locked AS (
                                  AND f.balance_minor - f.amount_minor >= m.low_minor), $4, $5
     FROM fresh f JOIN moved m ON m.rider_id = f.rider_id
 )
-SELECT is_wanting FROM moved
+SELECT m.is_wanting, {", ".join(f"f.{name}" for name in COLUMNS.replace(",", "").split())}
+FROM moved m JOIN fresh f ON f.rider_id = m.rider_id
 """
 
 
-async def book(run: Run, call: Call, entry: Entry, journal_id: UUID | None) -> bool:
-    """Book what the ledger has moved; False when it was booked before. One statement."""
+async def book(run: Run, call: Call, entry: Entry, journal_id: UUID | None) -> Transaction | None:
+    """Book what the ledger has moved; None when it was booked before. One statement."""
     fact = WalletBooked(
         rider_id=entry.rider_id, transaction_id=entry.id, type=entry.type,
         amount=entry.amount_minor, currency=entry.currency,
@@ -172,11 +173,13 @@ async def book(run: Run, call: Call, entry: Entry, journal_id: UUID | None) -> b
         entry.at, journal_id,
     )  # fmt: skip
     rows = await run(_BOOK, *values)
-    if rows:
-        hub.signal(account_signal(entry.rider_id))
-    if rows and rows[0]["is_wanting"]:
+    if not rows:
+        return None
+    is_wanting, *stored = rows[0]
+    hub.signal(account_signal(entry.rider_id))
+    if is_wanting:
         hub.signal(WORK)
-    return bool(rows)
+    return Transaction(**dict(zip(Transaction.__struct_fields__, stored, strict=True)))
 
 
 _IS_FROZEN = "SELECT 1 FROM wallet.account WHERE rider_id = $1 AND frozen_reason IS NOT NULL"

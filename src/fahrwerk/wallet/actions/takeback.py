@@ -11,7 +11,8 @@ from fahrwerk.kernel.errors import Unpaid
 from fahrwerk.payments import contract as payments
 from fahrwerk.payments.contract import ledger
 from fahrwerk.wallet import rules
-from fahrwerk.wallet.actions._book import book
+from fahrwerk.wallet.actions._book import WORK, book
+from fahrwerk.wallet.actions.resellers import claw_back
 from fahrwerk.wallet.actions.topup import drive
 from fahrwerk.wallet.queries import topup
 
@@ -39,7 +40,7 @@ UPDATE wallet.topup SET taking_minor = NULL, taking_to = NULL WHERE id = $1 AND 
 """
 _TAKEN = """
 UPDATE wallet.topup SET taken_minor = taking_to, taking_minor = NULL, taking_to = NULL
-WHERE id = $1 AND taking_to = $2
+WHERE id = $1 AND taking_to = $2 RETURNING id
 """
 _DONE = "DELETE FROM wallet.work WHERE kind = 'takeback' AND subject = $1"
 
@@ -100,4 +101,7 @@ async def _take(call: Call, found: Topup, state: _Taking) -> None:
             currency=found.currency, reference=found.id, at=journal.at,
         )  # fmt: skip
         await book(partial(db.run, "wallet", call), call, entry, spent.journal_id)
-    await db.run("wallet", call, _TAKEN, found.id, until)
+    async with db.tx("wallet", call) as tx:
+        if await tx.one(_TAKEN, found.id, until) is not None:
+            await claw_back(tx, call, found.id, until)
+            tx.signal(WORK)

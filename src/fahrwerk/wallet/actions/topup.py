@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING
 from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.crash import point
-from fahrwerk.kernel.errors import NotFound, Unauthenticated
+from fahrwerk.kernel.errors import Conflict, NotFound, Unauthenticated
 from fahrwerk.payments import contract as payments
 from fahrwerk.payments.contract import charges, ledger
 from fahrwerk.wallet import rules
 from fahrwerk.wallet.actions._book import book, open_account
-from fahrwerk.wallet.contract import KeyReused, Topup, TopupClosed, UnknownTopup, WalletFrozen
+from fahrwerk.wallet.actions.resellers import earn
+from fahrwerk.wallet.contract import (
+    TOPUP_PREFIX,
+    KeyReused,
+    Topup,
+    TopupClosed,
+    UnknownTopup,
+    WalletFrozen,
+)
 from fahrwerk.wallet.events import TopupCredited, TopupFailed, TopupStarted, WalletChanged
 from fahrwerk.wallet.queries import TOPUP, account_signal, settings, topup
 from fahrwerk.wallet.rules import Entry
@@ -32,6 +40,10 @@ if TYPE_CHECKING:
 WORK_TOPUP_S = 20.0
 """Longer than an answer of a gateway is waited for: then the worker looks."""
 AGAIN_S = 5.0
+SLOW_S = 1800.0
+"""A bank takes days to settle a direct debit, and its news comes by itself."""
+PORTAL = "/portal/billing/success"
+"""Where a gateway's page sends the rider back to."""
 
 _LOCK = "SELECT frozen_reason FROM wallet.account WHERE rider_id = $1 FOR NO KEY UPDATE"
 _SAME = f"SELECT {TOPUP} FROM wallet.topup WHERE id = $1"
@@ -126,6 +138,26 @@ async def pay_topup(call: Call, topup_id: UUID, method_id: UUID | None) -> Topup
     return found if found.state == "credited" else await drive(call, found)
 
 
+async def check_out(call: Call, topup_id: UUID) -> Topup:
+    """See the contract."""
+    found = await topup(call, topup_id)
+    if call.user not in (None, found.rider_id):
+        raise UnknownTopup
+    if found.state == "open":
+        # Paying without a method: that is how everybody who drives it knows about the page.
+        await db.run("wallet", call, _PAY, topup_id, None, WORK_TOPUP_S)
+        point("wallet.topup.after_pay")
+        found = await topup(call, topup_id)
+    if found.state in ("open", "expired", "failed"):
+        raise TopupClosed(state=found.state, reason=found.reason)
+    if found.state == "credited":
+        return found
+    row = await db.one("wallet", call, _METHOD, topup_id)
+    if row is None or row["method_id"] is not None or row["is_auto"]:
+        raise Conflict("This top-up is being paid with a stored method.", code="TOPUP_IN_PAYMENT")
+    return await drive(call, found)
+
+
 async def _method(call: Call, method_id: UUID | None) -> UUID:
     """One of the caller's methods, the default one for None: before anything is written."""
     for method in await payments.methods(call):
@@ -146,6 +178,7 @@ async def drive(call: Call, found: Topup) -> Topup:
     if found.state == "open":
         return await _fail(house, found, "expired") if is_over else await _wait(house, found)
     method = await db.one("wallet", house, _METHOD, found.id)
+    at_page = method is not None and method["method_id"] is None and not found.is_auto
     wanted = charges.Charge(
         payment_id=found.payment_id,
         reference=found.id,
@@ -154,6 +187,7 @@ async def drive(call: Call, found: Topup) -> Topup:
         currency=found.currency,
         method_id=method["method_id"] if method is not None else None,
         is_off_session=found.is_auto,
+        return_path=f"{PORTAL}?topup={ids.public(TOPUP_PREFIX, found.id)}" if at_page else None,
     )
     try:
         payment = await charges.charge(house, wanted)
@@ -178,7 +212,8 @@ async def _after(call: Call, found: Topup, payment: Payment, *, is_over: bool) -
         # Nobody is there to confirm it, or the confirmation failed: another card is another top-up.
         await payments.void(call, found.payment_id)
         return await _fail(call, found, payment.reason or "authentication_required")
-    return await _wait(call, found, payment.next_action)
+    again_s = SLOW_S if is_over and payment.state == "authorized" else AGAIN_S
+    return await _wait(call, found, payment.next_action, again_s)
 
 
 _WAIT = """
@@ -194,9 +229,11 @@ ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
 """
 
 
-async def _wait(call: Call, found: Topup, next_action: dict[str, str] | None = None) -> Topup:
+async def _wait(
+    call: Call, found: Topup, next_action: dict[str, str] | None = None, again_s: float = AGAIN_S
+) -> Topup:
     """The gateway or the rider has to do something first; news of the payment come sooner."""
-    await db.run("wallet", call, _WAIT, found.id, next_action, AGAIN_S)
+    await db.run("wallet", call, _WAIT, found.id, next_action, again_s)
     return await topup(call, found.id)
 
 
@@ -242,6 +279,7 @@ async def _credit(call: Call, found: Topup, settled_minor: int) -> Topup:
                 currency=found.currency, is_auto=found.is_auto,
             )  # fmt: skip
             await events.emit(tx, call, f"topup:{found.id}", row["version"], fact)
+            await earn(tx, call, found, settled_minor)
             if found.is_auto:
                 await tx.run(_NO_STRIKES, found.rider_id)
             tx.signal(account_signal(found.rider_id))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fahrwerk.identity import contract as identity
 from fahrwerk.kernel import clock
 from fahrwerk.kernel.errors import NotFound
+from fahrwerk.payments.contract import ledger
 from fahrwerk.tenancy import contract as tenancy
 from fahrwerk.wallet import rules
 from fahrwerk.wallet.actions._book import booked, open_account
@@ -37,8 +38,11 @@ async def charge_usage(
         rate_bp=operator.tax_rate_bp,
         at=clock.now(),
     )
-    await _check_person(call, rider_id)
-    return await booked(call, entry)
+    try:
+        return await booked(call, entry)
+    except ledger.InsufficientBalance:
+        await _check_person(call, rider_id)  # who is nobody has nothing
+        raise
 
 
 async def adjust(

@@ -11,6 +11,7 @@ import msgspec
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
 from fahrwerk.kernel.errors import Conflict, NotFound
+from fahrwerk.payments.contract.debts import Debt
 
 TOPUP_PREFIX, TRANSACTION_PREFIX = "top", "wtx"
 TransactionType = Literal["usage", "topup", "bonus", "refund", "adjustment", "expiry"]
@@ -330,6 +331,28 @@ async def pay_topup(call: Call, topup_id: UUID, method_id: UUID | None) -> Topup
     """Pay an open session (None = the default method). Repeating it goes on where it stands.
 
     Raises ``UnknownTopup``, ``TopupClosed``, ``UnknownMethod`` of payments.
+    """
+    raise AssertionError
+
+
+@action
+async def check_out(call: Call, topup_id: UUID) -> Topup:
+    """Pay an open session at a page of the gateway: its address is in ``next_action`` (WAL-13).
+
+    For who has no stored method, or wants none. The page closes with the session; what was paid
+    there is credited once, whoever hears of it first. A repeat answers the same page. Raises
+    ``UnknownTopup``, ``TopupClosed``, ``NoGateway`` of payments, ``Conflict`` (it is being paid
+    with a stored method).
+    """
+    raise AssertionError
+
+
+@action
+async def pay_debt(call: Call, debt_id: UUID) -> Debt:
+    """Pay what one of the caller's rides still owes from the balance; harmless to repeat.
+
+    Raises ``WalletFrozen``, ``UnknownDebt``, ``PaymentDeclined`` of payments
+    (``insufficient_balance``).
     """
     raise AssertionError
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fahrwerk.wallet.http import live, own, staff
+from fahrwerk.wallet.http import debts, live, own, resellers, staff
 
-handlers = [*own.handlers, *live.handlers, *staff.handlers]
+handlers = [*own.handlers, *live.handlers, *debts.handlers, *staff.handlers, *resellers.handlers]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -22,6 +18,7 @@ from fahrwerk.kernel.errors import Invalid, Unauthenticated
 from fahrwerk.payments import contract as payments
 from fahrwerk.wallet import contract
 from fahrwerk.wallet.contract import GroupBy, TransactionFilter, TransactionType
+from fahrwerk.wallet.http.exports import Format, export
 from fahrwerk.wallet.http.views import (
     Amount,
     BarView,
@@ -39,8 +36,6 @@ from fahrwerk.wallet.http.views import (
     wallet_view,
 )
 
-CSV_PAGE = 500
-_FORMULA = re.compile(r"[=+\-@\t\r]")
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 First = Annotated[int, QueryParameter(name="first", ge=1, le=100, description="Most rows")]
 After = Annotated[
@@ -50,6 +45,7 @@ After = Annotated[
 Kind = Annotated[TransactionType | None, QueryParameter(name="type")]
 Since = Annotated[datetime | None, QueryParameter(name="from", description="From this time on")]
 Until = Annotated[datetime | None, QueryParameter(name="to", description="Until before this time")]
+FileFormat = Annotated[Format, QueryParameter(name="format", description="csv or xlsx")]
 By = Annotated[GroupBy, QueryParameter(name="group_by", description="day, week or month")]
 
 
@@ -142,6 +138,22 @@ async def post_topup_payment(
     return topup_view(await contract.pay_topup(call, wanted, method))
 
 
+@post(
+    "/api/v1/wallet/topups/{topup_id:str}/checkout",
+    permission="wallet.topup.create",
+    status_code=200,
+    tags=["wallet"],
+)
+async def post_checkout(call: web.Caller, topup_id: FromPath[str]) -> TopupView:
+    """Pay an open session at a page of the gateway, without a stored method.
+
+    Send the rider to `next_action.url`. The page sends them back to the portal; look at `status`:
+    it becomes `credited` when the gateway has told. Nobody paying, it ends `expired` with the
+    session (30 minutes).
+    """
+    return topup_view(await contract.check_out(call, ids.parse(topup_id, contract.TOPUP_PREFIX)))
+
+
 @patch("/api/v1/wallet/auto-topup", permission="wallet.auto.write", tags=["wallet"])
 async def patch_auto_topup(call: web.Caller, data: JSONBody[AutoWish]) -> WalletView:
     """Change auto top-up (``updateAutoTopup``). Switching it on forgets strikes and a pause."""
@@ -199,50 +211,17 @@ async def list_transactions(
     tags=["wallet"],
 )
 async def export_transactions(
-    call: web.Caller, kind: Kind = None, since: Since = None, until: Until = None
+    call: web.Caller,
+    kind: Kind = None,
+    since: Since = None,
+    until: Until = None,
+    file: FileFormat = "csv",
 ) -> Stream:
-    """All of them as CSV (UTF-8, cells quoted), newest first (WAL-24)."""
-    wanted = filter_of(kind, since, until)
-    patient = msgspec.structs.replace(call, deadline=float("inf"))
-    return Stream(
-        _lines(patient, rider_of(call), wanted),
-        media_type="text/csv; charset=utf-8",
-        headers={
-            "content-disposition": 'attachment; filename="transactions.csv"',
-            "cache-control": "no-store",
-        },
-    )
+    """All of them as CSV (UTF-8, cells quoted) or as a sheet, newest first (WAL-24).
 
-
-async def _lines(call: Call, rider_id: UUID, wanted: TransactionFilter) -> AsyncIterator[bytes]:
-    yield _written([["at", "id", "type", "amount", "currency", "balance", "description"]])
-    after: str | None = None
-    while True:
-        page = await contract.transactions(call, rider_id, wanted, after, CSV_PAGE)
-        yield _written([_cells(each) for each in page.transactions])
-        if page.after is None:
-            return
-        after = page.after
-
-
-def _cells(each: contract.Transaction) -> list[str]:
-    digits = money.decimals(each.currency)
-    words = each.description
-    return [
-        clock.stamp(each.at),
-        ids.public(contract.TRANSACTION_PREFIX, each.id),
-        each.type,
-        f"{money.to_major(each.amount_minor, each.currency):.{digits}f}",
-        each.currency,
-        f"{money.to_major(each.balance_minor, each.currency):.{digits}f}",
-        f"'{words}" if _FORMULA.match(words) else words,  # no formula for a spreadsheet
-    ]
-
-
-def _written(rows: list[list[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
-    return text.getvalue().encode()
+    ``format=xlsx``: at most 500,000 rows, amounts as numbers, times in UTC.
+    """
+    return export(call, rider_of(call), filter_of(kind, since, until), file)
 
 
 @get("/api/v1/wallet/statistics", permission="wallet.account.read", tags=["wallet"])
@@ -293,6 +272,7 @@ handlers = [
     list_topups,
     get_topup,
     post_topup_payment,
+    post_checkout,
     patch_auto_topup,
     list_transactions,
     export_transactions,

@@ -49,7 +49,12 @@ class UsageWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of this usage; the ``Idempotency-Key`` when it is left out."""
 
 
-@get("/api/v1/wallets/{user_id:str}", permission="wallet.account.read_any", tags=["wallet"])
+@get(
+    "/api/v1/wallets/{user_id:str}",
+    permission="wallet.account.read_any",
+    personal=True,
+    tags=["wallet"],
+)
 async def get_any_wallet(call: web.Caller, user_id: FromPath[str]) -> WalletView:
     """Somebody's balance."""
     return wallet_view(await contract.wallet(call, ids.parse(user_id, "usr")), call.locale)
@@ -58,6 +63,7 @@ async def get_any_wallet(call: web.Caller, user_id: FromPath[str]) -> WalletView
 @get(
     "/api/v1/wallets/{user_id:str}/transactions",
     permission="wallet.account.read_any",
+    personal=True,
     tags=["wallet"],
 )
 async def list_any_transactions(

@@ -31,6 +31,11 @@ from fahrwerk.wallet.contract import (
     UnknownTopup,
     Wallet,
 )
+from fahrwerk.wallet.queries.resellers import commissions as commissions
+from fahrwerk.wallet.queries.resellers import own_reseller as own_reseller
+from fahrwerk.wallet.queries.resellers import payouts as payouts
+from fahrwerk.wallet.queries.resellers import reseller as reseller
+from fahrwerk.wallet.queries.resellers import resellers as resellers
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -333,6 +338,13 @@ FROM wallet.account a JOIN LATERAL (
     SELECT coalesce(sum(amount_minor), 0) AS total FROM wallet.transaction t
     WHERE t.tenant_id = a.tenant_id AND t.rider_id = a.rider_id AND t.state = 'booked') t ON true
 WHERE a.tenant_id = kernel.tenant() AND a.moved_at > $1 AND a.balance_minor <> t.total
+UNION ALL
+SELECT 'I5', format('payout %s of %s gathers lines of %s', p.id, p.amount_minor, c.total)
+FROM wallet.payout p JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0) AS total FROM wallet.commission c
+    WHERE c.tenant_id = p.tenant_id AND c.payout_id = p.id) c ON true
+WHERE p.tenant_id = kernel.tenant() AND p.made_at > $1
+  AND c.total <> CASE p.state WHEN 'cancelled' THEN 0 ELSE p.amount_minor END
 UNION ALL
 SELECT 'I8', format('%s %s is due since %s', kind, subject, at) FROM wallet.work
 WHERE tenant_id = kernel.tenant() AND at < kernel.now() - interval '120 seconds'

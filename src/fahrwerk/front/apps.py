@@ -1,0 +1,281 @@
+"""The two web apps, as ``make web`` built them: the rider's at ``/app/``, the console at ``/console/``.
+
+Pages are asked for anew each time (``no-cache``) and carry a number of their own, which lets their
+styles and nothing foreign through the content security policy; files with a hash in their name are
+kept for ever. What was built is found by name in a list, never by making a path of what was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.datastructures import State
+from litestar.params import FromPath
+
+from fahrwerk.front.streets_map import NATURE, streets_as_geojson
+from fahrwerk.kernel import web
+from fahrwerk.kernel.call import Call, system
+from fahrwerk.kernel.errors import NotFound
+from fahrwerk.sim import demo
+from fahrwerk.tenancy import contract as tenancy
+
+AnyRequest = Request[Any, Any, State]
+_CHECKOUT = Path(__file__).parents[3] / "web"
+_PACKED = Path(__file__).parent / "dist"
+BUILT = _PACKED if _PACKED.is_dir() else _CHECKOUT / "dist"
+"""In an installed package beside this file; in a checkout where Vite leaves it."""
+PROBLEM = _CHECKOUT / "dist-problem.txt"
+"""Why there is no build, in words for whoever opens the page (written by tools/web.py)."""
+
+FOR_EVER = "public, max-age=31536000, immutable"
+ANEW = "no-cache"
+_KINDS = {
+    ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
+    ".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2", ".json": "application/json", ".pmtiles": "application/vnd.pmtiles",
+}  # fmt: skip
+_RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
+MAP_CREDIT = "Streets: VBB (CC BY 4.0), OpenStreetMap contributors"
+"""``sim.streets.CREDIT``, as short as the licence lets it be on a phone."""
+_IN_BERLIN = (13.405, 52.52)
+
+
+class Operatorial(msgspec.Struct, frozen=True):
+    """What pages must know of an operator to write money and times."""
+
+    slug: str
+    name: str
+    currency: str
+    time_zone: str
+    locale: str
+
+
+class DemoLogin(msgspec.Struct, frozen=True):
+    """Somebody of the demo; offered on this computer's own installation only."""
+
+    who: str
+    operator: str
+    email: str
+    password: str
+    role: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the apps are told before anybody has signed in."""
+
+    operator: Operatorial | None
+    map_style: str
+    map_centre: tuple[float, float]
+    map_credit: str
+    demo_logins: list[DemoLogin]
+
+
+def is_built() -> bool:
+    """True when both apps are there."""
+    return all((BUILT / name / "index.html").is_file() for name in ("rider", "console"))
+
+
+def why_not_built() -> str:
+    """What kept the apps from being built; empty when nobody has tried."""
+    return PROBLEM.read_text() if PROBLEM.is_file() else ""
+
+
+@lru_cache(maxsize=1)
+def _files(_built_at: float) -> dict[str, Path]:
+    return {
+        path.relative_to(BUILT).as_posix(): path for path in BUILT.rglob("*") if path.is_file()
+    }
+
+
+def _found(name: str) -> Path | None:
+    """A built file by its name; the list is read again after each build."""
+    stamp = BUILT / "first-load.json"
+    return _files(stamp.stat().st_mtime).get(name) if stamp.is_file() else None
+
+
+@lru_cache(maxsize=64)
+def _body(path: Path, _at: float) -> bytes:
+    return path.read_bytes()
+
+
+def _read(path: Path) -> bytes:
+    return _body(path, path.stat().st_mtime)
+
+
+def _origin_of(map_style: str) -> str:
+    place = urlsplit(map_style)
+    return f" {place.scheme}://{place.netloc}" if place.netloc else ""
+
+
+def worker_policy(map_style: str) -> str:
+    """The content security policy of a script that may run as a worker."""
+    origin = _origin_of(map_style)
+    return f"default-src 'none'; script-src 'self'; connect-src 'self'{origin}"
+
+
+def policy(nonce: str, map_style: str) -> str:
+    """The content security policy of a page: this origin only, and the map's if one is set."""
+    origin = _origin_of(map_style)
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; "
+        f"img-src 'self' data: blob:{origin}; connect-src 'self'{origin}; font-src 'self'; "
+        "media-src 'self' blob:; worker-src 'self' blob:; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+def _page(name: str, request: AnyRequest) -> Response[bytes]:
+    path = _found(f"{name}/index.html")
+    if path is None:
+        raise NotFound("This app is not built here. The page at / says why.", code="APP_NOT_BUILT")
+    nonce = secrets.token_urlsafe(16)
+    return Response(
+        _read(path).replace(b"__NONCE__", nonce.encode()),
+        media_type="text/html",
+        headers={
+            "cache-control": ANEW,
+            "content-security-policy": policy(nonce, request.app.state.settings.map_style),
+            "permissions-policy": "camera=(self), geolocation=(self), microphone=()",
+        },
+    )
+
+
+def _file(path: Path, request: AnyRequest, cache: str) -> Response[bytes]:
+    """A file, compressed if it was and the browser takes it; map archives also in parts."""
+    headers = {"cache-control": cache, "vary": "accept-encoding"}
+    if path.suffix == ".js":
+        # A worker obeys what came with its own script: the map's fetches what it draws.
+        headers["content-security-policy"] = worker_policy(request.app.state.settings.map_style)
+    packed = _found(path.relative_to(BUILT).as_posix() + ".gz")
+    if packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        path_sent, headers["content-encoding"] = packed, "gzip"
+    else:
+        path_sent = path
+    return Response(_read(path_sent), media_type=_KINDS[path.suffix], headers=headers)
+
+
+def _part(body: bytes, wanted: str) -> Response[bytes] | None:
+    """The answer to one range (RFC 9110, 14); None for what is none, which is then ignored."""
+    if (match := _RANGE.fullmatch(wanted)) is None:
+        return None
+    first = int(match[1])
+    last = min(int(match[2] or len(body)), len(body) - 1)
+    if first > last:
+        return Response(b"", status_code=416, headers={"content-range": f"bytes */{len(body)}"})
+    return Response(
+        body[first : last + 1],
+        status_code=206,
+        headers={"content-range": f"bytes {first}-{last}/{len(body)}"},
+    )
+
+
+def _of_app(name: str, request: AnyRequest, path: str) -> Response[bytes]:
+    """A file of the app beside its page (icons, worker), or the page itself for its own paths."""
+    found = _found(f"{name}/{path.strip('/')}")
+    if found is not None and found.suffix in _KINDS:
+        return _file(found, request, ANEW)
+    if "." in path.rpartition("/")[2]:
+        raise NotFound
+    return _page(name, request)
+
+
+@get(
+    ["/app", "/app/{path:path}"],
+    permission=None,
+    public=True,
+    limit="page",
+    include_in_schema=False,
+)
+async def rider_app(request: AnyRequest, path: FromPath[str] = "") -> Response[bytes]:
+    """The rider's app; its own paths are answered with its page."""
+    return _of_app("rider", request, path)
+
+
+@get(
+    ["/console", "/console/{path:path}"],
+    permission=None,
+    public=True,
+    limit="page",
+    include_in_schema=False,
+)
+async def console(request: AnyRequest, path: FromPath[str] = "") -> Response[bytes]:
+    """The operator's console; its own paths are answered with its page."""
+    return _of_app("console", request, path)
+
+
+@get("/web/assets/{name:str}", permission=None, public=True, limit=None, include_in_schema=False)
+async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """A built script, style or map worker."""
+    found = _found(f"assets/{name}")
+    if found is None or found.suffix not in _KINDS:
+        raise NotFound
+    return _file(found, request, FOR_EVER)
+
+
+@get("/web/map/{name:str}", permission=None, public=True, limit=None, include_in_schema=False)
+async def map_file(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    """The bundled base map: streets and nature as GeoJSON, and archives of tiles in parts."""
+    drawn = {"streets.geojson": streets_as_geojson, "nature.geojson": lambda: NATURE.read_bytes()}
+    if (draw := drawn.get(name)) is not None:
+        kept = {"cache-control": "public, max-age=3600"}
+        return Response(draw(), media_type="application/geo+json", headers=kept)
+    found = _found(f"map/{name}")
+    if found is None or found.suffix != ".pmtiles":
+        raise NotFound
+    body = _read(found)
+    answer = _part(body, request.headers.get("range", "")) or Response(body)
+    answer.media_type = _KINDS[found.suffix]
+    answer.headers.update({"accept-ranges": "bytes", "cache-control": "public, max-age=3600"})
+    return answer
+
+
+async def _whose(call: Call, is_dev: bool) -> tenancy.Operator | None:
+    """The operator of the request; on a laptop, where no host names one, the first that rents."""
+    if call.tenant is not None:
+        return await tenancy.operator(call)
+    if not is_dev:
+        return None
+    found = await tenancy.operators(system(None, "front"))
+    return next((each for each in found if each.slug != demo.PLATFORM_TENANT), None)
+
+
+@get("/web/config.json", permission=None, public=True, limit="page", include_in_schema=False)
+async def told(call: web.Caller, request: AnyRequest) -> Response[Told]:
+    """Whose apps these are here, and with which map."""
+    settings = request.app.state.settings
+    operator = await _whose(call, settings.dev)
+    is_demo = settings.dev and operator is not None and operator.slug == demo.TENANT
+    body = Told(
+        operator=Operatorial(
+            operator.slug, operator.name, operator.currency, operator.time_zone, operator.locale
+        )
+        if operator
+        else None,
+        map_style=settings.map_style,
+        map_centre=_IN_BERLIN,
+        map_credit=MAP_CREDIT if settings.map_style == "bundled" else "",
+        demo_logins=[
+            DemoLogin(each.who, each.tenant, each.email, each.password, each.role)
+            for each in demo.LOGINS
+            if is_demo
+        ],
+    )
+    return Response(body, headers={"cache-control": ANEW})
+
+
+def first_load(app: str) -> list[Path]:
+    """The files that a browser fetches before an app shows anything; empty without a build."""
+    if (stamp := _found("first-load.json")) is None:
+        return []
+    return [BUILT / name for name in json.loads(stamp.read_text())[app]]
+
+
+handlers = [rider_app, console, asset, map_file, told]

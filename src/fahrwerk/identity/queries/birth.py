@@ -1,0 +1,26 @@
+"""How old somebody is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from fahrwerk.kernel import clock, db
+from fahrwerk.tenancy import contract as tenancy
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+
+_BORN = "SELECT birth_date FROM identity.person WHERE id = $1 AND status <> 'deleted'"
+
+
+async def age(call: Call, person_id: UUID) -> int | None:
+    row = await db.one("identity", call, _BORN, person_id)
+    if row is None or row["birth_date"] is None:
+        return None
+    born = row["birth_date"]
+    today = clock.now().astimezone(ZoneInfo((await tenancy.operator(call)).time_zone)).date()
+    # Born on 29 February: a year older on 1 March.
+    return int(today.year - born.year - ((today.month, today.day) < (born.month, born.day)))

@@ -1,0 +1,382 @@
+"""A whole tenant into one file, out of it, and away (TEN-29). By the owner's login, not the rooms'.
+
+Which tables there are, in which order and with which columns, is read off the catalogue: a table
+with a ``tenant_id`` belongs to the tenant, so a new one is in the next export by itself. The file
+is a ZIP with one member per table in PostgreSQL's COPY format and a manifest of rows, checksums and
+schema version. Coming in is one transaction: it verifies every table before it commits.
+
+Events keep their order, not their position: they are put before everything that handlers still
+read, because they have been handled where they come from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from fahrwerk.kernel import migrate
+from fahrwerk.kernel.settings import ROOMS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CHUNK = 1 << 18
+LEFT_OUT = {
+    "kernel.idempotency": "answers that are kept for a day",
+    "kernel.dead_letter": "numbers of events that are others elsewhere",
+    "kernel.audit_head": "sealed with the installation's secret: made anew",
+}
+EVENTS = "kernel.event"
+_HANDLED = "1"
+"""The transaction that imported events are of: older than any a handler still waits for."""
+
+
+class NotMoved(Exception):
+    """It cannot be done; nothing was changed."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """One table as the catalogue has it."""
+
+    name: str
+    """``fleet.vehicle``"""
+    columns: list[str]
+    """All but the tenant's and those the database computes."""
+    numbered: list[str]
+    """Those of them that the database numbers: they say the order, and are others elsewhere."""
+    days: str | None
+    """The time column of a table that is divided by days."""
+
+    @property
+    def kept(self) -> list[str]:
+        """The columns whose values stay as they are."""
+        own = {"xid"} if self.name == EVENTS else set()
+        return [each for each in self.columns if each not in {*self.numbered, *own}]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One table in a file."""
+
+    table: str
+    columns: list[str]
+    rows: int
+    checksum: str
+    """Over all rows, whatever their order, computed by the database."""
+    sha256: str
+    """Of the member."""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What is in a file."""
+
+    format: int
+    schema: str
+    tenant: UUID
+    root: dict[str, Any]
+    """The tenant's own row, as JSON."""
+    parts: list[Part]
+
+
+_TABLES = """
+SELECT n.nspname || '.' || c.relname AS name, c.oid::int8 AS oid,
+    ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
+          AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> 'tenant_id'
+          ORDER BY a.attnum) AS columns,
+    ARRAY(SELECT a.attname::text FROM pg_attribute a
+          WHERE a.attrelid = c.oid AND a.attidentity <> '') AS numbered,
+    (SELECT a.attname::text FROM pg_partitioned_table p JOIN pg_attribute a
+     ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] WHERE p.partrelid = c.oid) AS days
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY($1)
+  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
+ORDER BY array_position($1, n.nspname::text), c.relname
+"""
+_POINTS_AT = """
+SELECT conrelid::int8 AS from_table, confrelid::int8 AS to_table FROM pg_constraint
+WHERE contype = 'f' AND conrelid <> confrelid
+"""
+
+
+async def tables(owner: Any) -> list[Table]:
+    """The tenant's tables; what others point at comes before them."""
+    rows = {row["oid"]: row for row in await owner.fetch(_TABLES, ["kernel", *ROOMS])}
+    needs: dict[int, set[int]] = {oid: set() for oid in rows}
+    for row in await owner.fetch(_POINTS_AT):
+        if row["from_table"] in rows and row["to_table"] in rows:
+            needs[row["from_table"]].add(row["to_table"])
+    ordered: list[Table] = []
+    while needs:
+        free = [oid for oid in rows if oid in needs and not needs[oid] & needs.keys()]
+        if not free:
+            raise NotMoved("tables point at each other in a circle")
+        for oid in free:
+            row = rows[oid]
+            del needs[oid]
+            if row["name"] not in LEFT_OUT:
+                ordered.append(Table(*(row[n] for n in ("name", "columns", "numbered", "days"))))
+    return ordered
+
+
+_MIGRATIONS = "SELECT room, number, digest FROM kernel.migration ORDER BY room, number"
+
+
+async def schema_version(owner: Any) -> str:
+    """The same for two databases to which the same migrations were applied."""
+    rows = await owner.fetch(_MIGRATIONS)
+    text = "\n".join(f"{r['room']}/{r['number']}/{r['digest']}" for r in rows)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@asynccontextmanager
+async def owning(dsn: str, tenant: UUID) -> AsyncIterator[Any]:
+    """A connection of the owner that sees this tenant's rows, with all the time it needs."""
+    owner = await migrate.owner_connection(dsn)
+    try:
+        await owner.execute("SET statement_timeout = 0; SET timezone = 'UTC'; SET datestyle = ISO")
+        await owner.execute("SET idle_in_transaction_session_timeout = 0")
+        await owner.fetch("SELECT set_config('fahrwerk.tenant', $1, false)", str(tenant))
+        yield owner
+    finally:
+        await owner.close()
+
+
+def _list(columns: list[str], table: str = "") -> str:
+    before = f"{table}." if table else ""
+    return ", ".join(f'{before}"{each}"' for each in columns)
+
+
+async def _sum(owner: Any, table: Table, tenant: UUID) -> tuple[int, str]:
+    """How many rows, and a checksum of what stays as it is."""
+    row = await owner.fetchrow(
+        "SELECT count(*) AS rows, coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::int8"
+        f"::numeric), 0)::text AS checksum FROM (SELECT {_list(table.kept)} FROM {table.name} "
+        "WHERE tenant_id = $1) t",
+        tenant,
+    )
+    return row["rows"], row["checksum"]
+
+
+_UNHANDLED = """
+SELECT count(*) FROM kernel.checkpoint c JOIN kernel.event e
+ON (e.xid, e.position) > (c.xid, c.position) WHERE e.tenant_id = $1
+"""
+
+
+async def export(
+    dsn: str, root: str, tenant: UUID, path: Path, say: Callable[[str], None]
+) -> Manifest:
+    """Write a tenant into a new file, as it is at one moment. ``root``: the table of tenants.
+
+    Raises ``NotMoved`` while handlers have not seen all its events, ``FileExistsError``.
+    """
+    async with owning(dsn, tenant) as owner:
+        async with owner.transaction(isolation="repeatable_read", readonly=True):
+            own = await owner.fetchval(f"SELECT to_jsonb(r) FROM {root} r WHERE id = $1", tenant)
+            if own is None:
+                raise NotMoved("there is no such tenant")
+            if waiting := await owner.fetchval(_UNHANDLED, tenant):
+                raise NotMoved(
+                    f"{waiting} events wait for their handlers: suspend the tenant and let a "
+                    "worker come to an end (fahrwerk work)"
+                )
+            parts = []
+            with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
+                for table in await tables(owner):
+                    parts.append(await _write(owner, table, tenant, file))
+                    say(f"{table.name:<36} {parts[-1].rows:>12,}")
+                version = await schema_version(owner)
+                manifest = Manifest(FORMAT, version, tenant, msgspec.json.decode(own), parts)
+                file.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    return manifest
+
+
+async def _write(owner: Any, table: Table, tenant: UUID, file: zipfile.ZipFile) -> Part:
+    digest = hashlib.sha256()
+    order = f" ORDER BY {_list(table.numbered)}" if table.numbered else ""
+    sql = f"SELECT {_list(table.columns)} FROM {table.name} WHERE tenant_id = $1{order}"
+    with file.open(f"{table.name}.copy", "w", force_zip64=True) as member:
+
+        async def take(data: bytes) -> None:
+            digest.update(data)
+            member.write(data)
+
+        await owner.copy_from_query(sql, tenant, output=take)
+    rows, checksum = await _sum(owner, table, tenant)
+    return Part(table.name, table.columns, rows, checksum, digest.hexdigest())
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What is in a file. Raises ``NotMoved`` for what is none."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            manifest = msgspec.json.decode(file.read(MANIFEST), type=Manifest)
+    except (OSError, KeyError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
+        raise NotMoved(f"{path} is not a tenant's file: {error}") from None
+    if manifest.format != FORMAT:
+        raise NotMoved(f"{path} has the format {manifest.format}, this is {FORMAT}")
+    return manifest
+
+
+def check_file(path: Path, say: Callable[[str], None]) -> Manifest:
+    """Read a file wholly and hold it against its manifest. Raises ``NotMoved``."""
+    manifest = read_manifest(path)
+    with zipfile.ZipFile(path) as file:
+        for part in manifest.parts:
+            digest = hashlib.sha256()
+            try:
+                with file.open(f"{part.table}.copy") as member:
+                    while data := member.read(CHUNK):
+                        digest.update(data)
+            except (KeyError, zipfile.BadZipFile) as error:
+                raise NotMoved(f"{part.table} cannot be read: {error}") from None
+            if digest.hexdigest() != part.sha256:
+                raise NotMoved(f"{part.table} is not what was written: its checksum differs")
+            say(f"{part.table:<36} {part.rows:>12,}")
+    return manifest
+
+
+async def bring_in(
+    dsn: str, root: str, path: Path, tenant: UUID, own: dict[str, Any], say: Callable[[str], None]
+) -> Manifest:
+    """Bring a file in as ``tenant``; ``own`` are fields of its own row that are others here.
+
+    All or nothing: every table is counted and summed before it is committed. Raises ``NotMoved``.
+    """
+    manifest = check_file(path, lambda _: None)
+    async with owning(dsn, tenant) as owner:
+        if manifest.schema != await schema_version(owner):
+            raise NotMoved(
+                "the file is of another version of Fahrwerk: bring both installations to the same"
+            )
+        async with owner.transaction(), _without_triggers(owner):
+            there = {table.name: table for table in await tables(owner)}
+            if {part.table for part in manifest.parts} != there.keys():
+                raise NotMoved("the file has other tables than this installation")
+            for name in there:
+                if await owner.fetchval(f"SELECT true FROM {name} WHERE tenant_id = $1 LIMIT 1", tenant):
+                    raise NotMoved(f"{name} has rows of this tenant already")
+            fields = msgspec.json.encode({**manifest.root, "id": tenant, **own}).decode()
+            await owner.execute(
+                f"INSERT INTO {root} SELECT * FROM jsonb_populate_record(NULL::{root}, $1::jsonb)",
+                fields,
+            )
+            with zipfile.ZipFile(path) as file:
+                for part in manifest.parts:
+                    table = there[part.table]
+                    await _read_free(owner, table, part, tenant, file)
+                    if await _sum(owner, table, tenant) != (part.rows, part.checksum):
+                        raise NotMoved(f"{part.table} is not what it was: nothing was brought in")
+                    say(f"{part.table:<36} {part.rows:>12,}")
+            await owner.execute(_PASS, list(ROOMS))
+    return manifest
+
+
+# Where nobody has read anything yet, handlers begin behind what was brought in.
+_PASS = f"""
+INSERT INTO kernel.checkpoint (handler_group, xid, position)
+SELECT unnest($1::text[]), '{_HANDLED}', (SELECT coalesce(max(position), 0) FROM kernel.event)
+ON CONFLICT (handler_group) DO UPDATE SET xid = excluded.xid, position = excluded.position
+WHERE (checkpoint.xid, checkpoint.position) < (excluded.xid, excluded.position)
+"""
+
+
+_TAKEN = "23505"  # unique_violation: of what is unique in the world, such as a device's number
+
+
+async def _read_free(
+    owner: Any, table: Table, part: Part, tenant: UUID, file: zipfile.ZipFile
+) -> None:
+    try:
+        await _read(owner, table, part, tenant, file)
+    except Exception as error:
+        if getattr(error, "sqlstate", None) == _TAKEN:
+            detail = getattr(error, "detail", None) or error
+            raise NotMoved(f"{table.name}: {detail} Another tenant here has it.") from None
+        raise
+
+
+async def _read(
+    owner: Any, table: Table, part: Part, tenant: UUID, file: zipfile.ZipFile
+) -> None:
+    waiting = f"moving_{table.name.replace('.', '_')}"
+    columns = _list(part.columns)
+    await owner.execute(
+        f"CREATE TEMP TABLE {waiting} ON COMMIT DROP AS SELECT {columns} FROM {table.name} "
+        "WITH NO DATA"
+    )
+    with file.open(f"{table.name}.copy") as member:
+
+        async def chunks() -> AsyncIterator[bytes]:
+            while data := member.read(CHUNK):
+                yield data
+
+        await owner.copy_to_table(waiting, source=chunks(), columns=part.columns)
+    if table.days is not None:
+        await _open_days(owner, table, waiting)
+    more, values = "", ""
+    if table.name == EVENTS:
+        more, values = ", xid", f", '{_HANDLED}'::xid8"
+    order = f" ORDER BY {_list(table.numbered)}" if table.numbered else ""
+    await owner.execute(
+        f"INSERT INTO {table.name} (tenant_id, {_list(table.kept)}{more}) "
+        f"SELECT $1, {_list(table.kept)}{values} FROM {waiting}{order}",
+        tenant,
+    )
+
+
+async def _open_days(owner: Any, table: Table, waiting: str) -> None:
+    """A table divided by days has a function of its room that makes the days there are not yet."""
+    schema, _, name = table.name.partition(".")
+    found = await owner.fetch(f'SELECT DISTINCT "{table.days}"::date AS day FROM {waiting}')
+    for row in found:
+        await owner.fetch(f"SELECT {schema}.open_{name}_days($1, $1)", row["day"])
+
+
+_TRIGGERS = """
+SELECT DISTINCT tgrelid::regclass::text AS name FROM pg_trigger g
+JOIN pg_class c ON c.oid = g.tgrelid
+WHERE NOT tgisinternal AND c.relnamespace = ANY($1::text[]::regnamespace[])
+"""
+
+
+@asynccontextmanager
+async def _without_triggers(owner: Any) -> AsyncIterator[None]:
+    """For the block: what triggers would write is among the rows already, and what is append-only
+    moves whole.
+
+    A superuser can say so for his session; any other owner has to take the triggers off, and then
+    whoever writes to these tables waits until this transaction ends.
+    """
+    if await owner.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        yield
+        return
+    names = [row["name"] for row in await owner.fetch(_TRIGGERS, ["kernel", *ROOMS])]
+    for name in names:
+        await owner.execute(f"ALTER TABLE {name} DISABLE TRIGGER USER")
+    yield
+    for name in names:
+        await owner.execute(f"ALTER TABLE {name} ENABLE TRIGGER USER")
+
+
+async def remove(dsn: str, tenant: UUID, say: Callable[[str], None]) -> int:
+    """Delete every row of a tenant, except its own row among the tenants; how many."""
+    gone = 0
+    async with owning(dsn, tenant) as owner, owner.transaction():
+        names = [*LEFT_OUT, *reversed([table.name for table in await tables(owner)])]
+        async with _without_triggers(owner):
+            for name in names:
+                done = await owner.execute(f"DELETE FROM {name} WHERE tenant_id = $1", tenant)
+                count = int(done.rpartition(" ")[2])
+                gone += count
+                if count:
+                    say(f"{name:<36} {count:>12,}")
+    return gone

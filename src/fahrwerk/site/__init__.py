@@ -1,0 +1,7 @@
+"""The shell of the server-rendered pages: layout, language, theme, consent, legal pages.
+
+Words: a *brand* is how an operator's pages look; a *legal text* is a privacy policy, terms or an
+imprint, kept in all its versions; a *consent* is what somebody chose about cookies. Tables:
+``brand``, ``legal_text``, ``consent``. Asks tenancy. Other rooms bring pages of their own, in
+``<room>/pages``, and have ``contract.shell`` put them into the layout.
+"""

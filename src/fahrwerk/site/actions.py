@@ -1,0 +1,90 @@
+"""The operator changes its brand or publishes a text; somebody chooses about cookies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fahrwerk.kernel import clock, db
+from fahrwerk.kernel.errors import Invalid
+from fahrwerk.site import rules
+from fahrwerk.site.contract import Brand, LegalText
+from fahrwerk.site.queries import CHANGED
+from fahrwerk.tenancy import contract as tenancy
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.site.contract import Choice, LegalKind
+
+_CHANGE = """
+INSERT INTO site.brand (colour, support_email, support_phone, updated_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id) DO UPDATE
+SET colour = $1, support_email = $2, support_phone = $3, updated_at = $4
+"""
+
+
+async def change_brand(call: Call, wanted: Brand) -> Brand:
+    call.require("site.brand.write")
+    await tenancy.operator(call)
+    for field, most in (("support_email", 255), ("support_phone", 40)):
+        text = getattr(wanted, field)
+        if text is not None and not (1 <= len(text) <= most and text.isprintable()):
+            raise Invalid(field=field, issue=f"must have 1 to {most} printable characters")
+    kept = Brand(
+        colour=rules.colour_of(wanted.colour),
+        support_email=wanted.support_email,
+        support_phone=wanted.support_phone,
+    )
+    async with db.tx("site", call) as tx:
+        await tx.run(_CHANGE, kept.colour, kept.support_email, kept.support_phone, clock.now())
+        tx.signal(CHANGED)
+    return kept
+
+
+# Of two at the same time one would take the other's number: the key lets only one of them in.
+_PUBLISH = """
+WITH newest AS (
+    SELECT version, body FROM site.legal_text WHERE kind = $1 AND locale = $2
+    ORDER BY version DESC LIMIT 1
+), made AS (
+    INSERT INTO site.legal_text (kind, locale, version, body, published_at)
+    SELECT $1, $2, coalesce((SELECT version FROM newest), 0) + 1, $3, $4
+    WHERE NOT EXISTS (SELECT FROM newest WHERE body = $3)
+    ON CONFLICT DO NOTHING
+    RETURNING kind, locale, version, body, published_at
+)
+SELECT * FROM made
+"""
+_NEWEST = """
+SELECT kind, locale, version, body, published_at FROM site.legal_text
+WHERE kind = $1 AND locale = $2 ORDER BY version DESC LIMIT 1
+"""
+
+
+async def publish_legal_text(call: Call, kind: LegalKind, locale: str, body: str) -> LegalText:
+    call.require("site.legal.write")
+    await tenancy.operator(call)
+    text, language = rules.text_of(body), rules.language_of(locale)
+    row: db.Row | None = None
+    for _ in range(3):
+        made = await db.one("site", call, _PUBLISH, kind, language, text, clock.now())
+        row = made or await db.one("site", call, _NEWEST, kind, language)
+        if row is not None and row["body"] == text:
+            break
+    if row is None:
+        raise db.DatabaseBusy(retry_after=1)  # three others published in between
+    return LegalText(**row)
+
+
+_RECORD = """
+INSERT INTO site.consent (id, number, person_id, choices, policy, chosen_at)
+SELECT $1, coalesce((SELECT max(number) FROM site.consent WHERE id = $1), 0) + 1, $2, $3,
+       coalesce((SELECT max(version) FROM site.legal_text WHERE kind = 'privacy'), 0), $4
+ON CONFLICT DO NOTHING
+"""
+
+
+async def record_consent(call: Call, consent_id: UUID, choices: frozenset[Choice]) -> None:
+    await tenancy.operator(call)
+    await db.run("site", call, _RECORD, consent_id, call.user, sorted(choices), clock.now())

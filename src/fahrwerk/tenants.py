@@ -1,0 +1,119 @@
+"""``fahrwerk tenant``: a whole tenant into one file and out of it, and the end of those closed.
+
+A program, beside ``fahrwerk books``. What comes in is suspended until its books, its audit log and
+the invariants of all rooms have been found to hold (TEN-15, TEN-16, TEN-29).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fahrwerk.app import database_urls, examinations, grounded
+from fahrwerk.kernel import audit, clock, db, ids, moving
+from fahrwerk.kernel.call import system
+from fahrwerk.kernel.live import hub
+from fahrwerk.payments.contract import ledger
+from fahrwerk.tenancy import contract as tenancy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from uuid import UUID
+
+    from fahrwerk.kernel.settings import Settings
+
+    Say = Callable[[str], None]
+
+ROOT = "tenancy.operator"
+_CHANGED = "tenancy.operator"
+
+
+async def export(settings: Settings, slug: str, path: Path, say: Say) -> int:
+    """Write a tenant into a new file; the exit code."""
+    async with grounded(settings, "cli"):
+        operator = await tenancy.operator_by_slug(system(None, "cli"), slug)
+        if operator is None:
+            say(f"there is no operator {slug}")
+            return 1
+        _, owner = database_urls(settings)
+        manifest = await moving.export(owner, ROOT, operator.id, path, say)
+    rows = sum(part.rows for part in manifest.parts)
+    say(f"{slug}: {rows:,} rows of {len(manifest.parts)} tables in {path}")
+    return 0
+
+
+async def bring_in(settings: Settings, path: Path, slug: str | None, say: Say) -> int:
+    """Bring a file in, under another short name if one is given; the exit code."""
+    manifest = moving.read_manifest(path)
+    was = str(manifest.root["slug"])
+    name = slug or was
+    # Short names never change hands, and each has its own id: as when an operator is opened.
+    tenant = manifest.tenant if name == was else ids.derived("operator", name)
+    own: dict[str, Any] = {"slug": name, "status": "suspended", "deletes_at": None}
+    own |= {"status_reason": "is being brought in"}
+    if name != was:
+        own["domain"] = None
+    async with grounded(settings, "cli"):
+        there = await tenancy.operator_by_slug(system(None, "cli"), name)
+        if there is not None or await tenancy.operator_by_id(system(None, "cli"), tenant):
+            say(f"there is an operator {name} already")
+            return 1
+        _, owner = database_urls(settings)
+        await moving.bring_in(owner, ROOT, path, tenant, own, say)
+        return await verified(tenant, name, str(manifest.root["status"]), say)
+
+
+_OPEN = """
+UPDATE tenancy.operator SET status = $2, status_reason = NULL, status_since = $3, deletes_at = NULL
+WHERE id = $1
+"""
+
+
+async def verified(tenant: UUID, slug: str, status: str, say: Say) -> int:
+    """Examine what came in, and open it when all of it holds; the exit code."""
+    call = system(tenant, "cli", slug=slug)
+    wrong = [f"books: {each.check} {each.subject} {each.detail}" for each in await ledger.proof(call)]
+    if (at := await audit.verify(tenant)) is not None:
+        wrong.append(f"audit: the chain is broken at {at}")
+    else:
+        await audit.seal_again(tenant)
+    for ask in examinations():
+        wrong += [f"{name}: {detail}" for name, detail in await ask(call)]
+    for each in wrong:
+        say(f"  {each}")
+    if wrong:
+        say(f"{slug} stays suspended: {len(wrong)} findings")
+        return 1
+    # One that was closing goes on being closed by hand: its time began elsewhere.
+    opened = "suspended" if status == "closing" else status
+    await db.run("tenancy", system(None, "cli"), _OPEN, tenant, opened, clock.now())
+    hub.signal(_CHANGED)
+    say(f"{slug} holds: {opened}")
+    return 0
+
+
+_DUE = """
+SELECT id, slug FROM tenancy.operator
+WHERE status = 'closing' AND deletes_at <= $1 ORDER BY deletes_at
+"""
+_CLOSED = """
+UPDATE tenancy.operator SET status = 'closed', deletes_at = NULL, domain = NULL, name = slug,
+       status_reason = NULL, status_since = $2, version = version + 1
+WHERE id = $1 AND status = 'closing'
+"""
+
+
+async def sweep(settings: Settings, is_sure: bool, say: Say) -> int:
+    """Delete the data of tenants whose time has run out; without ``is_sure`` only say which."""
+    async with grounded(settings, "cli"):
+        call = system(None, "cli")
+        for row in await db.run("tenancy", call, _DUE, clock.now()):
+            if not is_sure:
+                say(f"{row['slug']} would be deleted (--yes)")
+                continue
+            _, owner = database_urls(settings)
+            gone = await moving.remove(owner, row["id"], say)
+            await db.run("tenancy", call, _CLOSED, row["id"], clock.now())
+            hub.signal(_CHANGED)
+            say(f"{row['slug']}: {gone:,} rows deleted")
+    return 0

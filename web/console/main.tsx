@@ -1,0 +1,8 @@
+import "@mantine/core/styles.css";
+import { start } from "@lib/Frame";
+import { App } from "./App";
+
+void start(
+  { de: () => import("./texts/de").then((m) => m.default), en: () => import("./texts/en").then((m) => m.default) },
+  <App />,
+);

@@ -1,0 +1,1 @@
+export default { title: "Leitstand", welcome: "Angemeldet als {{name}}" };

@@ -1,0 +1,129 @@
+// Who is signed in. The session is a cookie that no script can read; what is said to the API is an
+// access token of an hour, which lives in this module and nowhere else.
+import { useSyncExternalStore } from "react";
+import { config } from "./config";
+import { NoNetwork, problemOf } from "./errors";
+import { language } from "./i18n";
+
+export interface User {
+  id: string;
+  email: string | null;
+  tenant: string;
+  roles: string[];
+  phone?: string | null;
+  first_name?: string | null;
+  last_name?: string | null;
+}
+export type Session = { is: "unknown" } | { is: "out" } | { is: "in"; user: User };
+
+interface Opened {
+  access_token: string;
+  expires_in: number;
+  user: User;
+}
+
+/** Kept so that the app opens without a network; it names the person, it proves nothing. */
+const LAST_USER = "fahrwerk.user";
+
+let session: Session = { is: "unknown" };
+let access = "";
+let expires = 0;
+let renewing: Promise<boolean> | null = null;
+const heard = new Set<() => void>();
+
+function become(next: Session): void {
+  session = next;
+  if (next.is === "in") localStorage.setItem(LAST_USER, JSON.stringify(next.user));
+  if (next.is === "out") localStorage.removeItem(LAST_USER);
+  heard.forEach((tell) => tell());
+}
+
+export function useSession(): Session {
+  return useSyncExternalStore(
+    (tell) => (heard.add(tell), () => heard.delete(tell)),
+    () => session,
+  );
+}
+
+export const currentUser = (): User | null => (session.is === "in" ? session.user : null);
+
+/** Whose page this is, for what is asked before anybody has signed in; the token says it afterwards. */
+export const operatorSlug = (): string | null => (session.is === "in" ? null : (config().operator?.slug ?? null));
+
+function take(opened: Opened): void {
+  access = opened.access_token;
+  expires = Date.now() + opened.expires_in * 1000;
+  become({ is: "in", user: opened.user });
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<Response> {
+  try {
+    return await fetch(path, {
+      method,
+      headers: { "accept-language": language(), ...(body ? { "content-type": "application/json" } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+  } catch {
+    throw new NoNetwork();
+  }
+}
+
+export interface Credentials {
+  login: string;
+  password: string;
+  operator?: string;
+}
+
+/** By e-mail or phone. Raises `ApiProblem`. */
+export async function signIn({ login, password, operator }: Credentials): Promise<void> {
+  const who = login.includes("@") ? { email: login.trim() } : { phone: login.trim() };
+  const tenant = operator?.trim() || config().operator?.slug;
+  const answer = await ask("POST", "/session", { ...who, password, ...(tenant ? { tenant } : {}) });
+  if (!answer.ok) {
+    const problem = await problemOf(answer);
+    throw answer.status === 401 ? problem.as("INVALID_CREDENTIALS") : problem;
+  }
+  take((await answer.json()) as Opened);
+}
+
+/** Called once at the start: is there a session from before? Without a network: as it was last. */
+export async function resume(): Promise<void> {
+  try {
+    if (!(await renew())) become({ is: "out" });
+  } catch {
+    const last = localStorage.getItem(LAST_USER);
+    become(last ? { is: "in", user: JSON.parse(last) as User } : { is: "out" });
+  }
+}
+
+/** The token to send, renewed shortly before it ends; empty when nobody is signed in. */
+export async function accessToken(): Promise<string> {
+  if (session.is === "in" && Date.now() > expires - 30_000) await renew();
+  return access;
+}
+
+/**
+ * A fresh token from the cookie; false when the session is over. Callers at the same time share one.
+ * Raises `NoNetwork`, and `ApiProblem` while the platform has an outage.
+ */
+export function renew(): Promise<boolean> {
+  renewing ??= (async () => {
+    const answer = await ask("POST", "/session/access");
+    if (answer.ok) take((await answer.json()) as Opened);
+    else if (answer.status >= 500 || answer.status === 429) throw await problemOf(answer);
+    else forget();
+    return answer.ok;
+  })().finally(() => (renewing = null));
+  return renewing;
+}
+
+export function forget(): void {
+  access = "";
+  expires = 0;
+  become({ is: "out" });
+}
+
+export async function signOut(): Promise<void> {
+  await ask("DELETE", "/session").catch(() => undefined);
+  forget();
+}

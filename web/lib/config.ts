@@ -1,0 +1,46 @@
+// What the platform says of itself before anybody has signed in: GET /web/config.json.
+export interface Operator {
+  slug: string;
+  name: string;
+  currency: string;
+  time_zone: string;
+  locale: string;
+}
+export interface DemoLogin {
+  who: string;
+  operator: string;
+  email: string;
+  password: string;
+  role: string;
+}
+export interface Config {
+  operator: Operator | null;
+  /** `none`, `bundled` or the address of a MapLibre style. */
+  map_style: string;
+  map_centre: [longitude: number, latitude: number];
+  map_credit: string;
+  demo_logins: DemoLogin[];
+}
+
+const EMPTY: Config = { operator: null, map_style: "none", map_centre: [13.4, 52.52], map_credit: "", demo_logins: [] };
+let known: Config = EMPTY;
+
+export const config = (): Config => known;
+
+export async function loadConfig(): Promise<Config> {
+  const kept = localStorage.getItem("fahrwerk.config");
+  try {
+    const answer = await fetch("/web/config.json", { signal: AbortSignal.timeout(8_000) });
+    if (!answer.ok) throw new Error(String(answer.status));
+    known = (await answer.json()) as Config;
+    localStorage.setItem("fahrwerk.config", JSON.stringify(known));
+  } catch {
+    known = kept ? (JSON.parse(kept) as Config) : EMPTY; // offline: as it was last
+  }
+  return known;
+}
+
+/** For tests, and for the console when an operator was chosen at sign-in. */
+export function setConfig(change: Partial<Config>): void {
+  known = { ...known, ...change };
+}

@@ -1,0 +1,52 @@
+// The brand: petrol for what one does, amber for what one should notice, quiet paper around them.
+// Colours are said once, here; status colours (vehicles, zones) are tokens in tokens.css.
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+
+const petrol: MantineColorsTuple = [
+  "#e9f6f3", "#d3ebe6", "#a8d7cd", "#7ac3b4", "#55b29f", "#3ea892", "#238774", "#0e6e63", "#0a594f", "#06433c",
+];
+const amber: MantineColorsTuple = [
+  "#fff6e3", "#fdeac6", "#f9d38d", "#f4bb51", "#f0a722", "#d98f0b", "#b57406", "#8f5a03", "#6e4502", "#4d3001",
+];
+const red: MantineColorsTuple = [
+  "#fdefed", "#fbe0dc", "#f7beb7", "#f59c92", "#ff9b90", "#e5665a", "#cd4338", "#b3261e", "#8f1c16", "#6c130f",
+];
+const slate: MantineColorsTuple = [
+  "#d5dbdd", "#b4bec2", "#94a2a8", "#75868d", "#566970", "#33454c", "#26363d", "#1a272c", "#141e23", "#10171a",
+];
+
+export const theme = createTheme({
+  colors: { petrol, amber, red, dark: slate },
+  primaryColor: "petrol",
+  primaryShade: { light: 7, dark: 4 },
+  autoContrast: true,
+  luminanceThreshold: 0.35,
+  black: "#16211f",
+  fontFamily: "'Inter', system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif",
+  fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, Consolas, monospace",
+  headings: { fontWeight: "650", sizes: { h1: { fontSize: "1.75rem" }, h2: { fontSize: "1.375rem" }, h3: { fontSize: "1.125rem" } } },
+  defaultRadius: "md",
+  radius: { xs: "4px", sm: "8px", md: "12px", lg: "18px", xl: "28px" },
+  cursorType: "pointer",
+  focusRing: "auto",
+  respectReducedMotion: true,
+});
+
+const ours = {
+  "--mantine-color-body": "var(--ground)",
+  "--mantine-color-text": "var(--ink)",
+  "--mantine-color-dimmed": "var(--quiet)",
+  "--mantine-color-placeholder": "var(--quiet)",
+  "--mantine-color-error": "var(--danger)",
+  "--mantine-color-anchor": "var(--brand)",
+  "--mantine-color-default": "var(--card)",
+  "--mantine-color-default-hover": "var(--sunken)",
+  "--mantine-color-default-color": "var(--ink)",
+  "--mantine-color-default-border": "var(--line)",
+  "--mantine-color-disabled": "var(--sunken)",
+  "--mantine-color-disabled-color": "var(--quiet)",
+  "--mantine-color-disabled-border": "var(--line)",
+};
+
+/** Mantine's own greys are ours, so that text keeps its contrast on our grounds. */
+export const variables: CSSVariablesResolver = () => ({ variables: {}, light: ours, dark: ours });
