@@ -46,6 +46,9 @@ client: ## write the web apps' API client anew from the platform's OpenAPI docum
 	@$(setup) run
 	@$(BIN)/python tools/web.py client
 
+pictures: dev web ## take the documentation's pictures of both apps anew
+	@$(BIN)/python -m tests.web.pictures
+
 test: dev ## all tests, on a real PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 

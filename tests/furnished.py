@@ -13,13 +13,18 @@ import msgspec
 from PIL import Image
 
 from fahrwerk.identity import contract as identity
+from fahrwerk.identity.contract import approvals
 from fahrwerk.identity.contract.keys import make_key
 from fahrwerk.kernel import crypto, db, ids
 from fahrwerk.kernel.call import Call
-from fahrwerk.payments.contract import sepa
+from fahrwerk.payments.contract import disputes, sepa
+from fahrwerk.wallet import contract as wallet
+from fahrwerk.wallet.contract import resellers
 from tests.fleet.test_alert_http import low
 from tests.identity.idp import FakeSaml
 from tests.payments.bank import entry, open_bank, statement
+from tests.payments.test_debts_journey import debtor
+from tests.payments.test_disputes import disputed
 from tests.rentals.riding import alive
 from tests.world import PASSWORD, World
 
@@ -113,11 +118,15 @@ class Goods:
             "job_id": [bulk["id"]],
             **await depot(admin, vehicles),
             **await feeds(admin),
+            **await city(admin),
+            **await approval(world, payments["payments"][0]["id"]),
             **await books(admin),
             "topup_id": [await topup(customer)],
             **await sign_on(admin),
             **await bank(world, rider),
-            "reseller_id": [await reseller(admin)],
+            **await reseller(world, admin),
+            **await quarrel(world),
+            **await own_rules(admin),
             **await account(world, rider),
         }
         return self
@@ -177,16 +186,72 @@ async def sign_on(admin: httpx.AsyncClient) -> dict[str, list[str]]:
     }
 
 
+async def city(admin: httpx.AsyncClient) -> dict[str, list[str]]:
+    """A city far away, rules for it that have not begun, a brand."""
+    box = {"name": "Accra", "country": "GH", "south": 5.0, "west": -1.0, "north": 6.0, "east": 0.0}
+    area = (await posted(admin.post("/api/v1/areas", json=box)))["id"]
+    rules = {"area_id": area, "valid_from": "2090-01-01T00:00:00Z", "minimum_age": 18}
+    market = await posted(admin.post("/api/v1/markets", json=rules))
+    look = {"name": "Flitz", "primary_color": "#000000", "secondary_color": "#ffffff"}
+    brand = await posted(admin.post("/api/v1/brands", json=look))
+    return {"area_id": [area], "market_id": [market["id"]], "brand_id": [brand["id"]]}
+
+
+async def approval(world: World, payment: str) -> dict[str, list[str]]:
+    """A wish that waits for a second person."""
+    asked = await approvals.ask_approval(
+        world.call("support"), ids.new(), "payments.refund", ids.parse(payment, "pay"),
+        "payments.refund.approve", {"amount_minor": 1, "currency": "EUR"}, "goodwill",
+    )  # fmt: skip
+    tenant = ids.public("ten", world.tenant)
+    return {"approval_id": [ids.public("apr", asked.id)], "tenant_id": [tenant]}
+
+
 async def topup(customer: httpx.AsyncClient) -> str:
     """A checkout session that nobody has paid yet."""
     made = await posted(customer.post("/api/v1/wallet/topups", json={"amount": 20}))
     return str(made["id"])
 
 
-async def reseller(admin: httpx.AsyncClient) -> str:
-    """A reseller without customers."""
-    terms = {"name": "Hotel Adler", "code": ids.new().hex[-12:], "rate": 2.5}
-    return str((await posted(admin.post("/api/v1/resellers", json=terms)))["id"])
+async def reseller(world: World, admin: httpx.AsyncClient) -> dict[str, list[str]]:
+    """A reseller whose only customer has loaded money, and a payout of the commission."""
+    code = ids.new().hex[-12:]
+    terms = {"name": "Hotel Adler", "code": code, "rate": 2.5}
+    made = await posted(admin.post("/api/v1/resellers", json=terms))
+    guest = await world.rider()
+    await resellers.join_reseller(guest, code)
+    await wallet.open_topup(guest, 10_000, await world.card(guest), "one")
+    run = await posted(admin.post("/api/v1/reseller-payouts", json={}))
+    return {"reseller_id": [made["id"]], "payout_id": [run["payouts"][0]["id"]]}
+
+
+async def quarrel(world: World) -> dict[str, list[str]]:
+    """A rider who owes for a ride; another's bank that took the money back, and our evidence."""
+    _, debt = await debtor(world)
+    _, dispute = await disputed(world)
+    found = await disputes.add_evidence(
+        world.admin(), dispute, disputes.NewEvidence(kind="other", text="It was they.")
+    )
+    return {
+        "debt_id": [debt],
+        "dispute_id": [ids.public(disputes.DISPUTE_PREFIX, dispute)],
+        "evidence_id": [ids.public(disputes.EVIDENCE_PREFIX, found.evidence[0].id)],
+    }
+
+
+async def own_rules(admin: httpx.AsyncClient) -> dict[str, list[str]]:
+    """A role of the operator's own, a domain it claims and a logo like no other's."""
+    name = f"crew-{ids.new().hex[-8:]}"
+    role = {"title": "Crew", "permissions": ["fleet.vehicle.read"]}
+    await posted(admin.put(f"/api/v1/roles/{name}", json=role))
+    domain = f"{name}.example.org"
+    await posted(admin.post("/api/v1/domains", json={"domain": domain}))
+    brand = (await posted(admin.get("/api/v1/brands")))["brands"][0]["id"]
+    drawn = io.BytesIO()
+    Image.frombytes("RGB", (4, 1), ids.new().bytes[-12:]).save(drawn, "PNG")
+    logo = admin.put(f"/api/v1/brands/{brand}/logo", content=drawn.getvalue())
+    shown = (await posted(logo))["logo_url"]
+    return {"name": [name], "domain_name": [domain], "logo_hash": [shown.rpartition("/")[2]]}
 
 
 _PASSKEY = """

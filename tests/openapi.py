@@ -93,7 +93,8 @@ def smallest(schema: dict[str, Any]) -> Any:
         case "string" if schema.get("format") == "date-time":
             return "2026-11-20T10:00:00Z"
         case "string":
-            return "x" * max(4, schema.get("minLength", 0))
+            length = max(4, schema.get("minLength", 0))
+            return "x" * min(length, schema.get("maxLength", length))
         case "integer" | "number":
             return schema.get("minimum", 1)
         case _:

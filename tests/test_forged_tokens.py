@@ -23,7 +23,7 @@ def _token(world: World, *, key: str = "tests", without: str = "", **changes: An
         if changes or without:
             claims = json.loads(base64.urlsafe_b64decode(given.split(".")[1] + "=="))
             said = {k: v for k, v in (claims | changes).items() if k != without}
-            given = jwt.encode({"alg": "HS256"}, said, crypto._signing_key())
+            given = jwt.encode({"alg": "HS256"}, said, crypto._keys[0])
         return given
     finally:
         crypto.set_signing_secret("tests")

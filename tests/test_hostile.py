@@ -157,19 +157,21 @@ async def test_no_value_of_any_field_is_our_fault(database: db.Database) -> None
     """Every field of every body, one at a time: whatever stands in it, no 500."""
     goods = await Goods(await make_world()).furnish()
     day, tried = Day(goods, await watching(database, goods.world.tenant)), 0
-    async with alive(day.goods.world):  # some of it is good, and waits for a vehicle's answer
-        for operation, schema in with_bodies():
-            client, path = day.client_for(operation), day.path_of(operation)
-            for name in schema.get("properties", {}):
-                for junk in JUNK:
-                    body = smallest(schema) | {name: junk}
-                    answer = await client.request(operation.method, path, json=body)
-                    checked(answer, about=f"{operation.path} {name}={junk!r:.60}")
-                    tried += 1
-    assert tried > 3000
-    await day.watch.owner.close()
-    await day.platform.aclose()
-    await goods.close()
+    try:
+        async with alive(day.goods.world):  # some of it is good, and waits for a vehicle's answer
+            for operation, schema in with_bodies():
+                client, path = day.client_for(operation), day.path_of(operation)
+                for name in schema.get("properties", {}):
+                    for junk in JUNK:
+                        body = smallest(schema) | {name: junk}
+                        answer = await client.request(operation.method, path, json=body)
+                        checked(answer, about=f"{operation.path} {name}={junk!r:.60}")
+                        tried += 1
+        assert tried > 3000
+    finally:
+        await day.watch.owner.close()
+        await day.platform.aclose()
+        await goods.close()
 
 
 async def test_no_parameter_is_our_fault(day: Day) -> None:

@@ -1,4 +1,4 @@
-"""A whole tenant into a file and out of it: nothing is lost, nothing is done twice (TEN-29, TEN-16)."""
+"""A whole tenant into a file and out of it: nothing lost, nothing done twice (TEN-16, TEN-29)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ async def test_round_trip(world: World, database: db.Database, tmp_path: Path) -
         t: n for t, (n, _) in was.items() if t not in moving.LEFT_OUT
     }
     said: list[str] = []
-    assert await tenants.verified(world.tenant, world.operator.slug, "active", said.append) == 0, said
+    assert await tenants.verified(world.tenant, world.operator.slug, "active", said.append) == 0, (
+        said
+    )
     await Pump().drain()  # what came in has been handled where it comes from
     after = await watch.look()
     await watch.owner.close()
@@ -141,7 +143,7 @@ async def test_a_tenant_is_deleted_whole_and_alone(world: World, database: db.Da
 
 
 async def test_every_table_of_a_tenant_is_in_the_file(database: db.Database) -> None:
-    """By the catalogue: what others point at comes first; no number of the database is pointed at."""
+    """By the catalogue: what others point at comes first; nothing points at a row's number."""
     owner = await asyncpg.connect(owner_of(database))
     try:
         found = [table.name for table in await moving.tables(owner)]

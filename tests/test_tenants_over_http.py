@@ -26,6 +26,9 @@ from tests.world import World, make_world
 NAMES_SOMETHING = re.compile(r"(^|_)(ids?|imei|code|user|key|slug|reference)$")
 """Inputs called so are of something that belongs to an operator, unless they stand below."""
 NOT_OURS = {
+    "client_id": "ours at an identity provider, which gave it",
+    "entity_id": "an identity provider's own name",
+    "recovery_code": "a secret of one person: tried in tests/identity/test_factors.py",
     "external_id": "chosen by whoever writes it",
     "code": "chosen by whoever writes it",
     "slug": "an operator's own, and public",
@@ -35,17 +38,24 @@ NOT_OURS = {
     "operator": "in the public address of an operator's webhooks: only what they signed counts",
     "micromobility_id": "given out by who registers providers of MDS",
     "car_share_id": "given out by who registers providers of MDS",
+    "bank_reference": "what a transfer is called at the bank",
     "boundary_id": "in a city's own document, looked for in that agency's only",
 }
-PLAIN_IN_PATHS = {"vehicle_type", "position", "gateway", "version", "file", "mode", "kind"}
+PLAIN_IN_PATHS = {
+    *("vehicle_type", "position", "gateway", "version", "file", "mode", "kind", "step"),
+}
 PLAIN_VALUES = {
     "mode": "car-share",
     "kind": "policies",
     "from": "2025-01-01T00:00:00Z",
     "to": "2025-01-02T00:00:00Z",
 }
-CHOSEN_BY_THE_CALLER = re.compile(r"fleet_(create|change|add)_")
-"""What these write into ``qr_code`` and ``imei`` is new, unique within one operator only."""
+CHOSEN_BY_THE_CALLER = re.compile(r"fleet_(create|change|add)_|identity_put_role")
+"""What these call ``qr_code``, ``imei`` and ``name`` is new, unique within one operator only."""
+ONE_OF = {"fleet_move_in_group": {"add": ["nothing"]}}
+"""Bodies of which at least one part has to be there, whichever."""
+HARMLESS_TO_REPEAT = ("tenancy_drop_domain",)
+"""What is not there is gone: 204 for whatever is named."""
 
 
 def made_up(like: str) -> str:
@@ -83,7 +93,8 @@ def inputs(operation: Operation) -> Iterator[Input]:
     """What an operation takes that is the name of something."""
     for parameter in map(resolved, operation.said["parameters"]):
         place, name = parameter["in"], parameter["name"]
-        if place == "path" and name not in PLAIN_IN_PATHS | NOT_OURS.keys():
+        is_new = name == "name" and CHOSEN_BY_THE_CALLER.match(operation.name)
+        if place == "path" and name not in PLAIN_IN_PATHS | NOT_OURS.keys() and not is_new:
             yield Input("path", name, ())
         elif place == "query" and _names_something(operation, name):
             yield Input("query", name, ())
@@ -120,7 +131,7 @@ class Asked(NamedTuple):
     async def of(self, client: httpx.AsyncClient) -> httpx.Response:
         path, query = self.operation.path, {}
         schema = body_schema(self.operation)
-        body = smallest(schema) if schema is not None else None
+        body = smallest(schema) | ONE_OF.get(self.operation.name, {}) if schema else None
         for given, value in self.values.items():
             if given.place == "path":
                 path = path.replace(f"{{{given.name}}}", value)
@@ -225,7 +236,9 @@ async def test_ids_of_another_operator_are_ids_of_nothing(database: db.Database)
 
 
 def _is_refusal(operation: Operation, given: Input, answer: httpx.Response, where: str) -> None:
-    if given.place == "path":
+    if operation.name in HARMLESS_TO_REPEAT:
+        assert answer.status_code in (204, 403), f"{where}: {answer.status_code} {answer.text}"
+    elif given.place == "path":
         assert answer.status_code in (403, 404), f"{where}: {answer.status_code} {answer.text}"
     elif operation.method == "get":
         assert answer.status_code in (200, 403, 404), f"{where}: {answer.text}"
@@ -236,21 +249,26 @@ def _is_refusal(operation: Operation, given: Input, answer: httpx.Response, wher
 async def test_at_home_the_same_ids_are_good(database: db.Database) -> None:
     """Or the walk above would show nothing."""
     goods = await Goods(await make_world()).furnish()
+    platform = goods.world.client(goods.world.call("platform"))
     try:
         for operation, given in _all_inputs():
             if operation.method != "get" or given.place != "path" or operation.is_endless:
                 continue
             name = goods.names[given.name][-1]
             answers = [
-                await Asked(operation, {given: name}).of(goods.callers[role])
-                for role in ("admin", "customer")
+                await Asked(operation, {given: name}).of(client)
+                for client in (goods.callers["admin"], goods.callers["customer"], platform)
             ]
             if operation.name == "rentals_receipt_as_page":  # by its link only
                 receipt = await goods.callers["customer"].get(f"/api/v1/rentals/{name}/receipt")
                 answers.append(await goods.callers["customer"].get(receipt.json()["receipt_url"]))
-            found = [a for a in answers if a.is_success or a.status_code == 409]
+            found = [
+                a for a in answers
+                if a.is_success or a.status_code == 409 or "KEEPS_NO_ZONES" in a.text
+            ]  # fmt: skip
             assert found, f"{operation.path}: {[a.text for a in answers]}"
     finally:
+        await platform.aclose()
         await goods.close()
 
 
@@ -264,7 +282,7 @@ async def test_a_token_is_good_at_its_own_operator_only(database: db.Database) -
             headers = {"X-Tenant-ID": theirs.operator.slug}
             async with ours.client(ours.call(role), **headers) as client:
                 for operation in operations():
-                    if "x-permission" not in operation.said:
+                    if operation.said["security"] != [{"bearer": []}]:
                         continue
                     answer = await Asked(operation, {}).of(client)
                     error = answer.json()["error"]

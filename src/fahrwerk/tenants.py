@@ -60,6 +60,7 @@ async def bring_in(settings: Settings, path: Path, slug: str | None, say: Say) -
             return 1
         _, owner = database_urls(settings)
         await moving.bring_in(owner, ROOT, path, tenant, own, say)
+        hub.signal(_CHANGED)  # that there is none was remembered
         return await verified(tenant, name, str(manifest.root["status"]), say)
 
 
@@ -72,7 +73,8 @@ WHERE id = $1
 async def verified(tenant: UUID, slug: str, status: str, say: Say) -> int:
     """Examine what came in, and open it when all of it holds; the exit code."""
     call = system(tenant, "cli", slug=slug)
-    wrong = [f"books: {each.check} {each.subject} {each.detail}" for each in await ledger.proof(call)]
+    findings = await ledger.proof(call)
+    wrong = [f"books: {each.check} {each.subject} {each.detail}" for each in findings]
     if (at := await audit.verify(tenant)) is not None:
         wrong.append(f"audit: the chain is broken at {at}")
     else:

@@ -45,7 +45,13 @@ class Authenticator:
         self.user = base64.urlsafe_b64decode(options["user"]["id"] + "==")
         numbers = self.key.public_key().public_numbers()
         public = cbor2.dumps(
-            {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
+            {
+                1: 2,
+                3: -7,
+                -1: 1,
+                -2: numbers.x.to_bytes(32, "big"),
+                -3: numbers.y.to_bytes(32, "big"),
+            }
         )
         attested = bytes(16) + struct.pack(">H", 32) + self.credential_id + public
         data = self._data(flags | AT, attested)

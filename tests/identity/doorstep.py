@@ -33,9 +33,7 @@ async def staff(world: World, *roles: str, email: str = "staff@example.org") -> 
 
 async def here(world: World, login: str = EMAIL, **device: Any) -> Call:
     """The call of somebody who has just logged in, with his session."""
-    done = await identity.log_in(
-        world.call(), login, PASSWORD, client=identity.Client(**device)
-    )
+    done = await identity.log_in(world.call(), login, PASSWORD, client=identity.Client(**device))
     return call_of(world, done)
 
 

@@ -26,6 +26,7 @@ from joserfc.jwk import RSAKey
 from lxml import etree  # type: ignore[import-untyped]
 
 from fahrwerk.identity.protocols import saml as own  # its import silences a dependency's warning
+
 from minisignxml.sign import sign  # isort: skip
 
 assert own.MOST_PARTS
@@ -142,7 +143,8 @@ class FakeSaml:
             '<?xml version="1.0"?><!-- by hand --><md:EntityDescriptor '
             'xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" '
             f'xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="{self.entity}">'
-            '<md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">'
+            "<md:IDPSSODescriptor "
+            'protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">'
             '<md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>'
             f"{der}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
             '<md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" '

@@ -1,8 +1,8 @@
 """Real identity providers on this machine, each for the length of a block, where they are there.
 
-Debian: ``apt install slapd simplesamlphp php-cli php-xml``; npm's ``oidc-provider`` below the folder
-that ``FAHRWERK_TEST_NODE_MODULES`` names (.ci/run does both). Where one is missing, its tests are
-skipped and say so; our own fakes in ``idp.py`` are always there.
+Debian: ``apt install slapd simplesamlphp php-cli php-xml``; npm's ``oidc-provider`` below the
+folder that ``FAHRWERK_TEST_NODE_MODULES`` names (.ci/run does both). Where one is missing, its
+tests are skipped and say so; our own fakes in ``idp.py`` are always there.
 """
 
 from __future__ import annotations
@@ -203,7 +203,8 @@ def node_oidc(folder: Path, redirects: list[str]) -> Iterator[str]:
 
 
 _CONFIG = """<?php
-$config = ['baseurlpath' => 'http://127.0.0.1:{port}/', 'secretsalt' => 'tests', 'timezone' => 'UTC',
+$config = ['baseurlpath' => 'http://127.0.0.1:{port}/', 'secretsalt' => 'tests',
+  'timezone' => 'UTC',
   'auth.adminpassword' => 'admin', 'technicalcontact_email' => 'na@example.org',
   'tempdir' => '{folder}/tmp', 'loggingdir' => '{folder}/', 'datadir' => '{folder}/',
   'certdir' => '{folder}/', 'metadatadir' => '{folder}/metadata', 'logging.handler' => 'errorlog',

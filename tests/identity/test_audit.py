@@ -1,4 +1,4 @@
-"""Who did and saw what: written before it is done, found again, and not to be altered (GDP-07, I11)."""
+"""Who did and saw what: written before it is done, found again, not to be altered (GDP-07, I11)."""
 
 from __future__ import annotations
 

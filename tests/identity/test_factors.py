@@ -7,10 +7,10 @@ import pyotp
 import pytest
 
 from fahrwerk.identity import contract as identity
-from fahrwerk.identity.contract import factors
+from fahrwerk.identity.contract import factors, proofs
 from fahrwerk.kernel import clock, db
 from tests.identity.clients import LOGIN, bearer, error_of
-from tests.identity.doorstep import entered, here, later, news, staff
+from tests.identity.doorstep import entered, here, later, letter, news, staff, token_of
 from tests.identity.people import EMAIL, ada, problem_of
 from tests.world import PASSWORD, World, make_world
 
@@ -134,7 +134,12 @@ async def test_a_recovery_code_is_good_once_and_new_ones_replace_all(world: Worl
         assert (await client.delete(TOTP)).status_code == 204
         await entered(client)
     told = await news(world, person.id)
-    assert told == ["totp_added", *["recovery_code_used"] * 2, "recovery_codes_made", "totp_removed"]
+    assert told == [
+        "totp_added",
+        *["recovery_code_used"] * 2,
+        "recovery_codes_made",
+        "totp_removed",
+    ]
 
 
 async def test_a_challenge_is_of_one_operator_and_one_person(world: World) -> None:
@@ -184,9 +189,6 @@ async def test_an_operator_asks_its_staff_for_two(world: World) -> None:
 
 async def test_a_magic_link_is_one_factor(world: World) -> None:
     """And a reset logs nobody in."""
-    from fahrwerk.identity.contract import proofs
-    from tests.identity.doorstep import letter, token_of
-
     await ada(world)
     async with world.client() as client:
         await entered(client)

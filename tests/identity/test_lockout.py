@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fahrwerk.identity import contract as identity
 from fahrwerk.identity import jobs
+from fahrwerk.identity.actions.attempts import digest
 from fahrwerk.identity.contract import proofs
 from fahrwerk.identity.contract.sessions import attempts
 from fahrwerk.identity.rules import lockout
@@ -38,8 +39,6 @@ async def wrong(call: Call, times: int, login: str = EMAIL) -> list[str]:
 
 async def seen_failures(world: World, many: int, login: str = EMAIL) -> None:
     """As if so many wrong passwords had come from a thousand places."""
-    from fahrwerk.identity.actions.attempts import digest
-
     await db.run(
         "identity",
         world.system(),

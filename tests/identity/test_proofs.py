@@ -10,7 +10,7 @@ import pytest
 from fahrwerk.identity import contract as identity
 from fahrwerk.identity import jobs, queries
 from fahrwerk.identity.contract import proofs
-from fahrwerk.kernel import crypto, db
+from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import Forbidden
 from fahrwerk.notifications import jobs as letters_out
 from tests.identity.clients import LOGIN, bearer, error_of
@@ -33,7 +33,9 @@ async def test_an_address_is_verified_by_link_or_code(world: World) -> None:
     assert said.address == EMAIL
     done = await proofs.verify(world.call(), token_of(said))
     assert (done.what, done.is_done) == ("email", True)
-    assert isinstance(await problem_of(proofs.verify(world.call(), token_of(said))), proofs.WrongLink)
+    assert isinstance(
+        await problem_of(proofs.verify(world.call(), token_of(said))), proofs.WrongLink
+    )
     await proofs.ask_verification(me, "phone")
     said = await letter(world, "verify_phone")
     assert (said.channel, said.address, len(said.code)) == ("sms", "+491512345678", 6)
@@ -279,7 +281,6 @@ async def test_letters_go_out_in_both_languages_and_only_while_good(world: World
 
 async def test_who_registers_is_asked_where_the_operator_wants_it(world: World) -> None:
     """IDN-15, and a ride may need it."""
-    assert crypto.new_secret() != crypto.new_secret()
     async with world.client(world.admin()) as client:
         wish = {"verify_at_register": True, "ride_needs_contact": True}
         answer = await client.patch("/api/v1/identity/policy", json=wish)

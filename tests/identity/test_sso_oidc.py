@@ -17,6 +17,8 @@ from fahrwerk.identity.protocols import oidc
 from fahrwerk.kernel import ids
 from tests.identity.idp import FakeOidc, fake_oidc
 from tests.identity.sso import BACK, OVER, Person, provider, told
+from tests.identity.test_scim import PATCH, ada, directory, made
+from tests.identity.test_scim import token_of as scim_token
 from tests.world import World
 
 
@@ -277,8 +279,6 @@ async def test_what_is_set_up_is_checked(world: World, idp: FakeOidc) -> None:
         assert [each["is_enforced"] for each in found.json()["providers"]] == [True]
         found = await low.get("/api/v1/auth/sso/providers", params={"email": "x@other.example"})
         assert found.json()["providers"] == []
-    limited = world.call("admin")
-    from fahrwerk.identity import contract as people
     from fahrwerk.identity.contract import sso as contract
     from fahrwerk.kernel.call import Call
     from fahrwerk.kernel.errors import Forbidden
@@ -290,7 +290,6 @@ async def test_what_is_set_up_is_checked(world: World, idp: FakeOidc) -> None:
     )  # fmt: skip
     with pytest.raises(Forbidden):
         await contract.save_sso_provider(weak, wanted, None, None)
-    assert limited and people
 
 
 async def test_a_test_tells_every_step_and_logs_nobody_in(world: World, idp: FakeOidc) -> None:
@@ -313,3 +312,71 @@ async def test_a_test_tells_every_step_and_logs_nobody_in(world: World, idp: Fak
         test = (await admin.post(f"/api/v1/sso/providers/{chosen}/test", json={})).json()
         assert (test["is_over"], test["is_ok"], test["url"]) == (True, False, None)
         assert "evil.example" in test["steps"][-1]["detail"]
+
+
+async def test_enforced_for_a_domain_but_not_for_administrators(
+    world: World, idp: FakeOidc
+) -> None:
+    """A password does not let an employee in, nor a stranger sit on his address; admins it does."""
+    password = "correct horse battery staple"
+    await world.rider(email="bob@corp.example")
+    boss = {"email": "root@corp.example", "password": password, "roles": ["admin"]}
+    async with world.client(world.admin()) as admin, world.client() as app:
+        assert (await admin.post("/api/v1/users", json=boss)).status_code == 201
+        await at(world, idp, is_enforced=True)
+        bob = {"email": "bob@corp.example", "password": password}
+        refused = await app.post("/api/v1/auth/login", json=bob)
+        assert refused.json()["error"]["code"] == "SSO_REQUIRED"
+        squat = {"email": "ada@CORP.example", "password": password}
+        refused = await app.post("/api/v1/auth/register", json=squat)
+        assert refused.json()["error"]["code"] == "SSO_REQUIRED"
+        login = {"email": boss["email"], "password": password}
+        assert (await app.post("/api/v1/auth/login", json=login)).status_code == 200
+
+
+async def test_no_request_goes_where_it_should_not(
+    world: World, idp: FakeOidc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSRF: private and metadata addresses never; loopback and http only in development."""
+    async with world.client(world.admin()) as admin:
+        for issuer in ("https://169.254.169.254/latest", "https://10.0.0.1", "https://[fd00::1]"):
+            body = {"name": "X", "protocol": {"type": "oidc", "issuer": issuer, "client_id": "c"}}
+            made = await admin.post("/api/v1/sso/providers", json=body)
+            test = await admin.post(f"/api/v1/sso/providers/{made.json()['id']}/test", json={})
+            assert test.json()["steps"][-1]["name"] == "peer_unreachable", issuer
+        idp.discovery = {"jwks_uri": "http://10.0.0.1/keys"}
+        chosen = await at(world, idp)
+        test = await admin.post(f"/api/v1/sso/providers/{chosen}/test", json={})
+        assert test.json()["is_ok"] is False
+        monkeypatch.setenv("FAHRWERK_DEV", "false")
+        for issuer in (idp.issuer, "https://localhost:1"):
+            body = {"name": "X", "protocol": {"type": "oidc", "issuer": issuer, "client_id": "c"}}
+            made = await admin.post("/api/v1/sso/providers", json=body)
+            if made.status_code == 201:
+                path = f"/api/v1/sso/providers/{made.json()['id']}/test"
+                steps = (await admin.post(path, json={})).json()["steps"]
+                assert steps[-1]["name"] == "peer_unreachable"
+            else:
+                assert made.status_code == 400
+
+
+async def test_whom_scim_brought_logs_in_and_whom_it_barred_does_not(
+    world: World, idp: FakeOidc
+) -> None:
+    """IDN-29, IDN-30: linked by external id; a chosen user name is no proof; out when put out."""
+    chosen = await at(world, idp, may_create=False)
+    person = Person(world)
+    assert told(await through(world, idp, chosen))["reason"] == "not_provisioned"
+    token = await scim_token(world, provider=chosen)
+    async with directory(token) as scim:
+        user = await made(scim, "Users", ada(userName="alovelace", externalId="e-1"))
+        idp.claims = {"sub": "eve", "preferred_username": "alovelace"}
+        assert told(await through(world, idp, chosen))["reason"] == "email_missing"
+        idp.claims = {"sub": "ada", "oid": "e-1"}
+        done = (await person.redeem(await through(world, idp, chosen, person))).json()
+        assert done["user"]["email"] == "ada@corp.example"
+        off = {"schemas": [PATCH], "Operations": [{"op": "replace", "value": {"active": False}}]}
+        assert (await scim.patch(f"Users/{user['id']}", json=off)).status_code == 200
+        me = {"Authorization": f"Bearer {done['access_token']}"}
+        assert (await person.app.get("/api/v1/users/me", headers=me)).status_code == 401
+        assert told(await through(world, idp, chosen))["reason"] == "blocked"

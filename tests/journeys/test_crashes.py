@@ -89,8 +89,9 @@ IN_THEIR_ROOM = {
     *(f"wallet.topup.after_{step}" for step in ("start", "pay", "charge", "grant")),
     *("wallet.auto.after_claim", "wallet.takeback.after_intent"),
     *("wallet.ride.after_hold", "wallet.ride.after_capture"),
+    *("pump.tenancy.before_commit", "pump.tenancy.after_commit"),
 }
-"""Not on the way of a ride by card: drilled in tests/wallet."""
+"""Not on the way of a ride by card: drilled in tests/payments, tests/wallet and tests/tenancy."""
 
 GIVEN_UP = (
     "rentals.book.after_hold",

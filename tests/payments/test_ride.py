@@ -256,12 +256,12 @@ async def test_without_a_card_nothing_can_be_authorised(world: World) -> None:
 
 
 async def test_an_authorisation_costs_few_round_trips(world: World) -> None:
-    """PRF-21: two reads, one intent, three at the (own) gateway, one result."""
+    """PRF-21: two reads, one risk decision, one intent, three at the (own) gateway, one result."""
     till = await open_till(world)
     token = db.statements.set([])
     try:
         await till.authorize()
-        assert len(db.statements.get() or []) <= 7
+        assert len(db.statements.get() or []) <= 8
     finally:
         db.statements.reset(token)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,23 @@ async def test_a_reject_by_message_moves_no_money(bank: Bank) -> None:
     assert await bank.broken() == []
 
 
+async def test_after_a_reject_the_next_debit_is_the_first(bank: Bank) -> None:
+    """The banks never settled one: FRST again. After a return it goes on with RCUR."""
+    rider = bank.world.call("customer")
+    await bank.ride(1_000, rider)
+    run = await bank.run()
+    end = {(await bank.order()).end_to_end_id: "AM04"}
+    await bank.reads(PLAY.status_report(await bank.file(run), end))
+    await bank.ride(700, rider)
+    second = await bank.run()
+    (order,) = await bank.orders(run_id=second.id)
+    assert order.sequence == "FRST"
+    await bank.answers(second, {order.end_to_end_id: "AM04"})
+    await bank.ride(500, rider)
+    third = await bank.run()
+    assert [each.sequence for each in await bank.orders(run_id=third.id)] == ["RCUR"]
+
+
 async def test_a_batch_credited_whole_with_rejects_debited(bank: Bank) -> None:
     """As German banks do: gross credit, and a debit for each reject, in any order."""
     till = await bank.ride(1_000)
@@ -187,6 +205,25 @@ async def test_a_rejected_top_up_is_never_credited(bank: Bank) -> None:
     assert (payment.state, payment.captured_minor) == ("due", 0)
     assert len(await bank.orders()) == 1, "it is not collected again by itself"
     assert await bank.books() == {}
+
+
+async def test_a_reversal_and_an_import_by_many_at_once(bank: Bank) -> None:
+    """The same file by four people at the same time: posted once (I1)."""
+    till = await bank.ride(1_000)
+    run = await bank.run()
+    end = (await bank.order()).end_to_end_id
+    taken = await asyncio.gather(*(bank.answers(run) for _ in range(4)))
+    assert sorted(each.lines for each in taken) == [0, 0, 0, 1]
+    back = entry("10.00", "DBIT", "V1", more=f"<Refs><EndToEndId>{end}</EndToEndId></Refs>")
+    back = back.replace("<Sts>", "<RvslInd>true</RvslInd><Sts>")
+    taken = await asyncio.gather(*(bank.reads(statement(back)) for _ in range(4)))
+    assert sorted(each.matched for each in taken) == [0, 0, 0, 1]
+    assert (await till.work()).state == "due"
+    order = await bank.order()
+    assert (order.return_kind, order.reason, order.fee_minor) == ("reversal", "MS03", 0)
+    await till.work()
+    assert await bank.books() == {"receivables": 1_000, "revenue.1900": 840, "vat.1900": 160}
+    assert await bank.broken() == []
 
 
 # --- what nobody recognises

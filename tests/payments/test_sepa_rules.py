@@ -7,11 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fahrwerk.kernel.errors import Invalid
+from fahrwerk.payments.gateways import _sepa_xml
 from fahrwerk.payments.rules import sepa as rules
+from tests.payments.bank import entry, statement
 
 DAYS = st.dates(date(2000, 1, 1), date(2090, 12, 31))
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -26,6 +28,7 @@ def easter(year: int) -> date:
     return date(year, f // 31, f % 31 + 1)
 
 
+@settings(deadline=None)  # the calendar is read at first use, and the machine is shared
 @given(DAYS)
 def test_target_is_closed_on_the_six_days_and_weekends(day: date) -> None:
     sunday = easter(day.year)
@@ -148,6 +151,20 @@ def test_the_mandate_says_what_it_must(locale: str) -> None:
     for part in ("Fährwerk GmbH", "DE98ZZZ09999999999", "5"):
         assert part in text
     assert ("acht Wochen" if locale.startswith("de") else "8 weeks") in text
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_damaged_statement_is_read_or_refused(data: st.DataObject) -> None:
+    """Whatever is broken in it: ``Invalid``, never another error."""
+    whole = bytearray(statement(entry("12.34", text="DDABC"), entry("5", "DBIT", "R2")))
+    for _ in range(data.draw(st.integers(0, 6))):
+        at = data.draw(st.integers(0, len(whole) - 1))
+        cut = data.draw(st.integers(0, 12))
+        whole[at : at + cut] = data.draw(st.binary(max_size=8))
+    with contextlib.suppress(Invalid):
+        for piece in _sepa_xml.read(_sepa_xml.chunks_of(bytes(whole))):
+            assert isinstance(piece, _sepa_xml.Piece)
 
 
 @given(st.integers(1, 10**6), st.integers(0, 20_000))

@@ -99,7 +99,8 @@ class Browser:
         if form.method == "get":
             path, _, query = form.action.partition("?")
             return await self.get(f"{path}?{urlencode(dict(parse_qsl(query)) | data)}")
-        answer = await self.client.post(form.action, data=data, headers={"origin": self.base})
+        said = {"origin": self.base, "referer": str(page.answer.url)}
+        answer = await self.client.post(form.action, data=data, headers=said)
         return await self._shown(answer)
 
     async def _shown(self, answer: httpx.Response) -> Page:

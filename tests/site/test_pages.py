@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from fahrwerk.kernel import db
+from fahrwerk.kernel import db, ids
 from fahrwerk.site import contract as site
 from fahrwerk.site import rules
 from fahrwerk.site.contract import shell
@@ -192,16 +194,40 @@ def test_any_colour_is_readable(colour: str) -> None:
         assert rules.contrast(rules.text_on(link), link) >= rules.READABLE
 
 
-async def test_an_operators_colour_and_name(world: World) -> None:
-    """The brand is shown on every page, and only its own."""
-    brand = {"colour": "#FF8800", "support_email": "help@ride.example"}
-    staff = world.client(world.admin())
-    assert (await staff.put("/api/v1/site/brand", json=brand)).status_code == 200
+OWN_HOST = """
+INSERT INTO tenancy.domain (domain, brand_id, token, created_at, proven_at, proven_by)
+VALUES ($1, $2, 'x', now(), now(), 'txt')
+"""
+
+
+async def test_pages_wear_the_brand_of_their_host(world: World) -> None:
+    """TEN-08, WEB-26: tenancy's brand, the one of the domain before the default one."""
     browser = Browser(world)
-    page = await browser.get("/login")
-    assert world.operator.name in page.text
+    assert world.operator.name in (await browser.get("/login")).text
+    staff = world.client(world.admin())
+    help_at = {"support_email": "help@ride.example"}
+    assert (await staff.put("/api/v1/site/contact", json=help_at)).status_code == 200
+    brand = {"name": "Fast Wheels", "primary_color": "#ff8800", "secondary_color": "#000000"}
+    made = await staff.post("/api/v1/brands", json=brand)
+    assert made.status_code == 201, made.text
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 20), "#ff8800").save(picture, "PNG")
+    put = await staff.put(f"/api/v1/brands/{made.json()['id']}/logo", content=picture.getvalue(),
+                          headers={"content-type": "image/png"})  # fmt: skip
+    assert put.status_code == 200, put.text
+    page = await browser.get("/login")  # at once: the change is signalled
+    assert "Fast Wheels" in page.text
+    assert f'src="{put.json()["logo_url"]}" alt="Fast Wheels"' in page.answer.text
+    assert (await browser.client.get(put.json()["logo_url"])).status_code == 200
     assert "help@ride.example" in page.text
     assert "/site/brand/ff8800.css" in page.answer.text
+    other = {"name": "Slow Wheels", "primary_color": "#0088ff", "secondary_color": "#000000"}
+    slow = (await staff.post("/api/v1/brands", json=other)).json()["id"]
+    host = f"slow-{world.operator.slug}.example.org"
+    await db.run("tenancy", world.system(), OWN_HOST, host, ids.parse(slow, "brd"))
+    page = await Browser(world, f"https://{host}").get("/login")
+    assert "Slow Wheels" in page.text
+    assert "/site/brand/0088ff.css" in page.answer.text
     style = await browser.client.get("/site/brand/ff8800.css")
     assert style.status_code == 200
     assert "--brand:" in style.text
@@ -222,3 +248,15 @@ def test_every_text_has_its_german() -> None:
     assert sorted(said - german.keys()) == []
     for english, text in german.items():
         assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", text))
+
+
+async def test_links_lead_back_to_the_page_a_form_stood_on(world: World) -> None:
+    """A form that came back with an error is shown under its own address, which nobody can get."""
+    browser = Browser(world)
+    page = await browser.get("/register")
+    page = await browser.send(page, "/register", password="x")
+    assert "/language/de?next=/register" in page.links
+    foreign = {"origin": "https://test", "referer": "https://test.evil/portal"}
+    form = (await browser.get("/login")).form("/login").values
+    answer = await browser.client.post("/login", data=form, headers=foreign)
+    assert "/language/de?next=/" in Page(answer).links

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from fahrwerk.kernel import clock, ids
@@ -127,6 +129,39 @@ async def test_payouts_need_two_people(world: World) -> None:
     assert await resellers.run_payouts(anna, clock.now()) == []
     with pytest.raises(Invalid):
         await resellers.run_payouts(anna, clock.now().replace(year=2100))
+
+
+async def test_a_payout_by_transfer(world: World) -> None:
+    """The gateway refuses: a draft again. It is silent: on its way. It did it: posted, once."""
+    admin, bert = world.admin(), world.call("admin", user=ids.new())
+    adler = await hotel(world)
+    rider, card = await guest(world, adler)
+    await contract.open_topup(rider, 10_000, card, "one")
+    (draft,) = await resellers.run_payouts(admin, clock.now())
+    with pytest.raises(resellers.SamePerson):
+        await resellers.transfer_payout(admin, draft.id)
+    await resellers.change_reseller(
+        admin, adler.id, msgspec.structs.replace(TERMS, account="acct_closed_1")
+    )
+    tried = await resellers.transfer_payout(bert, draft.id)
+    assert (tried.state, tried.gateway) == ("draft", "")
+    assert tried.reason
+    await resellers.change_reseller(
+        admin, adler.id, msgspec.structs.replace(TERMS, account="acct_1")
+    )
+    fault = payments.GatewayFault(operation="transfer", fault="timeout_after")
+    await payments.script_sandbox(admin, [fault])
+    assert (await resellers.transfer_payout(bert, draft.id)).state == "paying"
+    with pytest.raises(resellers.PayoutClosed):
+        await resellers.pay_payout(bert, draft.id, "")
+    with pytest.raises(resellers.PayoutClosed):
+        await resellers.cancel_payout(admin, draft.id)
+    with clock.moved_to(clock.now() + timedelta(seconds=100)):
+        await world.settle()  # the gateway is asked what became of it
+    paid = await resellers.transfer_payout(bert, draft.id)
+    assert (paid.state, paid.gateway, paid.reason) == ("paid", "sandbox", "")
+    assert (await resellers.transfer_payout(bert, draft.id)).state == "paid"
+    assert await owed(world, adler) == 0
 
 
 async def test_who_may_look(world: World) -> None:

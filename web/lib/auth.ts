@@ -74,6 +74,8 @@ export interface Credentials {
   operator?: string;
 }
 
+const ELSEWHERE = new Set(["SECOND_FACTOR_NEEDED", "SSO_REQUIRED"]);
+
 /** By e-mail or phone. Raises `ApiProblem`. */
 export async function signIn({ login, password, operator }: Credentials): Promise<void> {
   const who = login.includes("@") ? { email: login.trim() } : { phone: login.trim() };
@@ -81,7 +83,9 @@ export async function signIn({ login, password, operator }: Credentials): Promis
   const answer = await ask("POST", "/session", { ...who, password, ...(tenant ? { tenant } : {}) });
   if (!answer.ok) {
     const problem = await problemOf(answer);
-    throw answer.status === 401 ? problem.as("INVALID_CREDENTIALS") : problem;
+    // What needs more than a password (a second factor, single sign-on) is done on the log-in page.
+    if (ELSEWHERE.has(problem.code)) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    throw problem.code === "AUTHENTICATION_FAILED" ? problem.as("INVALID_CREDENTIALS") : problem;
   }
   take((await answer.json()) as Opened);
 }

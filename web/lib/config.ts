@@ -19,6 +19,8 @@ export interface Config {
   map_style: string;
   map_centre: [longitude: number, latitude: number];
   map_credit: string;
+  /** Places that the bundled map names. */
+  map_names?: { name: string; longitude: number; latitude: number; weight: number }[];
   demo_logins: DemoLogin[];
 }
 

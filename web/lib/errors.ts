@@ -52,6 +52,8 @@ export function errorText(thrown: unknown): string {
   const values: Record<string, string | number> = {};
   for (const [name, value] of Object.entries(details))
     if (typeof value === "string" || typeof value === "number") values[name] = value;
+  const because = `error.${code}_${String(details.reason)}`;
+  if (hasText(because)) return text(because, values);
   if (hasText(`error.${code}`)) return text(`error.${code}`, values);
   if (status === 503) return text("error.SERVICE_UNAVAILABLE");
   return thrown.message || text("error.unexpected");

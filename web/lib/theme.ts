@@ -1,6 +1,8 @@
 // The brand: petrol for what one does, amber for what one should notice, quiet paper around them.
 // Colours are said once, here; status colours (vehicles, zones) are tokens in tokens.css.
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+import {
+  createTheme, defaultVariantColorsResolver, type CSSVariablesResolver, type MantineColorsTuple, type VariantColorsResolver,
+} from "@mantine/core";
 
 const petrol: MantineColorsTuple = [
   "#e9f6f3", "#d3ebe6", "#a8d7cd", "#7ac3b4", "#55b29f", "#3ea892", "#238774", "#0e6e63", "#0a594f", "#06433c",
@@ -15,7 +17,29 @@ const slate: MantineColorsTuple = [
   "#d5dbdd", "#b4bec2", "#94a2a8", "#75868d", "#566970", "#33454c", "#26363d", "#1a272c", "#141e23", "#10171a",
 ];
 
+const NAMES: Record<string, "brand" | "danger"> = { petrol: "brand", red: "danger" };
+
+// Light and dark have other colours for the same thing, and so another ink upon them.
+const variants: VariantColorsResolver = (input) => {
+  const usual = defaultVariantColorsResolver(input);
+  const name = NAMES[input.color ?? input.theme.primaryColor];
+  if (!name) return usual;
+  const [ground, soft] = [`var(--${name})`, `var(--${name}-soft)`];
+  const over = (colour: string) => `color-mix(in srgb, ${colour} 88%, var(--ink))`;
+  if (input.variant === "filled") return { ...usual, background: ground, hover: over(ground), color: `var(--on-${name})`, hoverColor: `var(--on-${name})` };
+  if (input.variant === "light") return { ...usual, background: soft, hover: over(soft), color: ground, hoverColor: ground };
+  if (input.variant === "subtle") return { ...usual, hover: soft, color: ground, hoverColor: ground };
+  return usual;
+};
+
 export const theme = createTheme({
+  variantColorResolver: variants,
+  components: {
+    Checkbox: { defaultProps: { iconColor: "var(--on-brand)" } },
+    // The page does not scroll behind them, and the lock would need a style that the policy forbids.
+    Modal: { defaultProps: { lockScroll: false } },
+    Drawer: { defaultProps: { lockScroll: false } },
+  },
   colors: { petrol, amber, red, dark: slate },
   primaryColor: "petrol",
   primaryShade: { light: 7, dark: 4 },
@@ -33,6 +57,16 @@ export const theme = createTheme({
 });
 
 const ours = {
+  "--mantine-primary-color-contrast": "var(--on-brand)",
+  "--mantine-primary-color-filled": "var(--brand)",
+  "--mantine-color-petrol-filled": "var(--brand)",
+  "--mantine-color-petrol-text": "var(--brand)",
+  "--mantine-color-petrol-light": "var(--brand-soft)",
+  "--mantine-color-petrol-light-color": "var(--brand)",
+  "--mantine-color-red-filled": "var(--danger)",
+  "--mantine-color-red-text": "var(--danger)",
+  "--mantine-color-red-light": "var(--danger-soft)",
+  "--mantine-color-red-light-color": "var(--danger)",
   "--mantine-color-body": "var(--ground)",
   "--mantine-color-text": "var(--ink)",
   "--mantine-color-dimmed": "var(--quiet)",

@@ -17,6 +17,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from fahrwerk.fleet import contract as fleet
+from fahrwerk.front import pages
 from fahrwerk.kernel import web
 from fahrwerk.kernel.call import Call, system
 from fahrwerk.kernel.errors import NotFound
@@ -105,6 +106,8 @@ async def page(call: web.Caller, request: AnyRequest) -> Response[str]:
         height=height,
         streets=drawn_streets() if operator else "",
         credit=streets.CREDIT,
+        has_apps=pages.is_built(),
+        no_apps=pages.why_not_built(),
     )
     return Response(html, headers=_HEADERS, media_type=MediaType.HTML)
 

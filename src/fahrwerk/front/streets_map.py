@@ -1,4 +1,4 @@
-"""The base map that needs no other server: the demo city's streets, and its nature drawn by hand."""
+"""The base map that needs no other server: the demo city's streets, and nature drawn by hand."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class UserRegistered(msgspec.Struct, frozen=True):
 
 @event("session.revoked", topic="identity")
 class SessionRevoked(msgspec.Struct, frozen=True):
-    """A session was ended; ``reason``: logout | reuse_detected | blocked."""
+    """A session was ended; ``reason``: logout | reuse_detected | blocked | sso_disabled |
+    sso_linked | deprovisioned | erased."""
 
     user_id: UUID
     session_id: UUID
@@ -42,6 +43,15 @@ class UserUnblocked(msgspec.Struct, frozen=True):
     """A blocked account may ride again."""
 
     user_id: UUID
+
+
+@event("person.erased", topic="identity")
+class PersonErased(msgspec.Struct, frozen=True):
+    """Somebody is to be forgotten (Art. 17): every room deletes what it has of this person, or
+    makes it nobody's. What the law wants kept goes on under this number."""
+
+    user_id: UUID
+    request_id: UUID
 
 
 @event("user.roles_changed", topic="identity")
@@ -99,7 +109,8 @@ class SecurityNoticed(msgspec.Struct, frozen=True):
 
     ``what``: password_changed | password_reset | email_changed | phone_changed | totp_added |
     totp_removed | recovery_code_used | recovery_codes_made | passkey_added | passkey_deleted |
-    passkey_suspected | key_made | key_expires | new_device | under_attack.
+    passkey_suspected | key_made | key_expires | new_device | under_attack | erasure_asked |
+    erasure_refused | export_ready.
     """
 
     user_id: UUID

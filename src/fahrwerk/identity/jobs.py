@@ -9,12 +9,14 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from fahrwerk.identity.actions import checks, ways_in
+from fahrwerk.identity.actions import checks, privacy_work, ways_in
 from fahrwerk.identity.actions.notices import tell
+from fahrwerk.identity.actions.privacy import WANTED
 from fahrwerk.identity.rules.keys import TOLD_DAYS
 from fahrwerk.kernel import db, jobs
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Problem
+from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -120,3 +122,17 @@ async def sweep() -> None:
     """Clear away what is over: challenges, failures, proofs, and log-ins of 90 days ago."""
     for sql in _SWEEP:
         await db.run("identity", _house(), sql)
+
+
+@jobs.every(5, wake=WANTED)
+async def answer_privacy_requests() -> bool:
+    """Exports and erasures that people asked for (GDP-01, GDP-02); True = there may be more."""
+    is_more = await privacy_work.answer_next()
+    return await privacy_work.expire_files() or is_more
+
+
+@jobs.cron("17 2 * * *")
+async def keep_retention() -> None:
+    """Each night what is older than an operator keeps it is thrown away (GDP-06)."""
+    for operator in await tenancy.operators(_house()):
+        await privacy_work.keep_retention(operator.id)

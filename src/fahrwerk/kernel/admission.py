@@ -134,8 +134,11 @@ class Admission:
         if jar is not None:
             query = scope["query_string"].decode("latin-1")
             path = scope["path"] + (f"?{query}" if query else "")
+            if scope["method"] in document.WRITES:
+                path = cookies.came_from(headers)
             session = claims.session if claims else None
-            state["visit"] = cookies.Visit(call, jar, path, session, is_named=is_named)
+            host = headers.get(b"host", "").partition(":")[0]
+            state["visit"] = cookies.Visit(call, jar, host, path, session, is_named=is_named)
         return call
 
     async def _who(

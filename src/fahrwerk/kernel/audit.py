@@ -285,8 +285,29 @@ async def verify(tenant: UUID) -> int | None:
         return None
     if seq < head["seq"]:
         return seq + 1
-    sealed = _seal(tenant, head["seq"], bytes(head["hash"]))
-    return None if hmac.compare_digest(sealed, bytes(head["seal"])) else int(head["seq"])
+    return int(head["seq"]) if _sealed_with(tenant, head) is None else None
+
+
+def _sealed_with(tenant: UUID, head: Any) -> int | None:
+    """Which secret a head was sealed with: 0 is the one of now; None for none of ours."""
+    for age, key in enumerate(crypto.keys_for("audit")):
+        seal = _seal(tenant, head["seq"], bytes(head["hash"]), key)
+        if hmac.compare_digest(seal, bytes(head["seal"])):
+            return age
+    return None
+
+
+async def reseal_head(tenant: UUID) -> bool:
+    """Seal a chain's head with the secret of now where one of before did; never one of others."""
+    call = system(None, "pump")
+    async with db.tx("pump", call) as tx:
+        await tx.run(_IN_LINE, str(tenant))
+        head = await tx.one(_SEALED, tenant)
+        if head is None or not _sealed_with(tenant, head):
+            return False
+        seal = _seal(tenant, head["seq"], bytes(head["hash"]))
+        await tx.run(_HEAD, tenant, head["seq"], head["hash"], seal)
+    return True
 
 
 async def seal_again(tenant: UUID) -> None:
@@ -299,8 +320,9 @@ async def seal_again(tenant: UUID) -> None:
             await tx.run(_HEAD, tenant, last["seq"], last["hash"], seal)
 
 
-def _seal(tenant: UUID, seq: int, digest: bytes) -> bytes:
-    return hmac.digest(crypto.key_for("audit"), b"%s|%d|" % (tenant.bytes, seq) + digest, "sha256")
+def _seal(tenant: UUID, seq: int, digest: bytes, key: bytes | None = None) -> bytes:
+    told = b"%s|%d|" % (tenant.bytes, seq) + digest
+    return hmac.digest(key or crypto.key_for("audit"), told, "sha256")
 
 
 def _hash(previous: bytes, row: Any) -> bytes:

@@ -26,7 +26,7 @@ class Rights(msgspec.Struct, frozen=True):
     """Permission (or wildcard) to scopes: ``area:<uuid>``, ``group:<uuid>``, ``department:...``."""
 
     def limited_to(self, wanted: frozenset[str]) -> Rights:
-        """Only what both these rights and ``wanted`` (permissions, wildcards) allow: an API key's."""
+        """What both these rights and ``wanted`` (permissions, wildcards) allow: an API key's."""
         scoped = {
             both: where
             for held, where in self.scoped.items()

@@ -14,12 +14,15 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from fahrwerk.kernel.errors import Invalid
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _offset = timedelta(seconds=float(os.environ.get("FAHRWERK_CLOCK_OFFSET_S", "0")))
 _moved: ContextVar[datetime | None] = ContextVar("moved_time", default=None)
 _leases: ContextVar[datetime | None] = ContextVar("moved_lease_time", default=None)
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -48,6 +51,16 @@ def is_moved() -> bool:
 def lease_time() -> datetime | None:
     """What ``db`` tells the database to take for now; None = its own clock."""
     return _leases.get()
+
+
+def of_our_days(field: str, at: datetime) -> datetime:
+    """A time that somebody gave. Raises ``Invalid`` unless it names its offset and is of 2000 to
+    2099: the first and last years cannot be written in another time zone, or stored."""
+    if at.tzinfo is None:
+        raise Invalid(field=field, issue="must name its offset from UTC")
+    if not _FIRST <= at < _LAST:
+        raise Invalid(field=field, issue="must be between the years 2000 and 2100")
+    return at
 
 
 def stamp(at: datetime) -> str:

@@ -96,15 +96,17 @@ def _parsed(header: str) -> dict[str, str]:
 class Visit:
     """A browser's request for a page, or from one."""
 
-    __slots__ = ("call", "is_named", "jar", "path", "session")
+    __slots__ = ("call", "host", "is_named", "jar", "path", "session")
 
     def __init__(
-        self, call: Call, jar: Jar, path: str, session: UUID | None, *, is_named: bool
+        self, call: Call, jar: Jar, host: str, path: str, session: UUID | None, *, is_named: bool
     ) -> None:
         self.call = call
         self.jar = jar
+        self.host = host
+        """The name it was asked under, without its port: an operator may have several brands."""
         self.path = path
-        """With its query: where to come back to."""
+        """With its query: where to come back to. Of a form: the page it stood on."""
         self.session = session
         """Whose cookie came, or None."""
         self.is_named = is_named
@@ -167,6 +169,17 @@ def check_origin(headers: dict[bytes, str], jar: Jar, address: str) -> None:
     hosts = {headers.get(b"host", "").lower(), urlsplit(address).netloc.lower()} - {""}
     if origin.scheme not in schemes or origin.netloc.lower() not in hosts:
         raise ForeignOrigin
+
+
+def came_from(headers: dict[bytes, str]) -> str:
+    """The page of this host that a form was sent from, with its query; / where nothing says it."""
+    try:
+        page = urlsplit(headers.get(b"referer", ""))
+    except ValueError:
+        return "/"
+    if page.netloc.lower() != headers.get(b"host", "").lower() or not page.path.startswith("/"):
+        return "/"
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 class Remembered:

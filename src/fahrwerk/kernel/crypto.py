@@ -79,6 +79,11 @@ def key_for(purpose: str) -> bytes:
     return _derived(_ready(_roots)[0], purpose)
 
 
+def keys_for(purpose: str) -> list[bytes]:
+    """That of now and those of before, newest first: to check what was made with any of them."""
+    return [_derived(root, purpose) for root in _ready(_roots)]
+
+
 def lasting_key_for(purpose: str) -> bytes:
     """Like :func:`key_for`, and still the same after the secret was changed, for names given to
     others that must not change with it: made from the oldest secret there is."""

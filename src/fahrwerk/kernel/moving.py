@@ -19,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from fahrwerk.kernel import migrate
+from fahrwerk.kernel import events, migrate
 from fahrwerk.kernel.settings import ROOMS
 
 if TYPE_CHECKING:
@@ -166,8 +166,14 @@ async def _sum(owner: Any, table: Table, tenant: UUID) -> tuple[int, str]:
 
 _UNHANDLED = """
 SELECT count(*) FROM kernel.checkpoint c JOIN kernel.event e
-ON (e.xid, e.position) > (c.xid, c.position) WHERE e.tenant_id = $1
+ON (e.xid, e.position) > (c.xid, c.position)
+WHERE e.tenant_id = $1 AND c.handler_group = ANY($2)
 """
+
+
+def _groups() -> list[str]:
+    """The rooms that handle events in this build, as far as they are loaded."""
+    return sorted({handler.room for handler in events.handlers})
 
 
 async def export(
@@ -177,24 +183,26 @@ async def export(
 
     Raises ``NotMoved`` while handlers have not seen all its events, ``FileExistsError``.
     """
-    async with owning(dsn, tenant) as owner:
-        async with owner.transaction(isolation="repeatable_read", readonly=True):
-            own = await owner.fetchval(f"SELECT to_jsonb(r) FROM {root} r WHERE id = $1", tenant)
-            if own is None:
-                raise NotMoved("there is no such tenant")
-            if waiting := await owner.fetchval(_UNHANDLED, tenant):
-                raise NotMoved(
-                    f"{waiting} events wait for their handlers: suspend the tenant and let a "
-                    "worker come to an end (fahrwerk work)"
-                )
-            parts = []
-            with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
-                for table in await tables(owner):
-                    parts.append(await _write(owner, table, tenant, file))
-                    say(f"{table.name:<36} {parts[-1].rows:>12,}")
-                version = await schema_version(owner)
-                manifest = Manifest(FORMAT, version, tenant, msgspec.json.decode(own), parts)
-                file.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    async with (
+        owning(dsn, tenant) as owner,
+        owner.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        own = await owner.fetchval(f"SELECT to_jsonb(r) FROM {root} r WHERE id = $1", tenant)
+        if own is None:
+            raise NotMoved("there is no such tenant")
+        if waiting := await owner.fetchval(_UNHANDLED, tenant, _groups()):
+            raise NotMoved(
+                f"{waiting} events wait for their handlers: suspend the tenant and let a worker "
+                "come to an end (fahrwerk work)"
+            )
+        parts = []
+        with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
+            for table in await tables(owner):
+                parts.append(await _write(owner, table, tenant, file))
+                say(f"{table.name:<36} {parts[-1].rows:>12,}")
+            version = await schema_version(owner)
+            manifest = Manifest(FORMAT, version, tenant, msgspec.json.decode(own), parts)
+            file.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
 
 
@@ -261,7 +269,8 @@ async def bring_in(
             if {part.table for part in manifest.parts} != there.keys():
                 raise NotMoved("the file has other tables than this installation")
             for name in there:
-                if await owner.fetchval(f"SELECT true FROM {name} WHERE tenant_id = $1 LIMIT 1", tenant):
+                some = f"SELECT true FROM {name} WHERE tenant_id = $1 LIMIT 1"
+                if await owner.fetchval(some, tenant):
                     raise NotMoved(f"{name} has rows of this tenant already")
             fields = msgspec.json.encode({**manifest.root, "id": tenant, **own}).decode()
             await owner.execute(
@@ -275,7 +284,7 @@ async def bring_in(
                     if await _sum(owner, table, tenant) != (part.rows, part.checksum):
                         raise NotMoved(f"{part.table} is not what it was: nothing was brought in")
                     say(f"{part.table:<36} {part.rows:>12,}")
-            await owner.execute(_PASS, list(ROOMS))
+            await owner.execute(_PASS, _groups())
     return manifest
 
 
@@ -303,9 +312,7 @@ async def _read_free(
         raise
 
 
-async def _read(
-    owner: Any, table: Table, part: Part, tenant: UUID, file: zipfile.ZipFile
-) -> None:
+async def _read(owner: Any, table: Table, part: Part, tenant: UUID, file: zipfile.ZipFile) -> None:
     waiting = f"moving_{table.name.replace('.', '_')}"
     columns = _list(part.columns)
     await owner.execute(

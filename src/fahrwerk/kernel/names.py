@@ -131,7 +131,7 @@ async def _over_tcp(server: str, question: bytes) -> bytes:
 
 
 def _records(answer: bytes, question: bytes, kind: int) -> list[str]:
-    """What the answer section says; a server that fails raises, a name that is not there has none."""
+    """What the answer section says; a server that fails raises, an unknown name has none."""
     _, flags, _, count, _, _ = struct.unpack("!6H", answer[:12])
     code = flags & 0xF
     if code == 3:

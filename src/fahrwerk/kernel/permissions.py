@@ -1,4 +1,4 @@
-"""The permissions there are: read off the endpoints, so that none can be forgotten (IDN-26, IDN-28).
+"""The permissions there are: read off the endpoints, so that none is forgotten (IDN-26, IDN-28).
 
 A permission is ``room.noun.verb``. Every endpoint declares the one it needs (``kernel.web``), and
 what these declare is the catalogue from which an operator's own roles are put together.

@@ -116,16 +116,17 @@ def load(environ: dict[str, str] | None = None) -> Settings:
             except msgspec.ValidationError as error:
                 raise SystemExit(f"{name}={text!r} does not fit: {error}") from None
     settings = Settings(**values)  # type: ignore[arg-type]
-    _check_proxies(settings.trusted_proxies)
+    _check_networks("FAHRWERK_TRUSTED_PROXIES", settings.trusted_proxies)
+    _check_networks("FAHRWERK_DIRECTORY_NETWORKS", settings.directory_networks)
     return settings
 
 
-def _check_proxies(text: str) -> None:
+def _check_networks(name: str, text: str) -> None:
     for part in filter(None, map(str.strip, text.split(","))):
         try:
             ipaddress.ip_network(part)
         except ValueError as error:
-            raise SystemExit(f"FAHRWERK_TRUSTED_PROXIES={text!r} does not fit: {error}") from None
+            raise SystemExit(f"{name}={text!r} does not fit: {error}") from None
 
 
 def installation_secrets(settings: Settings) -> list[str]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -51,7 +51,6 @@ log = structlog.get_logger()
 BODY_BYTES = 1 << 20
 DOCUMENT = "/api/openapi.json"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
-_FIRST_TIME, _LAST_TIME = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 Limit = Annotated[int, Parameter(ge=1, le=100, description="Most rows to return (API-07)")]
 Offset = Annotated[int, Parameter(ge=0, le=10_000_000, description="Rows to skip (API-07)")]
@@ -211,11 +210,7 @@ def _moved_time(call: Call, text: str) -> datetime:
         at = msgspec.convert(text, type=datetime, strict=False)
     except msgspec.ValidationError:
         raise Invalid(field="X-Fahrwerk-Time", issue="must be an ISO 8601 time") from None
-    if at.tzinfo is None:
-        raise Invalid(field="X-Fahrwerk-Time", issue="must name its offset from UTC")
-    if not _FIRST_TIME <= at < _LAST_TIME:
-        raise Invalid(field="X-Fahrwerk-Time", issue="must be between the years 2000 and 2100")
-    return at
+    return clock.of_our_days("X-Fahrwerk-Time", at)
 
 
 def problem_response(problem: Problem, request_id: str) -> Response[bytes]:

@@ -216,6 +216,20 @@ class DisputeMoney(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
 
+@event("payment.dispute_owed", topic="payment-lifecycle")
+class DisputeOwed(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute was lost and the ride is owed again; negative: the bank has overturned it.
+
+    The ledger books it.
+    """
+
+    booking_id: UUID
+    payment_id: UUID
+    dispute_id: UUID
+    amount: int
+    currency: str
+
+
 @event("payment.evidence_given", topic="payment-lifecycle")
 class EvidenceGiven(msgspec.Struct, frozen=True, kw_only=True):
     """The operator's evidence against a dispute is at the gateway. Stream ``dispute:<uuid>``."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fahrwerk.fleet.contract import PREFIX
-from fahrwerk.kernel import clock, db, events, ids
+from fahrwerk.kernel import audit, clock, db, events, ids
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.pricing import queries, rules
 from fahrwerk.pricing.contract import Promotion, PromotionTaken, Terms
@@ -54,11 +56,15 @@ async def set_tariff(
     currency = (await tenancy.operator(call)).currency
     values = (unit_minutes, base_fee_minor, price_per_unit_e4, daily_cap_minor)
     rules.check_tariff(*values, currency)
+    before = (await queries.tariffs(call)).get(vehicle_type)
     async with db.tx("pricing", call) as tx:
         await tx.run(_TAKE_TURN, vehicle_type)
         if not await tx.run(_SAME, vehicle_type, *values, currency):
             await _replace_tariff(tx, call, vehicle_type, values, currency)
-    return (await queries.tariffs(call))[vehicle_type]
+    after = (await queries.tariffs(call))[vehicle_type]
+    told = (None if each is None else msgspec.to_builtins(each) for each in (before, after))
+    audit.changed(f"tariff:{vehicle_type}", *told)
+    return after
 
 
 async def _replace_tariff(

@@ -16,6 +16,8 @@ from fahrwerk.pricing.contract import Rating, Terms
 from fahrwerk.tenancy.contract import Operator
 
 STATES = ("pending", "confirmed", "in_progress", "completed", "cancelled")  # RNT-14
+LONGEST_NOTE = 500
+"""Of what is said of a photo."""
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -112,6 +114,28 @@ class Happening(msgspec.Struct, frozen=True):
     created_at: datetime
     version: int
     actor: str
+
+
+class EndPhoto(msgspec.Struct, frozen=True):
+    """That there is a photo of a ride's end, and what somebody said of it."""
+
+    rental_id: UUID
+    rider_id: UUID
+    vehicle_id: UUID
+    vehicle_type: str
+    taken_at: datetime
+    verdict: str | None
+    """good | bad; None until somebody has looked."""
+    note: str
+    reviewed_by: UUID | None
+    reviewed_at: datetime | None
+
+
+class EndPhotoPage(msgspec.Struct, frozen=True):
+    """One page of photos and how many there are in all."""
+
+    photos: list[EndPhoto]
+    total: int
 
 
 class Spot(msgspec.Struct, frozen=True):
@@ -227,6 +251,17 @@ async def rental_page(
 
 
 @query
+async def rides_of_vehicle(
+    call: Call, vehicle: str, states: list[str], limit: int, offset: int
+) -> RentalPage:
+    """What was ridden with a vehicle, named as in ``fleet.find_vehicle``, newest first (FLT-22).
+
+    For whom ``rentals.rental.read_any`` is allowed. Raises ``UnknownVehicle``.
+    """
+    raise AssertionError
+
+
+@query
 async def rental_of(
     call: Call, vehicle: str, booking: UUID | None = None, qr_code: str | None = None
 ) -> Rental:
@@ -281,6 +316,17 @@ async def history(call: Call, rental_id: UUID) -> list[Happening]:
 @query
 async def photo(call: Call, rental_id: UUID) -> bytes:
     """The JPEG of a ride's end (RNT-48). Raises ``UnknownRental``, ``NoPhoto``."""
+    raise AssertionError
+
+
+@query
+async def end_photos(
+    call: Call, verdict: str | None, is_unseen: bool, limit: int, offset: int
+) -> EndPhotoPage:
+    """Photos of rides' ends, newest first (permission ``rentals.photo.review``).
+
+    ``verdict``: good | bad, only those; ``is_unseen``: only those nobody has looked at.
+    """
     raise AssertionError
 
 
@@ -410,6 +456,15 @@ async def add_photo(call: Call, rental_id: UUID, photo: bytes) -> Rental:
 
     As with ``end``: at most 8 MB; the first photo counts. Raises ``WrongState``, ``TooLateToAdd``,
     ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
+async def review_photo(call: Call, rental_id: UUID, verdict: str | None, note: str) -> EndPhoto:
+    """Say of a ride's photo: good | bad; None takes it back. Permission ``rentals.photo.review``.
+
+    Raises ``NoPhoto``.
     """
     raise AssertionError
 

@@ -1,4 +1,4 @@
-"""The operator changes its brand or publishes a text; somebody chooses about cookies."""
+"""The operator says where help is found, or publishes a text; somebody chooses about cookies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fahrwerk.kernel import clock, db
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.site import rules
-from fahrwerk.site.contract import Brand, LegalText
+from fahrwerk.site.contract import Contact, LegalText
 from fahrwerk.site.queries import CHANGED
 from fahrwerk.tenancy import contract as tenancy
 
@@ -18,28 +18,22 @@ if TYPE_CHECKING:
     from fahrwerk.site.contract import Choice, LegalKind
 
 _CHANGE = """
-INSERT INTO site.brand (colour, support_email, support_phone, updated_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant_id) DO UPDATE
-SET colour = $1, support_email = $2, support_phone = $3, updated_at = $4
+INSERT INTO site.contact (support_email, support_phone, updated_at) VALUES ($1, $2, $3)
+ON CONFLICT (tenant_id) DO UPDATE SET support_email = $1, support_phone = $2, updated_at = $3
 """
 
 
-async def change_brand(call: Call, wanted: Brand) -> Brand:
-    call.require("site.brand.write")
+async def change_contact(call: Call, wanted: Contact) -> Contact:
+    call.require("site.contact.write")
     await tenancy.operator(call)
     for field, most in (("support_email", 255), ("support_phone", 40)):
         text = getattr(wanted, field)
         if text is not None and not (1 <= len(text) <= most and text.isprintable()):
             raise Invalid(field=field, issue=f"must have 1 to {most} printable characters")
-    kept = Brand(
-        colour=rules.colour_of(wanted.colour),
-        support_email=wanted.support_email,
-        support_phone=wanted.support_phone,
-    )
     async with db.tx("site", call) as tx:
-        await tx.run(_CHANGE, kept.colour, kept.support_email, kept.support_phone, clock.now())
+        await tx.run(_CHANGE, wanted.support_email, wanted.support_phone, clock.now())
         tx.signal(CHANGED)
-    return kept
+    return wanted
 
 
 # Of two at the same time one would take the other's number: the key lets only one of them in.

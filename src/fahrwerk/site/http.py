@@ -1,4 +1,4 @@
-"""An operator's brand and legal texts over HTTP, for its staff; riders read them as pages."""
+"""An operator's contact and legal texts over HTTP, for its staff; riders read them as pages."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ Text = Annotated[str, Meta(min_length=1, max_length=rules.LONGEST_TEXT)]
 Language = Annotated[str, QueryParameter(name="locale", pattern="^(de|en)$")]
 
 
-class BrandBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the pages look. Texts on ``colour`` are chosen so that they can be read."""
+class ContactBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where riders find help, at the foot of every page. Name, colours and logo: `/brands`."""
 
-    colour: Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$", examples=["#0a6b54"])]
     support_email: Annotated[str, Meta(min_length=3, max_length=255)] | None = None
     support_phone: Annotated[str, Meta(min_length=3, max_length=40)] | None = None
 
@@ -56,20 +55,20 @@ def _legal(text: site.LegalText) -> LegalView:
     return LegalView(text.kind, text.locale, text.version, text.body, at)
 
 
-def _brand(own: site.Brand) -> BrandBody:
-    return BrandBody(own.colour, own.support_email, own.support_phone)
+def _contact(own: site.Contact) -> ContactBody:
+    return ContactBody(own.support_email, own.support_phone)
 
 
-@get("/api/v1/site/brand", permission="site.brand.read", tags=["site"])
-async def get_brand(call: web.Caller) -> BrandBody:
-    """How the operator's pages look."""
-    return _brand(await site.brand(call))
+@get("/api/v1/site/contact", permission="site.contact.read", tags=["site"])
+async def get_contact(call: web.Caller) -> ContactBody:
+    """Where riders find help."""
+    return _contact(await site.contact(call))
 
 
-@put("/api/v1/site/brand", permission="site.brand.write", tags=["site"])
-async def put_brand(call: web.Caller, data: JSONBody[BrandBody]) -> BrandBody:
-    """Replace the brand; pages show it within seconds."""
-    return _brand(await site.change_brand(call, site.Brand(**msgspec.structs.asdict(data))))
+@put("/api/v1/site/contact", permission="site.contact.write", tags=["site"])
+async def put_contact(call: web.Caller, data: JSONBody[ContactBody]) -> ContactBody:
+    """Replace it; pages show it within seconds."""
+    return _contact(await site.change_contact(call, site.Contact(**msgspec.structs.asdict(data))))
 
 
 @get("/api/v1/site/legal/{kind:str}", permission="site.legal.read", tags=["site"])
@@ -91,4 +90,4 @@ async def put_legal(call: web.Caller, kind: FromPath[str], data: JSONBody[LegalB
     return _legal(await site.publish_legal_text(call, _kind(kind), data.locale, data.body))
 
 
-handlers = [get_brand, put_brand, get_legal, put_legal]
+handlers = [get_contact, put_contact, get_legal, put_legal]

@@ -1,4 +1,4 @@
-"""Brands and legal texts. Every page asks for the brand, so it is remembered for seconds."""
+"""The look of pages, and legal texts. Every page asks for its look: it is remembered for seconds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.live import hub
-from fahrwerk.site.contract import Brand, LegalText
+from fahrwerk.site.contract import Contact, LegalText, Look
 from fahrwerk.site.rules.defaults import DEFAULTS
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.tenancy.contract import brands
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
     from fahrwerk.site.contract import LegalKind
 
-CHANGED = "site.brand"
+CHANGED = "site.contact"
 KEEP_S = 10.0
 MOST_KEPT = 4096
-_kept: dict[UUID | None, tuple[float, Brand]] = {}
+_kept: dict[tuple[UUID, str], tuple[float, Look]] = {}
 _changes = 0
 
 
@@ -33,22 +34,36 @@ def forget(_: str = CHANGED) -> None:
 
 
 hub.hear(CHANGED, forget)
+hub.hear(brands.CHANGED, forget)
 
-_BRAND = "SELECT colour, support_email, support_phone FROM site.brand"
 
-
-async def brand(call: Call) -> Brand:
-    until, known = _kept.get(call.tenant, (0.0, None))
+async def look(call: Call, host: str) -> Look:
+    if call.tenant is None:
+        return Look()
+    until, known = _kept.get((call.tenant, host), (0.0, None))
     if known is not None and time.monotonic() < until:
         return known
     before = _changes
-    row = await db.one("site", call, _BRAND) if call.tenant else None
-    found = Brand(**row) if row else Brand()
+    brand = await brands.brand_at(call, host)
+    found = Look(name=(await tenancy.operator(call)).name, contact=await contact(call))
+    if brand is not None:
+        logo = f"/api/v1/logos/{brand.logo_hash}" if brand.logo_hash else None
+        found = Look(
+            name=brand.name, colour=brand.primary_color, logo=logo, contact=found.contact
+        )
     if before == _changes:  # else it may have been read before the change
         while len(_kept) >= MOST_KEPT:
             del _kept[next(iter(_kept))]
-        _kept[call.tenant] = (time.monotonic() + KEEP_S, found)
+        _kept[call.tenant, host] = (time.monotonic() + KEEP_S, found)
     return found
+
+
+_CONTACT = "SELECT support_email, support_phone FROM site.contact"
+
+
+async def contact(call: Call) -> Contact:
+    row = await db.one("site", call, _CONTACT)
+    return Contact(**row) if row else Contact()
 
 
 _LEGAL = """
@@ -65,7 +80,7 @@ async def legal_text(call: Call, kind: LegalKind, locale: str, version: int | No
     if version:
         raise NotFound
     operator = await tenancy.operator(call)
-    own = await brand(call)
-    contact = own.support_email or (operator.domain and f"info@{operator.domain}") or operator.name
-    body = DEFAULTS[kind, locale].format(operator=operator.name, contact=contact)
+    own = (await contact(call)).support_email
+    reach = own or (operator.domain and f"info@{operator.domain}") or operator.name
+    body = DEFAULTS[kind, locale].format(operator=operator.name, contact=reach)
     return LegalText(kind=kind, locale=locale, version=0, body=body, published_at=None)

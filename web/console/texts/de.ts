@@ -1,1 +1,7 @@
-export default { title: "Leitstand", welcome: "Angemeldet als {{name}}" };
+// One line per group of screens; their words stand in the group's own texts.ts.
+import { de as fleet } from "../fleet/texts";
+import { de as office } from "../office/texts";
+import { de as overview } from "../overview/texts";
+import { de as shell } from "../shell/texts";
+
+export default { shell, overview, fleet, ...office };

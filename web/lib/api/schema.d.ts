@@ -1357,6 +1357,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/end-photos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Photos of where rides ended; `unseen`: those nobody has said anything of */
+        get: operations["rentals_list_photos"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feeds/agencies": {
         parameters: {
             query?: never;
@@ -1578,7 +1595,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** New passwords for up to 500 vehicles; what they had before ends with the broker's next look into its files, which `fahrwerk accounts` writes (docs/operate.md) */
+        /** New passwords for up to 500 vehicles, shown this once */
         post: operations["fleet_issue_accounts"];
         delete?: never;
         options?: never;
@@ -1683,6 +1700,41 @@ export interface paths {
         };
         /** What changes, once a second, as server-sent events `vehicles`: whole rows to put in place */
         get: operations["fleet_live_stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateway-comparisons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When each gateway was compared last, and what was found */
+        get: operations["payments_list_comparisons"];
+        put?: never;
+        /** Compare the last 35 days with all gateways now; each night it happens by itself */
+        post: operations["payments_post_comparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateway-differences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Charges and refunds that are not the same here and at the gateway, with their age */
+        get: operations["payments_list_differences"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1993,7 +2045,7 @@ export interface paths {
         /** All market rules with the time they hold, or held */
         get: operations["tenancy_list_markets"];
         put?: never;
-        /** Add rules: now, or beforehand for a day in the future (a new tax, say) */
+        /** Add rules, from now on or from a day to come (a new tax, say) */
         post: operations["tenancy_add_market"];
         delete?: never;
         options?: never;
@@ -3000,6 +3052,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rentals/{rental_id}/photo/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Say whether the vehicle was left well */
+        put: operations["rentals_review_photo"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rentals/{rental_id}/rating": {
         parameters: {
             query?: never;
@@ -3131,6 +3200,23 @@ export interface paths {
         put?: never;
         /** Say that the money has left the bank */
         post: operations["wallet_post_paid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reseller-payouts/{payout_id}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pay by a transfer to the reseller's account at the gateway (such as `acct_...`) */
+        post: operations["wallet_post_transfer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3413,21 +3499,21 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change a vehicle; `status` takes it out of service (`maintenance`) or out of the fleet (`retired`: in no search, no feed, no plan), and back (`available`) */
+        /** Change a vehicle, or take it out of service or out of the fleet, and back */
         patch: operations["fleet_change_vehicle_scooters"];
         trace?: never;
     };
-    "/api/v1/site/brand": {
+    "/api/v1/site/contact": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** How the operator's pages look */
-        get: operations["site_get_brand"];
-        /** Replace the brand; pages show it within seconds */
-        put: operations["site_put_brand"];
+        /** Where riders find help */
+        get: operations["site_get_contact"];
+        /** Replace it; pages show it within seconds */
+        put: operations["site_put_contact"];
         post?: never;
         delete?: never;
         options?: never;
@@ -3471,7 +3557,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/sso/providers/{provider}": {
+    "/api/v1/sso/providers/{sso_provider_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -3490,7 +3576,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/sso/providers/{provider}/test": {
+    "/api/v1/sso/providers/{sso_provider_id}/test": {
         parameters: {
             query?: never;
             header?: never;
@@ -3817,6 +3903,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of the operator's people */
+        get: operations["identity_one_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/{user}/birth-date": {
         parameters: {
             query?: never;
@@ -4105,7 +4208,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change a vehicle; `status` takes it out of service (`maintenance`) or out of the fleet (`retired`: in no search, no feed, no plan), and back (`available`) */
+        /** Change a vehicle, or take it out of service or out of the fleet, and back */
         patch: operations["fleet_change_vehicle"];
         trace?: never;
     };
@@ -5527,6 +5630,19 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
         };
         /**
+         * BrandBody
+         * @description A name and two colours; the first brand is the default one, whatever it says.
+         */
+        BrandBody: {
+            name: string;
+            /** @example #0a7d55 */
+            primary_color: string;
+            /** @example #0a7d55 */
+            secondary_color: string;
+            /** @default false */
+            is_default?: boolean;
+        };
+        /**
          * BrandHere
          * @description What to show under this host; null when the operator has no brand.
          */
@@ -5724,6 +5840,24 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
         };
         /**
+         * ComparisonView
+         * @description The last comparison with a gateway.
+         */
+        ComparisonView: {
+            gateway: string;
+            at: string;
+            compared: number;
+            found: number;
+            problem: string | null;
+        };
+        /**
+         * ComparisonsView
+         * @description One for each gateway.
+         */
+        ComparisonsView: {
+            comparisons: components["schemas"]["ComparisonView"][];
+        };
+        /**
          * CompleteBody
          * @description What was done.
          */
@@ -5744,6 +5878,16 @@ export interface components {
             vehicle: components["schemas"]["BookedVehicle"];
             payment: components["schemas"]["BookingPayment"];
             unlock_expires_at: string | null;
+        };
+        /**
+         * ContactBody
+         * @description Where riders find help, at the foot of every page. Name, colours and logo: `/brands`.
+         */
+        ContactBody: {
+            /** @default null */
+            support_email?: string | null;
+            /** @default null */
+            support_phone?: string | null;
         };
         /**
          * CostBreakdown
@@ -5889,6 +6033,23 @@ export interface components {
             paired_at: string;
         };
         /**
+         * DifferenceView
+         * @description A charge or refund that is not the same on both sides.
+         */
+        DifferenceView: {
+            gateway: string;
+            kind: string;
+            subject: string;
+            payment_id: string | null;
+            ours: number | null;
+            theirs: number | null;
+            currency: string;
+            first_seen_at: string;
+            last_seen_at: string;
+            resolved_at: string | null;
+            age_s: number;
+        };
+        /**
          * Differences
          * @description Vehicles shown wrongly, by kind; all 0 when the feeds are right.
          */
@@ -5898,6 +6059,14 @@ export interface components {
             in_use: number;
             strange: number;
             wrong: number;
+        };
+        /**
+         * DifferencesView
+         * @description A page of differences, those longest open first.
+         */
+        DifferencesView: {
+            differences: components["schemas"]["DifferenceView"][];
+            pagination: components["schemas"]["Pagination"];
         };
         /**
          * Directory
@@ -6060,6 +6229,28 @@ export interface components {
             valid_until?: string | null;
         };
         /**
+         * EndPhotoView
+         * @description A photo and what was said of it; the image is at `/rentals/{rental_id}/photo`.
+         */
+        EndPhotoView: {
+            rental_id: string;
+            user_id: string;
+            vehicle: components["schemas"]["VehicleName"];
+            taken_at: string;
+            verdict: string | null;
+            note: string;
+            reviewed_by: string | null;
+            reviewed_at: string | null;
+        };
+        /**
+         * EndPhotos
+         * @description One page of photos, newest first.
+         */
+        EndPhotos: {
+            photos: components["schemas"]["EndPhotoView"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
          * Ended
          * @description How many sessions were ended.
          */
@@ -6110,7 +6301,7 @@ export interface components {
         };
         /**
          * EvidenceRequest
-         * @description A text, or a file in base64. Of the kind `ride` without either the text is written for you.
+         * @description A text, or a file in base64. Of the kind `ride` without either we write the text.
          */
         EvidenceRequest: {
             /** @enum {string} */
@@ -6288,7 +6479,7 @@ export interface components {
         };
         /**
          * GrantBody
-         * @description A role, everywhere or in one scope: `area:area_...`, `group:grp_...`, `department:Sales`.
+         * @description A role, everywhere or in `area:area_...`, `group:grp_...` or `department:Sales`.
          */
         GrantBody: {
             role: string;
@@ -7518,13 +7709,9 @@ export interface components {
             device_token?: string | null;
             /** @default false */
             remember_device?: boolean;
-            /** @default  */
-            challenge?: string;
-            /**
-             * @description what the browser answered, as JSON (WebAuthn level 3)
-             * @default {}
-             */
-            credential?: Record<string, never>;
+            challenge: string;
+            /** @description what the browser answered, as JSON (WebAuthn level 3) */
+            credential: Record<string, never>;
         };
         /**
          * PasskeyName
@@ -7654,6 +7841,8 @@ export interface components {
             paid_by: string | null;
             paid_at: string | null;
             bank_reference: string;
+            gateway: string;
+            reason: string;
         };
         /**
          * PayoutsView
@@ -7692,6 +7881,15 @@ export interface components {
         PhotoKept: {
             id: string;
             message: string;
+        };
+        /**
+         * PhotoVerdict
+         * @description Was the vehicle left well? `null` takes the verdict back.
+         */
+        PhotoVerdict: {
+            verdict: ("bad" | "good") | null;
+            /** @default  */
+            note?: string;
         };
         /**
          * PlanBody
@@ -8607,8 +8805,7 @@ export interface components {
             device_token?: string | null;
             /** @default false */
             remember_device?: boolean;
-            /** @default  */
-            challenge?: string;
+            challenge: string;
             /** @default null */
             code?: string | null;
             /** @default null */
@@ -9992,20 +10189,6 @@ export interface components {
             seq: number | null;
         };
         /**
-         * PolicyShown
-         * @description What the operator asks of its people (docs/identity.md).
-         */
-        IdentityPolicyShown: {
-            second_factor_roles: string[];
-            bind_sessions: boolean;
-            verify_at_register: boolean;
-            ride_needs_contact: boolean;
-            ride_checks: {
-                [key: string]: string[];
-            };
-            id_provider: string;
-        };
-        /**
          * CheckShown
          * @description One check; `status`: pending | verified | rejected | expired.
          */
@@ -10019,6 +10202,20 @@ export interface components {
             good_until: string | null;
             created_at: string;
             decided_at: string | null;
+        };
+        /**
+         * PolicyShown
+         * @description What the operator asks of its people (docs/identity.md).
+         */
+        IdentityPolicyShown: {
+            second_factor_roles: string[];
+            bind_sessions: boolean;
+            verify_at_register: boolean;
+            ride_needs_contact: boolean;
+            ride_checks: {
+                [key: string]: string[];
+            };
+            id_provider: string;
         };
         /**
          * Confirmation
@@ -10097,18 +10294,6 @@ export interface components {
             address?: string | null;
         };
         /**
-         * BrandBody
-         * @description How the pages look. Texts on `colour` are chosen so that they can be read.
-         */
-        SiteBrandBody: {
-            /** @example #0a6b54 */
-            colour: string;
-            /** @default null */
-            support_email?: string | null;
-            /** @default null */
-            support_phone?: string | null;
-        };
-        /**
          * Change
          * @description What to change; what is left out stays. `tax_rate_pct`: at most two decimals.
          */
@@ -10123,19 +10308,6 @@ export interface components {
             max_ride_h?: number;
             max_ride_km?: number;
             refund_limit?: (number | string) | null;
-        };
-        /**
-         * BrandBody
-         * @description A name and two colours; the first brand is the default one, whatever it says.
-         */
-        TenancyBrandBody: {
-            name: string;
-            /** @example #0a7d55 */
-            primary_color: string;
-            /** @example #0a7d55 */
-            secondary_color: string;
-            /** @default false */
-            is_default?: boolean;
         };
         /**
          * StepView
@@ -11953,7 +12125,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TenancyBrandBody"];
+                "application/json": components["schemas"]["BrandBody"];
             };
         };
         responses: {
@@ -11979,7 +12151,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TenancyBrandBody"];
+                "application/json": components["schemas"]["BrandBody"];
             };
         };
         responses: {
@@ -12556,6 +12728,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DomainView"];
+                };
+            };
+        };
+    };
+    rentals_list_photos: {
+        parameters: {
+            query?: {
+                verdict?: "bad" | "good" | "unseen";
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndPhotos"];
                 };
             };
         };
@@ -13288,6 +13486,73 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+        };
+    };
+    payments_list_comparisons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonsView"];
+                };
+            };
+        };
+    };
+    payments_post_comparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonsView"];
+                };
+            };
+        };
+    };
+    payments_list_differences: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+                /** @description Those too that are gone meanwhile */
+                resolved?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DifferencesView"];
                 };
             };
         };
@@ -15273,6 +15538,8 @@ export interface operations {
                 status?: "active" | "completed";
                 /** @description usr_...; staff see everybody's without */
                 user_id?: string;
+                /** @description id, identifier or QR code; staff */
+                vehicle?: string;
                 /** @description Most rows to return (API-07) */
                 limit?: number;
                 /** @description Rows to skip (API-07) */
@@ -15455,6 +15722,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PhotoKept"];
+                };
+            };
+        };
+    };
+    rentals_review_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rental_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhotoVerdict"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndPhotoView"];
                 };
             };
         };
@@ -15660,6 +15953,28 @@ export interface operations {
                 "application/json": components["schemas"]["Paid"];
             };
         };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutView"];
+                };
+            };
+        };
+    };
+    wallet_post_transfer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
@@ -16255,7 +16570,7 @@ export interface operations {
             };
         };
     };
-    site_get_brand: {
+    site_get_contact: {
         parameters: {
             query?: never;
             header?: never;
@@ -16270,12 +16585,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SiteBrandBody"];
+                    "application/json": components["schemas"]["ContactBody"];
                 };
             };
         };
     };
-    site_put_brand: {
+    site_put_contact: {
         parameters: {
             query?: never;
             header?: never;
@@ -16284,7 +16599,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SiteBrandBody"];
+                "application/json": components["schemas"]["ContactBody"];
             };
         };
         responses: {
@@ -16294,7 +16609,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SiteBrandBody"];
+                    "application/json": components["schemas"]["ContactBody"];
                 };
             };
         };
@@ -16400,7 +16715,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                provider: string;
+                sso_provider_id: string;
             };
             cookie?: never;
         };
@@ -16422,7 +16737,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                provider: string;
+                sso_provider_id: string;
             };
             cookie?: never;
         };
@@ -16448,7 +16763,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                provider: string;
+                sso_provider_id: string;
             };
             cookie?: never;
         };
@@ -16468,7 +16783,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                provider: string;
+                sso_provider_id: string;
             };
             cookie?: never;
         };
@@ -16891,6 +17206,8 @@ export interface operations {
             query?: {
                 /** @description a part of name, e-mail or phone */
                 q?: string;
+                /** @description only with a role that riders do not have, or without */
+                staff?: boolean;
                 /** @description Most rows to return (API-07) */
                 limit?: number;
                 /** @description Rows to skip (API-07) */
@@ -17000,6 +17317,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    identity_one_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
             };
         };
     };

@@ -9,7 +9,7 @@ import { useLight } from "../Frame";
 import { useText } from "../i18n";
 import { Icon } from "../icons";
 import classes from "./map.module.css";
-import { mapStyle } from "./style";
+import { addNames, mapStyle } from "./style";
 
 export type { MapLibre };
 export type Drawing = typeof Draw;
@@ -75,7 +75,10 @@ export default function MapView({ label, centre, zoom = 14, onStyle, onMap, fall
         made.touchZoomRotate.disableRotation();
         made.getCanvas().setAttribute("aria-label", first.current.label);
         map.current = made;
-        made.on("style.load", () => calls.current.onStyle?.(made, draw));
+        made.on("style.load", () => {
+          calls.current.onStyle?.(made, draw);
+          addNames(made);
+        });
         made.once("idle", () => {
           setState("drawn");
           container.dataset.idle = "true";

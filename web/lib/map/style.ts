@@ -1,6 +1,6 @@
 // The bundled base map: streets from the platform itself, water and parks drawn by hand, no glyph
 // server and no other origin. The colours are the page's tokens, so it follows light and dark.
-import type { StyleSpecification } from "maplibre-gl";
+import type { Map as MapLibre, StyleSpecification } from "maplibre-gl";
 import { config } from "../config";
 
 const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -40,4 +40,54 @@ export function mapStyle(): StyleSpecification | string {
       },
     ],
   };
+}
+
+interface Named {
+  name: string;
+  longitude: number;
+  latitude: number;
+  weight: number;
+}
+const SHOWN_FROM: [weight: number, zoom: number][] = [[8, 11], [5, 12.5], [0, 13.5]];
+
+/** Names without a glyph server: each drawn once on a canvas, as an image of the map. */
+export function addNames(map: MapLibre): void {
+  const names = config().map_names ?? [];
+  if (config().map_style !== "bundled" || names.length === 0) return;
+  const scale = Math.min(2, devicePixelRatio || 1);
+  const font = `600 ${12 * scale}px system-ui, sans-serif`;
+  for (const { name } of names) {
+    const canvas = document.createElement("canvas");
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
+    if (!pen) return;
+    pen.font = font;
+    canvas.width = Math.ceil(pen.measureText(name).width) + 8 * scale;
+    canvas.height = 20 * scale;
+    pen.font = font;
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+    pen.lineWidth = 4 * scale;
+    pen.strokeStyle = token("--map-ground");
+    pen.strokeText(name, 4 * scale, canvas.height / 2);
+    pen.fillStyle = token("--map-label");
+    pen.fillText(name, 4 * scale, canvas.height / 2);
+    map.addImage(`name-${name}`, pen.getImageData(0, 0, canvas.width, canvas.height), { pixelRatio: scale });
+  }
+  map.addSource("names", {
+    type: "geojson",
+    data: {
+      type: "FeatureCollection",
+      features: names.map(({ name, longitude, latitude, weight }) => ({
+        type: "Feature", properties: { image: `name-${name}`, weight }, geometry: { type: "Point", coordinates: [longitude, latitude] },
+      })),
+    },
+  });
+  SHOWN_FROM.forEach(([weight, zoom], i) => {
+    const below = SHOWN_FROM[i - 1]?.[0] ?? 1_000;
+    map.addLayer({
+      id: `names-${weight}`, type: "symbol", source: "names", minzoom: zoom,
+      filter: ["all", [">=", ["get", "weight"], weight], ["<", ["get", "weight"], below]],
+      layout: { "icon-image": ["get", "image"], "icon-anchor": "top", "icon-offset": [0, 6] },
+    });
+  });
 }

@@ -50,7 +50,7 @@ export function Account() {
         )}
         <Stack gap="xs">
           <LinkButton variant="default" size="md" to="/help" leftSection={<Icon name="help" />}>{t("help.title")}</LinkButton>
-          <Button variant="default" size="md" component="a" href="/privacy" leftSection={<Icon name="shield" />}>{t("account.privacy")}</Button>
+          <Button variant="default" size="md" component="a" href="/legal/privacy" leftSection={<Icon name="shield" />}>{t("account.privacy")}</Button>
           <Button variant="default" size="md" leftSection={<Icon name="play" />} onClick={() => { keep("greeted", null); void signOut(); }}>{t("account.tutorial")}</Button>
           <Button variant="light" color="red" size="md" leftSection={<Icon name="signout" />} onClick={() => void leave()}>{t("signOut")}</Button>
         </Stack>

@@ -80,7 +80,7 @@ export function Find() {
           <>
             <button type="button" className={classes.grip} aria-expanded={large} aria-label={large ? t("find.shrink") : t("find.expand")} onClick={() => setLarge(!large)}><i /></button>
             <Group className={classes.head} justify="space-between" wrap="nowrap">
-              <Title order={1} size="h4" role="status">{search.data ? t("find.count" as never, { count: vehicles.length }) : t("find.near")}</Title>
+              <Title order={1} size="h4" aria-live="polite">{search.data ? t("find.count" as never, { count: vehicles.length }) : t("find.near")}</Title>
               <Group gap="xs" wrap="nowrap">
                 <ActionIcon
                   size={44} radius="xl" variant={on ? "light" : "default"} onClick={() => setFiltering(true)}

@@ -80,7 +80,7 @@ export default function VehicleSheet({ id, found, from, onClose, onOther }: Prop
       const { booking } = await ok(
         api.POST("/api/v1/bookings", { body: { vehicle_id: it.id, business_trip: business, ...(checked ? { promo_code: promo.trim() } : {}) } }),
       );
-      keep("scanned", rideNow ? { booking: booking.id, code: null } : null);
+      keep("scanned", rideNow ? booking.id : null);
       tripIs({ booking, vehicle: it });
       await go({ to: "/trip" });
     } catch (error) {

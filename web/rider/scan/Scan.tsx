@@ -32,7 +32,7 @@ export function Scan() {
       const waits = trip && trip.booking.status !== "in_progress" ? trip.booking : null;
       if (waits && waits.vehicle.id !== vehicle.id) setProblem(t("scan.wrong"));
       else if (waits) {
-        keep("scanned", { booking: waits.id, code });
+        keep("scanned", waits.id);
         return void (await go({ to: "/trip" }));
       } else return void (await go({ to: "/", search: { v: vehicle.id } }));
     } catch (error) {

@@ -9,6 +9,8 @@ export function codeIn(text: string): string {
   }
 }
 
-/** A person types small letters and forgets the hyphen. */
-export const typedCode = (text: string): string =>
-  codeIn(text).toUpperCase().replace(/\s+/g, "").replace(/^([A-Z]{2})(\d+)$/, "$1-$2");
+/** A person types small letters and gaps; our own ids (`sco_...`) mean what they say. */
+export const typedCode = (text: string): string => {
+  const code = codeIn(text).replace(/\s+/g, "");
+  return code.includes("_") ? code : code.toUpperCase();
+};

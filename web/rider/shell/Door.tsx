@@ -61,7 +61,7 @@ function Register() {
         <TextInput size="md" label={t("door.emailOnly")} type="email" inputMode="email" autoComplete="username" value={values.email} onChange={put("email")} />
         <PasswordInput size="md" label={t("password")} description={t("door.passwordHint")} autoComplete="new-password" value={values.password} onChange={put("password")} />
         {problem && <Text role="alert" c="var(--danger)" size="sm">{problem}</Text>}
-        <Button size="md" type="submit" loading={busy} disabled={!values.email || values.password.length < 10}>{t("door.create")}</Button>
+        <Button size="md" type="submit" loading={busy} disabled={!values.first_name.trim() || !values.last_name.trim() || !values.email || values.password.length < 10}>{t("door.create")}</Button>
       </Stack>
     </form>
   );

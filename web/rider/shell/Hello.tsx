@@ -54,8 +54,8 @@ export default function Hello() {
             <Title order={1} ta="center" ref={heading} tabIndex={-1}>{t("hello.termsTitle")}</Title>
             <Text>{t("hello.termsText")}</Text>
             <Group gap="lg">
-              <Anchor href="/terms" target="_blank">{t("hello.readTerms")}</Anchor>
-              <Anchor href="/privacy" target="_blank">{t("hello.readPrivacy")}</Anchor>
+              <Anchor href="/legal/terms" target="_blank">{t("hello.readTerms")}</Anchor>
+              <Anchor href="/legal/privacy" target="_blank">{t("hello.readPrivacy")}</Anchor>
             </Group>
             <Checkbox size="md" checked={agreed} onChange={(e) => setAgreed(e.currentTarget.checked)} label={t("hello.terms")} />
           </>

@@ -24,11 +24,10 @@ export function Reserved({ trip }: { trip: TripNow }) {
   const again = useLookAgain();
   const tripIs = useTripIs();
   const now = useNow();
-  const scanned = kept<{ booking: string; code: string }>("scanned");
-  const code = scanned?.booking === booking.id ? scanned.code : null;
-  const [stage, setStage] = useState<"walk" | "check" | "fault">(code ? "check" : "walk");
+  const isThere = kept<string>("scanned") === booking.id;
+  const [stage, setStage] = useState<"walk" | "check" | "fault">(isThere ? "check" : "walk");
   const [cancelling, setCancelling] = useState(false);
-  const unlocking = useUnlocking(booking, code);
+  const unlocking = useUnlocking(booking);
   const left = secondsUntil(booking.expires_at, now);
   const place = vehicle?.location;
 

@@ -36,7 +36,7 @@ export async function passChallenge(booking: Booking, problem: ApiProblem): Prom
   return ok(api.POST("/api/v1/payments/{payment_id}/complete-3ds", { params: { path: { payment_id: booking.payment_id } } }));
 }
 
-export function useUnlocking(booking: Booking, qrCode: string | null) {
+export function useUnlocking(booking: Booking) {
   const t = useWords();
   const again = useLookAgain();
   const [state, setState] = useState<Unlocking | null>(null);
@@ -54,7 +54,7 @@ export function useUnlocking(booking: Booking, qrCode: string | null) {
         await ok(
           api.POST("/api/v1/vehicles/{vehicle_id}/unlock", {
             params: { path: { vehicle_id: booking.vehicle.id } },
-            body: { booking_id: booking.id, qr_code: qrCode },
+            body: { booking_id: booking.id },
           }),
         );
         setState({ step: "open", problem: null, retryAt: null });
@@ -71,7 +71,7 @@ export function useUnlocking(booking: Booking, qrCode: string | null) {
         });
       }
     },
-    [booking, qrCode, again, t],
+    [booking, again, t],
   );
 
   const challenge = async () => {

@@ -14,6 +14,7 @@ from fahrwerk.feeds.actions.agencies import (
 from fahrwerk.feeds.actions.alerts import end_alert, publish_alert
 from fahrwerk.feeds.actions.change_setting import change_setting
 from fahrwerk.feeds.actions.policies import put_document, read_agency
+from fahrwerk.feeds.actions.sealing import reseal
 
 __all__ = [
     "add_agency",
@@ -25,6 +26,7 @@ __all__ = [
     "publish_alert",
     "put_document",
     "read_agency",
+    "reseal",
     "revoke_token",
     "subscribe",
     "unsubscribe",

@@ -48,6 +48,7 @@ from fahrwerk.fleet.actions.plans import (
     make_battery_plan,
     record_battery,
 )
+from fahrwerk.fleet.actions.sealing import reseal
 from fahrwerk.fleet.actions.telemetry import (
     record_readings,
     report_devices,
@@ -114,6 +115,7 @@ __all__ = [
     "report_devices",
     "report_fault",
     "report_readings",
+    "reseal",
     "resolve_alert",
     "restore_zone",
     "revoke_account",

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
+import structlog
 
+from fahrwerk.fleet.actions.sealing import opened
 from fahrwerk.fleet.contract import PREFIX
 from fahrwerk.fleet.protocols.fahrwerk_mqtt import PlatformKey
 from fahrwerk.kernel import db, ids
@@ -21,6 +23,8 @@ from fahrwerk.kernel.live import hub
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+log = structlog.get_logger()
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -89,12 +93,19 @@ async def claim_commands(limit: int = 100) -> list[Outgoing]:
     rows = await db.run("fleet", system(None, "fleet"), _CLAIM, limit)
     for row in rows:
         hub.signal(f"fleet.command:{row['id']}")
-    return [Outgoing(_device(row), *tuple(row)[5:]) for row in rows]
+    found = [(_device(row), tuple(row)[5:]) for row in rows]
+    return [Outgoing(device, *rest) for device, rest in found if device is not None]
 
 
-def _device(row: db.Row) -> Device:
+def _device(row: db.Row) -> Device | None:
+    """None for one whose key was sealed with a secret nobody has any more: it is to be paired."""
     tenant, vehicle_id, kind, signs_with, checks_with = tuple(row)[:5]
-    return Device(tenant, vehicle_id, PlatformKey(kind, signs_with, checks_with))
+    try:
+        halves = opened(vehicle_id, signs_with), opened(vehicle_id, checks_with)
+    except ValueError:
+        log.error("a vehicle's key cannot be opened", vehicle=str(vehicle_id))
+        return None
+    return Device(tenant, vehicle_id, PlatformKey(kind, *halves))
 
 
 _DEVICES = """
@@ -106,7 +117,8 @@ WHERE vehicle_id = ANY($1)
 async def devices(vehicle_ids: Iterable[UUID]) -> dict[UUID, Device]:
     """The paired ones of these vehicles, whoever they belong to."""
     rows = await db.run("fleet", system(None, "fleet"), _DEVICES, list(vehicle_ids))
-    return {row["vehicle_id"]: _device(row) for row in rows}
+    found = {row["vehicle_id"]: _device(row) for row in rows}
+    return {each: device for each, device in found.items() if device is not None}
 
 
 class Paired(msgspec.Struct, frozen=True):

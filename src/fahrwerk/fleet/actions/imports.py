@@ -73,10 +73,9 @@ async def checked(
     sheet = await asyncio.to_thread(vehicle_csv.read, csv, told)
     known = await _known_types(call, sheet)
     new = sum(each.identifier not in known for each in sheet.vehicles.values())
-    problems = sorted(
-        [*await _too_many(call, new), *sheet.problems, *_misplaced(sheet, known, mode), *await _taken(call, sheet, mode)],
-        key=lambda p: (p.row, p.column),
-    )
+    found = [*sheet.problems, *_misplaced(sheet, known, mode), *await _taken(call, sheet, mode)]
+    found += await _too_many(call, new)
+    problems = sorted(found, key=lambda p: (p.row, p.column))
     result = ImportResult(
         rows=sheet.rows,
         valid=sheet.rows - len({p.row for p in problems if p.row}),

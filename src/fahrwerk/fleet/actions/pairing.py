@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from fahrwerk.fleet import rules
 from fahrwerk.fleet.actions.edges import refused_by, tell_caches, title
+from fahrwerk.fleet.actions.sealing import sealed
 from fahrwerk.fleet.contract import Device, DevicePaired, Pairing, UnknownDevice, UnknownVehicle
 from fahrwerk.fleet.events import VehiclePaired, VehicleUnpaired
 from fahrwerk.fleet.protocols import omni, teltonika
@@ -60,10 +61,10 @@ async def pair_vehicles(call: Call, vehicle_ids: list[UUID], kind: str) -> list[
         found = {row["id"]: row for row in rows}
         if missing := [each for each in wanted if each not in found]:
             raise UnknownVehicle(ids=[str(each) for each in missing[:20]])
-        ours = [keys[each][0] for each in wanted]
         await tx.run(
             _KEYS, wanted, [found[each]["vehicle_type"] for each in wanted], [kind] * len(wanted),
-            [key.signs_with for key in ours], [key.checks_with for key in ours],
+            [sealed(each, keys[each][0].signs_with) for each in wanted],
+            [sealed(each, keys[each][0].checks_with) for each in wanted],
         )  # fmt: skip
         tell_caches(tx, call, *(row["cell"] for row in rows))
     return [

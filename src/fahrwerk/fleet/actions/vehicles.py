@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
-from fahrwerk.fleet.actions.plan_limit import check_room
 from fahrwerk.fleet import rules
 from fahrwerk.fleet.actions.edges import refused_by, tell_caches, title
 from fahrwerk.fleet.actions.holds import SILENT
+from fahrwerk.fleet.actions.plan_limit import check_room
 from fahrwerk.fleet.contract import (
     IdentifierTaken,
     NewVehicle,

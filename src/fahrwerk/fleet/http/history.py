@@ -25,7 +25,6 @@ from fahrwerk.fleet.importers.vehicle_csv import OPTIONAL, REQUIRED, safe
 from fahrwerk.fleet.rules.history import LONGEST, LONGEST_TRACK, check_span
 from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.call import Call
-from fahrwerk.kernel.errors import Invalid
 
 From = Annotated[datetime, QueryParameter(name="from", description="ISO 8601, with its offset")]
 To = Annotated[datetime, QueryParameter(name="to", description="ISO 8601; 31 days later at most")]
@@ -33,10 +32,7 @@ To = Annotated[datetime, QueryParameter(name="to", description="ISO 8601; 31 day
 
 def _checked(since: datetime, until: datetime, longest: timedelta = LONGEST) -> None:
     for field, at in (("from", since), ("to", until)):
-        if at.tzinfo is None:
-            raise Invalid(field=field, issue="must name its offset from UTC")
-        if not 2000 <= at.year < 2100:
-            raise Invalid(field=field, issue="must be between the years 2000 and 2100")
+        clock.of_our_days(field, at)
     check_span(since, until, longest)
 
 

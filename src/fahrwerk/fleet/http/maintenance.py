@@ -19,7 +19,6 @@ from fahrwerk.fleet.contract.maintenance import RecordType
 from fahrwerk.fleet.rules.maintenance import to_minor
 from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.call import Call
-from fahrwerk.kernel.errors import Invalid
 
 VehicleType = Literal["scooter", "ebike", "car", "van"]
 Since = Annotated[datetime | None, QueryParameter(description="ISO 8601, with its offset")]
@@ -31,11 +30,7 @@ OfVehicle = Annotated[
 
 def moment(field: str, at: datetime | None) -> datetime | None:
     """A time of a query. Raises ``Invalid`` unless it names its offset and is of our days."""
-    if at is not None and at.tzinfo is None:
-        raise Invalid(field=field, issue="must name its offset from UTC")
-    if at is not None and not 2000 <= at.year < 2100:
-        raise Invalid(field=field, issue="must be between the years 2000 and 2100")
-    return at
+    return None if at is None else clock.of_our_days(field, at)
 
 
 async def id_of(call: Call, reference: str | None) -> UUID | None:

@@ -61,6 +61,7 @@ async def check_vehicle(call: Call, vehicle: Vehicle) -> None:
 async def check_place(call: Call, place: Place) -> None:
     """Raise ``OutOfReach`` for a place beyond the caller's areas; groups are everywhere."""
     part = await reach(call)
-    if part is not None and not part.groups:
-        if not part.places.have(place.latitude, place.longitude):
-            raise OutOfReach
+    if part is None or part.groups:
+        return
+    if not part.places.have(place.latitude, place.longitude):
+        raise OutOfReach

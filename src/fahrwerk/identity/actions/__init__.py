@@ -10,6 +10,7 @@ from fahrwerk.identity.actions.birth import correct_birth_date, declare_birth_da
 from fahrwerk.identity.actions.block import block_person, unblock_person
 from fahrwerk.identity.actions.change_profile import change_profile
 from fahrwerk.identity.actions.checks import start_check
+from fahrwerk.identity.actions.consents import answer_consent, publish_consent_text
 from fahrwerk.identity.actions.email_change import ask_email_change
 from fahrwerk.identity.actions.keys import make_key, revoke_key, rotate_key, use_key
 from fahrwerk.identity.actions.log_in import log_in
@@ -25,6 +26,14 @@ from fahrwerk.identity.actions.passkeys import (
     rename_passkey,
 )
 from fahrwerk.identity.actions.policy import change_policy
+from fahrwerk.identity.actions.privacy import (
+    ask_erasure,
+    ask_export,
+    cancel_request,
+    change_privacy_setting,
+    change_retention,
+    restrict,
+)
 from fahrwerk.identity.actions.refresh import refresh
 from fahrwerk.identity.actions.register import add_person, register
 from fahrwerk.identity.actions.roles import remove_role, save_role, set_department, set_grants
@@ -39,6 +48,7 @@ from fahrwerk.identity.actions.scim_sources import (
     rotate_scim_token,
     save_scim_source,
 )
+from fahrwerk.identity.actions.sealing import reseal
 from fahrwerk.identity.actions.second_factor import (
     enrol_at_log_in,
     second_factor,
@@ -54,13 +64,12 @@ from fahrwerk.identity.actions.sessions import (
 from fahrwerk.identity.actions.sso import (
     finish_sso,
     leave_for_sso,
-    log_in_by_directory,
-    log_in_page_by_directory,
     redeem_sso_code,
     return_from_sso,
     start_sso,
     take_assertion,
 )
+from fahrwerk.identity.actions.sso_directory import log_in_by_directory, log_in_page_by_directory
 from fahrwerk.identity.actions.sso_providers import remove_sso_provider, save_sso_provider
 from fahrwerk.identity.actions.sso_try import try_sso_provider
 from fahrwerk.identity.actions.totp import (
@@ -81,17 +90,23 @@ __all__ = [
     "add_passkey",
     "add_person",
     "admit_scim",
+    "answer_consent",
     "ask_approval",
     "ask_email_change",
+    "ask_erasure",
+    "ask_export",
     "ask_link",
     "ask_verification",
     "begin_passkey",
     "begin_passkey_log_in",
     "begin_totp",
     "block_person",
+    "cancel_request",
     "change_password",
     "change_policy",
+    "change_privacy_setting",
     "change_profile",
+    "change_retention",
     "close_page_session",
     "confirm",
     "confirm_totp",
@@ -120,6 +135,7 @@ __all__ = [
     "open_operator",
     "page_access",
     "patch_scim_resource",
+    "publish_consent_text",
     "redeem_sso_code",
     "refresh",
     "register",
@@ -129,7 +145,9 @@ __all__ = [
     "remove_sso_provider",
     "remove_totp",
     "rename_passkey",
+    "reseal",
     "reset_password",
+    "restrict",
     "return_from_sso",
     "revoke_key",
     "rotate_key",

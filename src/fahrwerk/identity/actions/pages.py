@@ -1,16 +1,16 @@
-"""Browsers log in and out (C-54). ``open_page_session`` is the one place where it begins."""
+"""Browsers log in and out (C-54). ``open_page_session`` is where their sessions begin."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from fahrwerk.identity import queries, rules
+from fahrwerk.identity.actions.entrance import Proven, admit, entered
 from fahrwerk.identity.actions.log_in import checked_password
 from fahrwerk.identity.actions.log_out import end_sessions
-from fahrwerk.identity.contract import AccountBlocked, WrongCredentials
+from fahrwerk.identity.contract import Client, WrongCredentials
 from fahrwerk.identity.contract.pages import Access, PageSession
 from fahrwerk.identity.queries.pages import PAGE_PREFIX
-from fahrwerk.identity.queries.sso import check_way_in
 from fahrwerk.identity.rules.pages import lifetime_of
 from fahrwerk.kernel import crypto, db, ids
 from fahrwerk.kernel.errors import Unauthenticated
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 async def log_in_page(call: Call, login: str, password: str, device: str = "") -> PageSession:
-    person, stored = await checked_password(call, login, password)
-    await check_way_in(call, person)
-    return await open_page_session(call, person.id, device, stored_password=stored)
+    client = Client(name=device)
+    proven = await checked_password(call, login, password, client)
+    return await open_page_session(call, proven, client)
 
 
 # Sessions that are long over are cleared away as in log_in; one that is open stays the app's.
@@ -44,34 +44,25 @@ RETURNING id
 """
 
 
-async def open_page_session(
-    call: Call,
-    person_id: UUID,
-    device: str,
-    *,
-    stored_password: str | None = None,
-    methods: tuple[str, ...] = ("password",),
-) -> PageSession:
-    """Begin a browser's session for somebody whose identity has been proven, by ``methods``.
+async def open_page_session(call: Call, proven: Proven, client: Client) -> PageSession:
+    """Begin a browser's session for somebody who has proven who he is.
 
-    Not a door: only identity itself may say that it was proven. ``stored_password`` must still be
-    the person's password hash, if given. Raises ``AccountBlocked``, ``UnknownPerson``,
+    Not a door: only identity itself may say that he has. Raises what ``admit`` raises, and
     ``WrongCredentials`` (another password by now).
     """
     operator = await tenancy.operator(call)
-    person = await queries.person(call, person_id)
-    if person.status != "active":
-        raise AccountBlocked
+    person = await admit(call, proven, client)
     idle_s, max_age_s = lifetime_of(person.roles)
     session = ids.new()
     token = f"{ids.public(PAGE_PREFIX, operator.id)}.{crypto.new_secret()}"
     opened = await db.run(
         "identity", call, _OPEN,
-        session, person.id, crypto.digest_of(token), rules.device_of(device),
-        idle_s, max_age_s, stored_password, call.address[:60], list(methods),
+        session, person.id, crypto.digest_of(token), rules.device_of(client.name),
+        idle_s, max_age_s, proven.stored, call.address[:60], proven.methods,
     )  # fmt: skip
     if not opened:  # blocked, or another password, in between
         raise WrongCredentials
+    await entered(call, proven, person, client)
     return PageSession(token=token, max_age_s=max_age_s, session_id=session, person=person)
 
 

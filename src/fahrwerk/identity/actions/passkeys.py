@@ -11,12 +11,15 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, structs
 from webauthn.helpers.exceptions import WebAuthnException
 
 from fahrwerk.identity import queries, rules
-from fahrwerk.identity.actions import attempts, fresh
-from fahrwerk.identity.actions.log_in import CHALLENGE_PREFIX, new_challenge, open_session
+from fahrwerk.identity.actions import fresh
+from fahrwerk.identity.actions.entrance import CHALLENGE_PREFIX, Proven, new_challenge, uncounted
+from fahrwerk.identity.actions.log_in import open_session
 from fahrwerk.identity.actions.notices import tell
+from fahrwerk.identity.actions.pages import open_page_session
 from fahrwerk.identity.actions.second_factor import end_challenge, there, try_challenge
-from fahrwerk.identity.contract import AccountBlocked, Client, Login
+from fahrwerk.identity.contract import Client, Login
 from fahrwerk.identity.contract.factors import SecondFactorRequired
+from fahrwerk.identity.contract.pages import PageSession
 from fahrwerk.identity.contract.passkeys import (
     MOST_PASSKEYS,
     Ceremony,
@@ -175,6 +178,22 @@ WHERE id = $1 AND suspected_at IS NULL RETURNING person_id
 async def log_in_with_passkey(
     call: Call, challenge: str, credential: dict[str, Any], client: Client
 ) -> Login:
+    own, proven = await _signed(call, challenge, credential, client)
+    return await open_session(own, proven, client)
+
+
+async def log_in_page_with_passkey(
+    call: Call, challenge: str, credential: dict[str, Any], device: str
+) -> PageSession:
+    client = Client(name=device)
+    own, proven = await _signed(call, challenge, credential, client)
+    return await open_page_session(own, proven, client)
+
+
+async def _signed(
+    call: Call, challenge: str, credential: dict[str, Any], client: Client
+) -> tuple[Call, Proven]:
+    """Whose passkey signed, with a call of his operator. Raises ``PasskeyRefused``."""
     call, _, begun = await _begun(call, challenge, "passkey_log_in")
     known = crypto.digest_of(client.known) if client.known else ""
     try:
@@ -207,13 +226,8 @@ async def log_in_with_passkey(
     if is_copy or not await db.run("identity", call, _USED, *turned):
         await _suspect(call, row["id"])
         raise PasskeyRefused
-    person = await queries.person(call, row["person_id"])
-    if person.status != "active":
-        raise AccountBlocked
-    place = attempts.place_of(call, row["device_id"])
-    counted = attempts.Counted("", place, 0, is_attack=False)
-    await attempts.note(call, person.id, counted, rules.device_of(client.name), "logged_in")
-    return await open_session(call, person, client, methods=["passkey"])
+    counted = uncounted(call, row["device_id"])
+    return call, Proven(person_id=row["person_id"], methods=["passkey"], counted=counted)
 
 
 async def _suspect(call: Call, passkey_id: UUID) -> None:

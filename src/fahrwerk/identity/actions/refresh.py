@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from fahrwerk.identity.actions.entrance import use_device_proof
 from fahrwerk.identity.actions.log_in import login_of, new_refresh_token
 from fahrwerk.identity.actions.log_out import BY_ID, end_sessions
 from fahrwerk.identity.contract import Login
@@ -69,10 +70,13 @@ RETURNING session_id
 """
 
 
-async def refresh(call: Call, refresh_token: str, thumbprint: str | None = None) -> Login:
+async def refresh(
+    call: Call, refresh_token: str, thumbprint: str | None = None, proof_id: str = ""
+) -> Login:
     tenant = _operator_of(refresh_token, call)
     call = msgspec.structs.replace(call, tenant=tenant)
     digest = crypto.digest_of(refresh_token)
+    is_proof_used = False
     for _ in range(2):
         row = await db.one("identity", call, _ASKED, digest)
         if row is None:
@@ -81,6 +85,9 @@ async def refresh(call: Call, refresh_token: str, thumbprint: str | None = None)
         # A thief without the device's key learns nothing, and cannot end the owner's session.
         if row["key_thumbprint"] is not None and row["key_thumbprint"] != thumbprint:
             raise BadProof
+        if row["key_thumbprint"] is not None and not is_proof_used:
+            await use_device_proof(call, row["key_thumbprint"], proof_id)
+            is_proof_used = True
         if row["is_forgiven"]:
             access, successor = _opened(refresh_token, row["answer"])
             return Login(access, successor, crypto.ACCESS_TOKEN_S, person)

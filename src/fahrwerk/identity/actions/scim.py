@@ -116,6 +116,7 @@ async def _add_user(call: Call, source_id: UUID, data: dict[str, Any]) -> UUID:
     account = account_of(data, was_active=True)
     now, chosen, person = clock.now(), ids.new(), ids.new()
     async with db.tx("identity", call) as tx:
+        await in_line(tx, call)
         left = await tx.one(_LEFT, source_id, account.email)
         made = None
         if left is not None:
@@ -187,6 +188,7 @@ async def _change_user(
     deed = "user_changed"
     try:
         async with db.tx("identity", call) as tx:
+            await in_line(tx, call)
             held = await _held(tx, source_id, resource_id, version)
             data = turned(held)
             account = account_of(data, was_active=held.is_active)
@@ -247,7 +249,6 @@ async def _turn(tx: db.Tx, call: Call, person: UUID, before: str, after: str) ->
 
 
 async def _bar(tx: db.Tx, call: Call, held: Held) -> None:
-    await in_line(tx, call)
     if await tx.run(_FOREIGN, held.person_id):
         raise NotTheirs
     if await tx.run(_IS_ADMIN, held.person_id):
@@ -299,6 +300,7 @@ async def _save_group(
     members = {_user_id(each) for each in data.get("members", [])}
     chosen, now = resource_id or ids.new(), clock.now()
     async with db.tx("identity", call) as tx:
+        await in_line(tx, call)
         if len(await tx.run(_KNOWN, source_id, list(members))) < len(members):
             raise refuse("a member is no user of this directory")
         renamed = False
@@ -360,6 +362,7 @@ async def remove_scim_resource(
         await _audit(call, source_id, "group_removed", resource_id)
         return
     async with db.tx("identity", call) as tx:
+        await in_line(tx, call)
         held = await _held(tx, source_id, resource_id, version)
         await _bar(tx, call, held)
         await tx.run(_LEAVE, held.id)

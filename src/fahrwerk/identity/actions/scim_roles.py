@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fahrwerk.identity.actions.roles import in_line
 from fahrwerk.identity.actions.sso_people import give_roles
 from fahrwerk.identity.contract.sso import RoleRule
 from fahrwerk.identity.rules.sso import roles_for
@@ -56,6 +57,7 @@ async def give_all(call: Call, source_id: UUID) -> None:
     while rows := await db.run("identity", call, _ALL, source_id, last):
         last = rows[-1]["id"]
         async with db.tx("identity", call) as tx:
+            await in_line(tx, call)
             await give(tx, call, source_id, [row["id"] for row in rows])
 
 
@@ -64,4 +66,5 @@ async def give_some(call: Call, source_id: UUID, users: Collection[UUID]) -> Non
     chosen = sorted(users)
     for start in range(0, len(chosen), AT_ONCE):
         async with db.tx("identity", call) as tx:
+            await in_line(tx, call)
             await give(tx, call, source_id, chosen[start : start + AT_ONCE])

@@ -47,6 +47,7 @@ async def save_scim_source(
     call: Call, wanted: NewSource, source_id: UUID | None
 ) -> SourceToken | None:
     call.require("identity.scim.write")
+    before = await _source(call, source_id) if source_id is not None else None
     name = " ".join(wanted.name.split())
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise Invalid(field="name", issue="must have 1 to 100 printable characters")
@@ -58,8 +59,7 @@ async def save_scim_source(
         await sso.with_secret(call, wanted.provider_id)
     values = (name, wanted.provider_id, msgspec.json.encode(wanted.role_rules).decode(),
               sorted(set(wanted.default_roles)))  # fmt: skip
-    if source_id is not None:
-        before = await _source(call, source_id)
+    if source_id is not None and before is not None:
         await check_given(call, {rule.role for rule in before.role_rules})
         await db.run("identity", call, _CHANGE, source_id, *values)
         await give_all(call, source_id)
@@ -104,12 +104,13 @@ async def rotate_scim_token(call: Call, source_id: UUID, grace_s: int) -> Source
     return SourceToken(await _source(call, source_id), token)
 
 
-_REMOVE = "DELETE FROM identity.scim_source WHERE id = $1"
+_REMOVE = "DELETE FROM identity.scim_source WHERE id = $1 RETURNING id"
 
 
 async def remove_scim_source(call: Call, source_id: UUID) -> None:
     call.require("identity.scim.write")
-    await db.run("identity", call, _REMOVE, source_id)
+    if not await db.run("identity", call, _REMOVE, source_id):
+        raise UnknownSource
 
 
 # Used or not is noted once a minute: a directory brings thousands of requests.

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fahrwerk.identity import queries, rules
+from fahrwerk.identity import rules
 from fahrwerk.identity.actions import attempts, totp
-from fahrwerk.identity.actions.log_in import CHALLENGE_PREFIX, open_session
+from fahrwerk.identity.actions.entrance import CHALLENGE_PREFIX, Proven, uncounted
+from fahrwerk.identity.actions.log_in import open_session
 from fahrwerk.identity.actions.pages import open_page_session
-from fahrwerk.identity.contract import Client, Login, Person
+from fahrwerk.identity.contract import Client, Login
 from fahrwerk.identity.contract.factors import TotpSetup, TotpThere, WrongCode
 from fahrwerk.identity.contract.pages import PageSession
 from fahrwerk.kernel import crypto, db, ids
@@ -67,22 +68,22 @@ async def end_challenge(call: Call, begun: Begun) -> bool:
 async def second_factor(
     call: Call, challenge: str, code: str | None, recovery_code: str | None, client: Client
 ) -> Login:
-    call, person, methods = await passed(call, challenge, code, recovery_code, client)
-    return await open_session(call, person, client, methods=methods)
+    own, proven = await passed(call, challenge, code, recovery_code, client)
+    return await open_session(own, proven, client)
 
 
 async def second_factor_page(
     call: Call, challenge: str, code: str | None, recovery_code: str | None, device: str
 ) -> PageSession:
     client = Client(name=device)
-    call, person, methods = await passed(call, challenge, code, recovery_code, client)
-    return await open_page_session(call, person.id, device, methods=tuple(methods))
+    own, proven = await passed(call, challenge, code, recovery_code, client)
+    return await open_page_session(own, proven, client)
 
 
 async def passed(
     call: Call, challenge: str, code: str | None, recovery_code: str | None, client: Client
-) -> tuple[Call, Person, list[str]]:
-    """Who has proven both factors, with a call of his operator, and how he did.
+) -> tuple[Call, Proven]:
+    """Who has proven both factors, with a call of his operator.
 
     Raises ``WrongCode``, ``TooManyTries``; nobody is logged in by it.
     """
@@ -92,27 +93,27 @@ async def passed(
     begun = await try_challenge(own, challenge, "second_factor") if own else None
     if own is None or begun is None or begun.person_id is None:
         raise WrongCode("This log-in took too long. Please begin again.", tries_left=0)
-    methods, person_id = begun.data["methods"], begun.person_id
+    offered, person_id = begun.data["methods"], begun.person_id
     if recovery_code is not None:
         method = "recovery_code"
-        is_right = method in methods and await totp.take_recovery_code(
+        is_right = method in offered and await totp.take_recovery_code(
             own, person_id, recovery_code
         )
     else:
         method = "totp"
-        enrols = "enrol_totp" in methods
-        is_right = (enrols or method in methods) and await totp.take_code(
+        enrols = "enrol_totp" in offered
+        is_right = (enrols or method in offered) and await totp.take_code(
             own, person_id, str(code), confirms=enrols
         )
-    device = rules.device_of(client.name)
-    counted = attempts.Counted("", attempts.place_of(own), 0, is_attack=False)
+    counted = uncounted(own)  # what was typed in was counted where it was looked at
     if not is_right:
+        device = rules.device_of(client.name)
         await attempts.note(own, person_id, counted, device, "second_factor_wrong")
         raise WrongCode(tries_left=begun.tries_left)
     if not await end_challenge(own, begun):
         raise WrongCode(tries_left=0)
-    await attempts.note(own, person_id, counted, device, "logged_in")
-    return own, await queries.person(own, person_id), [begun.data["first"], method]
+    methods = [begun.data["first"], method]
+    return own, Proven(person_id=person_id, methods=methods, counted=counted)
 
 
 _LOOK = """

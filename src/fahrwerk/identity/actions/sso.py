@@ -20,7 +20,6 @@ from fahrwerk.identity.actions import sso_people as people
 from fahrwerk.identity.actions.sso_dry import dry, teller
 from fahrwerk.identity.actions.sso_providers import completed
 from fahrwerk.identity.contract import Client, Login
-from fahrwerk.identity.contract.pages import PageSession
 from fahrwerk.identity.contract.sso import (
     Came,
     Directory,
@@ -35,7 +34,7 @@ from fahrwerk.identity.contract.sso import (
     UnknownProvider,
     Wish,
 )
-from fahrwerk.identity.protocols import ldap, oidc, saml
+from fahrwerk.identity.protocols import oidc, saml
 from fahrwerk.identity.queries import sso as queries
 from fahrwerk.identity.rules import sso as rules
 from fahrwerk.kernel import clock, crypto, db, ids, settings
@@ -163,14 +162,16 @@ RETURNING {_COLUMNS}
 """
 
 
-async def return_from_sso(call: Call, provider_id: UUID, came: Came, secret: str) -> Landing:
+async def return_from_sso(
+    call: Call, provider_id: UUID, came: Came, secret: str, device: str
+) -> Landing:
     attempt = await _claimed(call, _BY_STATE, crypto.digest_of(came.state), provider_id)
     cookie, steps = rules.cookie_of(came.state), list[Step]()
     try:
         _check_browser(attempt, secret)
         provider = await _enabled(call, attempt)
         said = await _said_by_oidc(call, provider, came, _opened(attempt), teller(steps))
-        return await _landed(call, attempt, provider, said, cookie, steps)
+        return await _landed(call, attempt, provider, said, cookie, steps, device)
     except Problem as problem:
         return await _lost(call, attempt, problem, cookie, steps)
 
@@ -188,7 +189,7 @@ async def _said_by_oidc(
         raise rules.refused("denied", text)
     tell("answer", "a code, to the browser that left, from the right provider")
     claims = await oidc.claims(
-        published, provider.protocol, await _secret(call, provider),
+        published, provider.protocol, await secret_of(call, provider),
         code=came.code, redirect_uri=f"{queries.base_of(call, provider.id)}/callback",
         verifier=kept.verifier, nonce=kept.nonce, now=clock.now().timestamp(), is_dev=is_dev,
         tell=tell,
@@ -299,7 +300,7 @@ RETURNING {_COLUMNS}, steps
 """
 
 
-async def finish_sso(call: Call, token: str, secret: str) -> Landing:
+async def finish_sso(call: Call, token: str, secret: str, device: str) -> Landing:
     row = await db.one("identity", call, _BY_TOKEN, crypto.digest_of(token.partition(".")[0]))
     if row is None:
         raise rules.refused("state", "This log-in is over. Please begin again.")
@@ -317,7 +318,7 @@ async def finish_sso(call: Call, token: str, secret: str) -> Landing:
         said = msgspec.convert(held["kept"], Kept).said
         if said is None:
             raise UnknownProvider
-        return await _landed(call, attempt, provider, said, cookie, steps)
+        return await _landed(call, attempt, provider, said, cookie, steps, device)
     except Problem as problem:
         return await _lost(call, attempt, problem, cookie, steps)
 
@@ -356,7 +357,8 @@ def _opened(attempt: Attempt) -> Kept:
 _RESEAL = "UPDATE identity.sso_provider SET secret = $3 WHERE id = $1 AND secret = $2"
 
 
-async def _secret(call: Call, provider: Provider) -> str | None:
+async def secret_of(call: Call, provider: Provider) -> str | None:
+    """A provider's secret, opened; sealed anew where the installation's has changed."""
     _, sealed = await queries.with_secret(call, provider.id)
     if sealed is None:
         return None
@@ -377,7 +379,7 @@ _STEPS = "UPDATE identity.sso_attempt SET steps = $2::jsonb, secrets = NULL WHER
 
 async def _landed(
     call: Call, attempt: Attempt, provider: Provider, said: rules.Said, cookie: str,
-    steps: list[Step],
+    steps: list[Step], device: str,
 ) -> Landing:  # fmt: skip
     """The log-in has been proven: on to where it was for."""
     if attempt.flow == "test":
@@ -386,7 +388,7 @@ async def _landed(
         return Landing(steps=steps, cookie=cookie)
     person_id = await people.admitted(call, provider, said)
     if attempt.flow == "page":
-        session = await people.log_in_page_as(call, provider.id, person_id, "")
+        session = await people.log_in_page_as(call, provider.id, person_id, device)
         return Landing(url=attempt.redirect_uri, session=session, cookie=cookie)
     code = crypto.new_secret()
     digest = crypto.digest_of(code)
@@ -437,38 +439,3 @@ async def redeem_sso_code(call: Call, code: str, verifier: str, client: Client) 
     if not rules.is_verifier(verifier) or not crypto.same(challenge, row["code_challenge"]):
         raise rules.refused("code", "It was begun by another app.")
     return await people.log_in_as(call, row["provider_id"], row["person_id"], client)
-
-
-async def log_in_by_directory(
-    call: Call, provider_id: UUID, login: str, password: str, client: Client
-) -> Login:
-    provider, said = await said_by_directory(call, provider_id, login, password, [])
-    if not provider.is_enabled:
-        raise UnknownProvider
-    person_id = await people.admitted(call, provider, said)
-    return await people.log_in_as(call, provider.id, person_id, client)
-
-
-async def log_in_page_by_directory(
-    call: Call, provider_id: UUID, login: str, password: str, device: str
-) -> PageSession:
-    provider, said = await said_by_directory(call, provider_id, login, password, [])
-    if not provider.is_enabled:
-        raise UnknownProvider
-    person_id = await people.admitted(call, provider, said)
-    return await people.log_in_page_as(call, provider.id, person_id, device)
-
-
-async def said_by_directory(
-    call: Call, provider_id: UUID, login: str, password: str, steps: list[Step]
-) -> tuple[Provider, rules.Said]:
-    provider, _ = await queries.with_secret(call, provider_id)
-    if not isinstance(provider.protocol, Directory):
-        raise UnknownProvider
-    subject, claims = await ldap.found(
-        provider.protocol, await _secret(call, provider) or "", login, password,
-        networks=queries.directory_networks(), is_dev=settings.load().dev, tell=teller(steps),
-    )  # fmt: skip
-    return provider, rules.said(
-        provider.mapping, provider.domains, provider.protocol.url, subject, claims
-    )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fahrwerk.identity.actions.entrance import Proven, uncounted
 from fahrwerk.identity.actions.log_in import open_session
 from fahrwerk.identity.actions.log_out import BY_ID, BY_PERSON, end_sessions
 from fahrwerk.identity.actions.pages import open_page_session
 from fahrwerk.identity.actions.roles import check_not_last_admin, in_line
 from fahrwerk.identity.contract import AlreadyRegistered, Client, Login
 from fahrwerk.identity.contract.roles import LastAdmin
+from fahrwerk.identity.contract.sso import Oidc
 from fahrwerk.identity.events import UserRegistered, UserRolesChanged
-from fahrwerk.identity.queries import person
 from fahrwerk.identity.queries.rights import changed
 from fahrwerk.identity.rules.sso import Decision, Found, Known, Said, decide, refused
 from fahrwerk.kernel import clock, crypto, db, events, ids
@@ -45,7 +46,14 @@ FROM who w JOIN identity.person p ON p.id = w.id
 
 async def decided(call: Call, provider: Provider, said: Said) -> Decision:
     """Whose account it is. Changes nothing. Raises ``SsoRefused``."""
-    names = [said.username, said.subject, said.email if said.is_email_trusted else None]
+    # At many OIDC providers people choose "preferred_username" themselves: it names an account only
+    # where the operator says that it does.
+    is_name = not isinstance(provider.protocol, Oidc) or "username" in provider.mapping
+    names = [
+        said.username if is_name else None,
+        said.subject,
+        said.email if said.is_email_trusted else None,
+    ]
     rows = await db.run(
         "identity", call, _FIND,
         provider.id, said.issuer, said.subject, [name.lower() for name in names if name],
@@ -91,6 +99,9 @@ WHERE id = $1 AND status = 'active' AND (
 """
 
 
+_SOURCED = "SELECT role FROM identity.sourced_role WHERE person_id = $1 AND source_id = $2"
+
+
 async def admitted(call: Call, provider: Provider, said: Said) -> UUID:
     """The person who may log in now, made or linked if this is the first time (IDN-24)."""
     for _ in range(2):
@@ -105,6 +116,12 @@ async def _written(call: Call, provider: Provider, said: Said, decision: Decisio
     chosen = decision.person or ids.new()
     now = clock.now()
     async with db.tx("identity", call) as tx:
+        # The line of the operator's rights before any row, like all who stand in it; most log-ins
+        # change no role and need not.
+        held = {row["role"] for row in await tx.run(_SOURCED, chosen, provider.id)}
+        is_same = decision.deed == "log_in" and held == set(decision.roles)
+        if not is_same:
+            await in_line(tx, call)
         if decision.deed == "create":
             made = await tx.one(
                 _CREATE, chosen, said.email, said.first_name, said.last_name, said.locale,
@@ -120,7 +137,8 @@ async def _written(call: Call, provider: Provider, said: Said, decision: Decisio
             await end_sessions(tx, call, BY_PERSON, chosen, reason="sso_linked")
         if not await tx.run(_LINK, provider.id, said.issuer, said.subject, chosen):
             raise AlreadyRegistered  # rolls back what was made: somebody else has the link
-        await give_roles(tx, call, chosen, provider.id, decision.roles)
+        if not is_same:
+            await give_roles(tx, call, chosen, provider.id, decision.roles)
         await tx.run(_REFRESH, chosen, said.first_name, said.last_name, said.department, now)
     return chosen
 
@@ -164,9 +182,8 @@ async def give_roles(
     """Give a person the roles a source says, and take those it said before and says no more.
 
     In force at once, whatever tokens say. Roles that staff gave, or another source, stay; so does
-    the last administrator.
+    the last administrator. The caller stands in line (``in_line``) before it locks any row.
     """
-    await in_line(tx, call)
     before = {row["role"] for row in await tx.run(_ROLES, person_id)}
     wanted = set(roles)
     if "admin" in before and "admin" not in wanted:
@@ -186,7 +203,7 @@ async def give_roles(
 
 # One that is switched off at this moment lets nobody in any more.
 _MARK = """
-UPDATE identity.session s SET sso_provider_id = v.id, methods = '{sso}'
+UPDATE identity.session s SET sso_provider_id = v.id
 FROM identity.sso_provider v
 WHERE s.id = $1 AND v.tenant_id = s.tenant_id AND v.id = $2 AND v.is_enabled
 RETURNING s.id
@@ -195,8 +212,8 @@ RETURNING s.id
 
 async def log_in_as(call: Call, provider_id: UUID, person_id: UUID, client: Client) -> Login:
     """Tokens for somebody whom the provider has proven. Raises ``SsoRefused``, ``AccountBlocked``,
-    ``DeviceKeyNeeded``."""
-    login = await open_session(call, await person(call, person_id), client, methods=["sso"])
+    ``SsoRequired`` (at another provider), ``DeviceKeyNeeded``."""
+    login = await open_session(call, _vouched(call, provider_id, person_id), client)
     await _mark(call, provider_id, crypto.read_token(login.access_token).session)
     return login
 
@@ -205,9 +222,15 @@ async def log_in_page_as(
     call: Call, provider_id: UUID, person_id: UUID, device: str
 ) -> PageSession:
     """The same for a browser: a page session."""
-    begun = await open_page_session(call, person_id, device)
+    vouched = _vouched(call, provider_id, person_id)
+    begun = await open_page_session(call, vouched, Client(name=device))
     await _mark(call, provider_id, begun.session_id)
     return begun
+
+
+def _vouched(call: Call, provider_id: UUID, person_id: UUID) -> Proven:
+    counted = uncounted(call)
+    return Proven(person_id=person_id, methods=["sso"], counted=counted, provider=provider_id)
 
 
 async def _mark(call: Call, provider_id: UUID, session: UUID) -> None:

@@ -15,7 +15,6 @@ from fahrwerk.identity.contract.sso import (
     Protocol,
     Provider,
     Saml,
-    UnknownProvider,
 )
 from fahrwerk.identity.protocols import saml
 from fahrwerk.identity.queries import sso as queries
@@ -66,12 +65,13 @@ async def save_sso_provider(
 ) -> Provider:
     call.require("identity.sso.write")
     is_dev = settings.load().dev
-    wanted = rules.check(wanted, is_dev=is_dev)
-    given = {rule.role for rule in wanted.role_rules}.union(wanted.default_roles)
-    await check_given(call, given)
     before = None
     if provider_id is not None:
         before, _ = await queries.with_secret(call, provider_id)
+    wanted = rules.check(wanted, is_dev=is_dev)
+    given = {rule.role for rule in wanted.role_rules}.union(wanted.default_roles)
+    await check_given(call, given)
+    if before is not None:
         if type(before.protocol) is not type(wanted.protocol):
             raise Invalid(field="protocol", issue="cannot become another kind; add a new provider")
         await check_given(call, {rule.role for rule in before.role_rules})
@@ -159,10 +159,7 @@ _REMOVE = "DELETE FROM identity.sso_provider WHERE id = $1 RETURNING id"
 
 async def remove_sso_provider(call: Call, provider_id: UUID) -> None:
     call.require("identity.sso.write")
-    try:
-        before, _ = await queries.with_secret(call, provider_id)
-    except UnknownProvider:
-        return
+    before, _ = await queries.with_secret(call, provider_id)
     await check_given(call, {rule.role for rule in before.role_rules})
     async with db.tx("identity", call) as tx:
         await end_sessions(tx, call, _BY_PROVIDER, provider_id, reason="sso_disabled")

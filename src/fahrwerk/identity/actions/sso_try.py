@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fahrwerk.identity.actions.sso import said_by_directory, started_attempt
+from fahrwerk.identity.actions.sso import started_attempt
+from fahrwerk.identity.actions.sso_directory import said_by_directory
 from fahrwerk.identity.actions.sso_dry import dry, teller
 from fahrwerk.identity.contract.sso import Directory, Oidc, Step, Trial, Wish
 from fahrwerk.identity.protocols import oidc, saml
@@ -27,7 +28,7 @@ async def try_sso_provider(call: Call, provider_id: UUID, login: str, password: 
     tell = teller(steps)
     try:
         if isinstance(provider.protocol, Directory):
-            _, said = await said_by_directory(call, provider_id, login, password, steps)
+            said = await said_by_directory(call, provider, login, password, steps)
             await dry(call, provider, said, steps)
             return Trial(steps=steps, is_over=True)
         if isinstance(provider.protocol, Oidc):

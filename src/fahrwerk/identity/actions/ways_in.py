@@ -12,13 +12,8 @@ import msgspec
 
 from fahrwerk.identity import rules
 from fahrwerk.identity.actions import attempts, passwords
-from fahrwerk.identity.actions.log_in import (
-    BY_ID,
-    find,
-    login_name,
-    open_session,
-    second_factor_needed,
-)
+from fahrwerk.identity.actions.entrance import Proven, uncounted
+from fahrwerk.identity.actions.log_in import login_name, open_session
 from fahrwerk.identity.actions.log_out import BY_PERSON, end_sessions
 from fahrwerk.identity.actions.notices import tell
 from fahrwerk.identity.actions.pages import open_page_session
@@ -33,14 +28,7 @@ from fahrwerk.identity.actions.proofs import (
     use,
 )
 from fahrwerk.identity.actions.second_factor import there
-from fahrwerk.identity.contract import (
-    AccountBlocked,
-    Client,
-    Login,
-    Person,
-    TooManyTries,
-    UnknownPerson,
-)
+from fahrwerk.identity.contract import Client, Login, TooManyTries
 from fahrwerk.identity.contract.pages import PageSession
 from fahrwerk.identity.contract.proofs import WrongLink
 from fahrwerk.identity.rules.proofs import channel_for
@@ -181,32 +169,29 @@ async def _whose(call: Call, token: str | None, login: str | None) -> tuple[str 
 async def log_in_by_link(
     call: Call, token: str | None, login: str | None, code: str | None, client: Client
 ) -> Login:
-    own, person = await _by_link(call, token, login, code, client)
-    return await open_session(own, person, client, methods=["link"])
+    own, found = await _by_link(call, token, login, code)
+    return await open_session(own, found, client)
 
 
 async def log_in_page_by_link(call: Call, token: str, device: str) -> PageSession:
-    own, person = await _by_link(call, token, None, None, Client(name=device))
-    return await open_page_session(own, person.id, device, methods=("link",))
+    own, found = await _by_link(call, token, None, None)
+    return await open_page_session(own, found, Client(name=device))
+
+
+# Whoever registered quietly with this address did not prove that it is his: his password goes.
+_DISOWN = """
+UPDATE identity.person SET password_hash = NULL
+WHERE id = $1 AND must_prove AND email_verified_at IS NULL AND phone_verified_at IS NULL
+"""
 
 
 async def _by_link(
-    call: Call, token: str | None, login: str | None, code: str | None, client: Client
-) -> tuple[Call, Person]:
-    """Who has used his link, and the call of his operator. Raises ``SecondFactorNeeded``."""
+    call: Call, token: str | None, login: str | None, code: str | None
+) -> tuple[Call, Proven]:
+    """Who has used his link, and the call of his operator. Raises ``WrongLink``."""
     own, used = await _used(call, "magic", token, login, code)
-    found = await find(own, BY_ID, used.person_id, client)
-    if found.person is None:
-        raise UnknownPerson
-    if found.person.status != "active":
-        raise AccountBlocked
     async with db.tx("identity", own) as tx:
+        await tx.run(_DISOWN, used.person_id)
         if not await proven(tx, own, used):
             raise WrongLink
-    counted = attempts.Counted("", attempts.place_of(own, found.device_id), 0, is_attack=False)
-    outcome = "second_factor_asked" if found.methods else "logged_in"
-    device = rules.device_of(client.name)
-    await attempts.note(own, used.person_id, counted, device, outcome)
-    if found.methods:
-        raise await second_factor_needed(own, found.person, found.methods, first="link")
-    return own, found.person
+    return own, Proven(person_id=used.person_id, methods=["link"], counted=uncounted(own))

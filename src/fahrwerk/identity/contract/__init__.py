@@ -67,6 +67,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     """True: answer a new device token."""
     thumbprint: str | None = None
     """Of the key that proved itself with this request (RFC 9449): the session is bound to it."""
+    proof_id: str = ""
+    """``jti`` of that proof: it is good once."""
 
 
 class PersonPage(msgspec.Struct, frozen=True):
@@ -214,13 +216,16 @@ async def log_in(
 
 
 @action
-async def refresh(call: Call, refresh_token: str, thumbprint: str | None = None) -> Login:
+async def refresh(
+    call: Call, refresh_token: str, thumbprint: str | None = None, proof_id: str = ""
+) -> Login:
     """Exchange a refresh token for new ones (IDN-07): rotated at each use.
 
     The token just replaced is honoured for 10 s with the same answer; any older one revokes the
     whole session. Roles are read anew. The token names its operator itself: the call need not.
-    ``thumbprint`` is of the key that proved itself with the request; a session bound to another
-    one is refused (``BadProof``), and goes on. Raises ``Unauthenticated``, or ``Invalid`` when call and token name different operators (C-80).
+    ``thumbprint`` is of the key that proved itself with the request, ``proof_id`` the ``jti`` of
+    that proof; a session bound to another key is refused (``BadProof``), and goes on. Raises ``Unauthenticated``, or ``Invalid`` when call
+    and token name different operators (C-80).
     """
     raise AssertionError
 
@@ -282,10 +287,13 @@ async def person(call: Call, person_id: UUID) -> Person:
 
 
 @query
-async def persons(call: Call, q: str | None, limit: int, offset: int) -> PersonPage:
+async def persons(
+    call: Call, q: str | None, limit: int, offset: int, is_staff: bool | None = None
+) -> PersonPage:
     """The operator's people, newest first (permission ``identity.person.read``).
 
-    ``q``: a part of name, e-mail or phone, small and capital letters alike.
+    ``q``: a part of name, e-mail or phone, small and capital letters alike. ``is_staff``: only those
+    who have a role that riders do not have, or only those who have none.
     """
     raise AssertionError
 
@@ -306,12 +314,10 @@ async def holders(call: Call, roles: list[str]) -> list[UUID]:
 
 
 @query
-async def rider_standing(
-    call: Call, person_id: UUID, vehicle_type: str | None = None
-) -> Standing:
+async def rider_standing(call: Call, person_id: UUID, vehicle_type: str | None = None) -> Standing:
     """Whether this person may start a ride: active account, with a name (C-05). One statement.
 
-    ``reason`` when not: ``unknown``, ``blocked``, ``name_missing``; where the operator asks for it
+    ``reason`` when not: ``unknown``, ``blocked``, ``restricted``, ``name_missing``; where the operator asks for it
     (``policy``): ``contact_not_verified``, ``id_check_missing`` (for vehicles of this type).
     """
     raise AssertionError

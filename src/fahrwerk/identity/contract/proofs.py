@@ -128,6 +128,6 @@ async def ask_email_change(call: Call, email: str) -> None:
 
 @query
 async def proof_letter(call: Call, proof_id: UUID) -> ProofLetter | None:
-    """For the house itself alone, ``Forbidden`` to people: what a letter says; None when it is used,
-    replaced or expired by now."""
+    """For the house itself alone, ``Forbidden`` to people: what a letter says; None when it is
+    used, replaced or expired by now."""
     raise AssertionError

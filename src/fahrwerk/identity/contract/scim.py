@@ -139,7 +139,7 @@ async def rotate_scim_token(call: Call, source_id: UUID, grace_s: int) -> Source
 
 @action
 async def remove_scim_source(call: Call, source_id: UUID) -> None:
-    """Forget a directory; accounts stay as they are. Harmless to repeat."""
+    """Forget a directory; accounts stay as they are. Raises ``UnknownSource``."""
     raise AssertionError
 
 

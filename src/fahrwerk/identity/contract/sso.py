@@ -271,7 +271,7 @@ async def save_sso_provider(
 @action
 async def remove_sso_provider(call: Call, provider_id: UUID) -> None:
     """Forget a provider and its links (permission ``identity.sso.write``). Accounts stay, sessions
-    begun by it end. Harmless to repeat."""
+    begun by it end. Raises ``UnknownProvider``."""
     raise AssertionError
 
 
@@ -301,8 +301,10 @@ async def leave_for_sso(call: Call, ticket: str) -> Leaving:
 
 
 @action
-async def return_from_sso(call: Call, provider_id: UUID, came: Came, secret: str) -> Landing:
-    """A browser is back from an OIDC provider; ``secret`` is its cookie's.
+async def return_from_sso(
+    call: Call, provider_id: UUID, came: Came, secret: str, device: str
+) -> Landing:
+    """A browser is back from an OIDC provider; ``secret`` is its cookie's, ``device`` its name.
 
     Raises ``SsoRefused`` when it is not known where it wants to go; other refusals are told there.
     """
@@ -319,7 +321,7 @@ async def take_assertion(call: Call, provider_id: UUID, response: str, state: st
 
 
 @action
-async def finish_sso(call: Call, token: str, secret: str) -> Landing:
+async def finish_sso(call: Call, token: str, secret: str, device: str) -> Landing:
     """The browser that left is back with a verified assertion. Errors as ``return_from_sso``."""
     raise AssertionError
 

@@ -149,17 +149,21 @@ class AppLogin(LoginBody, frozen=True, forbid_unknown_fields=True):
 
 def client_of(data: Device | AppLogin, agent: str, proof: str, path: str) -> identity.Client:
     """What the request says of its device. Raises ``BadProof`` for a DPoP header that is wrong."""
-    return identity.Client(
-        name=agent,
-        known=data.device_token,
-        remember=data.remember_device,
-        thumbprint=thumbprint_of(proof, path),
-    )
+    client = identity.Client(name=agent, known=data.device_token, remember=data.remember_device)
+    return bound(client, proof, path)
 
 
-def thumbprint_of(proof: str, path: str) -> str | None:
-    """Of the key in the DPoP header; None without one."""
-    return binding.thumbprint(proof, "POST", path, clock.now().timestamp()) if proof else None
+def bound(client: identity.Client, proof: str, path: str) -> identity.Client:
+    """The client, with the key that the DPoP header proves, if there is one."""
+    if not proof:
+        return client
+    shown = shown_key(proof, path)
+    return msgspec.structs.replace(client, thumbprint=shown.thumbprint, proof_id=shown.id)
+
+
+def shown_key(proof: str, path: str) -> binding.Proof:
+    """The key in the DPoP header of a POST. Raises ``BadProof``."""
+    return binding.read(proof, "POST", path, clock.now().timestamp())
 
 
 async def logged_in(call: Call, done: identity.Login) -> Response[LoggedIn]:
@@ -291,8 +295,8 @@ async def refresh(
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated(token_expired=True)
-    thumbprint = thumbprint_of(proof, "/api/v1/auth/refresh")
-    done = await identity.refresh(call, token.strip(), thumbprint)
+    key = shown_key(proof, "/api/v1/auth/refresh") if proof else binding.Proof(None, "")
+    done = await identity.refresh(call, token.strip(), key.thumbprint, key.id)
     body = Tokens(done.access_token, done.refresh_token, "Bearer", done.expires_in)
     return Response(body, headers=NOT_KEPT)
 
@@ -338,13 +342,25 @@ async def list_users(
     q: Annotated[
         str, QueryParameter(max_length=100, description="a part of name, e-mail or phone")
     ] = "",
+    staff: Annotated[
+        bool | None,
+        QueryParameter(description="only with a role that riders do not have, or without"),
+    ] = None,
     limit: web.Limit = 50,
     offset: web.Offset = 0,
 ) -> Users:
     """The operator's people, newest first."""
-    page = await identity.persons(call, q or None, limit, offset)
+    page = await identity.persons(call, q or None, limit, offset, staff)
     shown = [profile_of(call, person) for person in page.persons]
     return Users(shown, web.pagination(page.total, limit, offset, len(shown)))
+
+
+@get(
+    "/api/v1/users/{user:str}", permission="identity.person.read", personal=True, tags=["identity"]
+)
+async def one_user(call: web.Caller, user: FromPath[str]) -> Profile:
+    """One of the operator's people."""
+    return profile_of(call, await identity.person(call, ids.parse(user, "usr")))
 
 
 @post(
@@ -465,6 +481,7 @@ handlers = [
     change_me,
     add_user,
     list_users,
+    one_user,
     block,
     unblock,
     open_tenant,

@@ -13,7 +13,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from fahrwerk.identity.contract import auditing as contract
-from fahrwerk.kernel import ids, web
+from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.audit import Entry, Wanted
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import Invalid, NotFound
@@ -135,11 +135,9 @@ def _wanted(
     since: datetime | None, until: datetime | None,
 ) -> Wanted:  # fmt: skip
     for name, at in (("from", since), ("to", until)):
-        if at is not None and at.tzinfo is None:
-            raise Invalid(field=name, issue="must name its offset from UTC")
-    return Wanted(
-        actor or None, action or None, subject or None, outcome or None, since, until
-    )
+        if at is not None:
+            clock.of_our_days(name, at)
+    return Wanted(actor or None, action or None, subject or None, outcome or None, since, until)
 
 
 def _place(after: str) -> tuple[datetime, UUID] | None:

@@ -85,7 +85,7 @@ class RoleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GrantBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A role, everywhere or in one scope: ``area:area_...``, ``group:grp_...``, ``department:Sales``."""
+    """A role, everywhere or in ``area:area_...``, ``group:grp_...`` or ``department:Sales``."""
 
     role: RoleName
     scope: Annotated[str, Meta(min_length=3, max_length=120)] | None = None

@@ -138,7 +138,7 @@ async def rotate_scim_token(
     tags=["identity"],
 )  # fmt: skip
 async def remove_scim_source(call: web.Caller, scim_source_id: FromPath[str]) -> None:
-    """Forget a directory; accounts stay as they are. Repeatable."""
+    """Forget a directory; accounts stay as they are."""
     await identity.remove_scim_source(call, ids.parse(scim_source_id, PREFIX))
 
 

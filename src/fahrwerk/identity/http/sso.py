@@ -214,7 +214,7 @@ async def change_sso_provider(
     tags=["identity"],
 )
 async def remove_sso_provider(call: web.Caller, sso_provider_id: FromPath[str]) -> None:
-    """Forget a provider: sessions begun by it end, accounts stay. Repeatable."""
+    """Forget a provider: sessions begun by it end, accounts stay."""
     await identity.remove_sso_provider(call, ids.parse(sso_provider_id, PREFIX))
 
 
@@ -303,10 +303,13 @@ async def start_sso(call: web.Caller, data: JSONBody[SsoStartBody]) -> Response[
     tags=["identity"],
 )
 async def redeem_sso_code(
-    call: web.Caller, data: JSONBody[SsoTokenBody], agent: UserAgent = ""
+    call: web.Caller, data: JSONBody[SsoTokenBody], agent: UserAgent = "", proof: DeviceProof = ""
 ) -> Response[LoggedIn]:
-    """Tokens for the code of a log-in, within a minute, once. 401 ``SSO_REFUSED``."""
-    client = Client(name=agent)
+    """Tokens for the code of a log-in, within a minute, once. 401 ``SSO_REFUSED``.
+
+    A ``DPoP`` header binds the session to the device's key, as with any log-in.
+    """
+    client = bound(Client(name=agent), proof, "/api/v1/auth/sso/token")
     return _tokens(
         call, await identity.redeem_sso_code(call, data.code, data.code_verifier, client)
     )
@@ -322,11 +325,11 @@ async def redeem_sso_code(
     tags=["identity"],
 )
 async def log_in_by_directory(
-    call: web.Caller, data: JSONBody[DirectoryLogin], agent: UserAgent = ""
+    call: web.Caller, data: JSONBody[DirectoryLogin], agent: UserAgent = "", proof: DeviceProof = ""
 ) -> Response[LoggedIn]:
     """Log in at an LDAP directory. 401 ``SSO_REFUSED``; 503 when the directory is silent."""
     chosen = ids.parse(data.provider, PREFIX)
-    client = Client(name=agent)
+    client = bound(Client(name=agent), proof, "/api/v1/auth/sso/ldap")
     return _tokens(
         call, await identity.log_in_by_directory(call, chosen, data.login, data.password, client)
     )

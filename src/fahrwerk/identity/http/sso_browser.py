@@ -15,7 +15,7 @@ from litestar import MediaType, Response, get, post
 from litestar.params import FromPath, QueryParameter, RawBody
 
 from fahrwerk.identity.contract import sso as identity
-from fahrwerk.identity.http.sso import PREFIX
+from fahrwerk.identity.http.sso import PREFIX, UserAgent
 from fahrwerk.identity.rules.sso import cookie_of
 from fahrwerk.kernel import ids, web
 from fahrwerk.kernel.call import Call
@@ -119,6 +119,7 @@ async def come_back(
     iss: Param = "",
     error: Param = "",
     error_description: Param = "",
+    agent: UserAgent = "",
 ) -> Response[bytes]:
     """Back from an OIDC provider."""
     call = await _at(call, tenant)
@@ -127,7 +128,9 @@ async def come_back(
     )
     secret = visit.jar.get(cookie_of(stated))
     try:
-        landing = await identity.return_from_sso(call, ids.parse(provider, PREFIX), came, secret)
+        landing = await identity.return_from_sso(
+            call, ids.parse(provider, PREFIX), came, secret, agent
+        )
     except identity.SsoRefused as problem:
         return _begin_again(problem)
     return _landed(call, visit, landing)
@@ -174,13 +177,17 @@ async def take_assertion(
     include_in_schema=False,
 )
 async def finish(
-    call: web.Caller, visit: web.Visitor, tenant: FromPath[str], token: Param = ""
+    call: web.Caller,
+    visit: web.Visitor,
+    tenant: FromPath[str],
+    token: Param = "",
+    agent: UserAgent = "",
 ) -> Response[bytes]:
     """The browser that left is back with a verified assertion."""
     call = await _at(call, tenant)
     secret = visit.jar.get(token.partition(".")[2])
     try:
-        landing = await identity.finish_sso(call, token, secret)
+        landing = await identity.finish_sso(call, token, secret, agent)
     except identity.SsoRefused as problem:
         return _begin_again(problem)
     return _landed(call, visit, landing)

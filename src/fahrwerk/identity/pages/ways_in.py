@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import HeaderParameter, QueryParameter
 
@@ -45,6 +46,11 @@ async def _shown(
     )
 
 
+def _unguessed(call: Call, visit: Visit) -> Call:
+    """The call, without an operator that nothing named: links and challenges name their own."""
+    return call if visit.is_named else msgspec.structs.replace(call, tenant=None, tenant_slug="")
+
+
 def entered(visit: Visit, begun: PageSession, after: str) -> Response[str]:
     """Give the browser its cookie and go on."""
     visit.sign_in(begun.token, begun.max_age_s)
@@ -58,7 +64,7 @@ async def second_step(
     challenge, methods = str(needed.details["challenge"]), list(needed.details["methods"])
     setup = None
     if "enrol_totp" in methods:
-        setup = await factors.enrol_at_log_in(call, challenge)
+        setup = await factors.enrol_at_log_in(_unguessed(call, visit), challenge)
     return await _shown(
         visit, "second_factor", refused,
         challenge=challenge, methods=methods, after=after, setup=setup,
@@ -84,7 +90,9 @@ async def finish(
     is_app = len("".join(c for c in said if c.isalnum())) <= 6
     code, recovery = (said, None) if is_app else (None, said)
     try:
-        begun = await factors.second_factor_page(call, challenge, code, recovery, agent)
+        begun = await factors.second_factor_page(
+            _unguessed(call, visit), challenge, code, recovery, agent
+        )
     except Problem as problem:
         return await _shown(
             visit, "second_factor", problem,
@@ -140,7 +148,7 @@ async def reset(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respons
     """Set it, and go to log in."""
     token, password = form.get("token", "")[:200], form.get("password", "")[:200]
     try:
-        await proofs.reset_password(call, token, None, None, password)
+        await proofs.reset_password(_unguessed(call, visit), token, None, None, password)
     except Problem as problem:
         return await _shown(visit, "reset", problem, token=token)
     return shell.go(visit, "/login", "Your password is set. Please log in.")
@@ -166,7 +174,7 @@ async def verify(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respon
     """Use the link."""
     token, action = form.get("token", "")[:200], "/account/verify"
     try:
-        used = await proofs.verify(call, token)
+        used = await proofs.verify(_unguessed(call, visit), token)
     except Problem as problem:
         return await _shown(visit, "use_link", problem, token=token, action=action, done="")
     done = _DONE[used.what] if used.is_done else _HALF
@@ -195,7 +203,7 @@ async def magic(
     """Log in by the link, or go on to the second step."""
     token, action = form.get("token", "")[:200], "/account/magic"
     try:
-        begun = await proofs.log_in_page_by_link(call, token, agent)
+        begun = await proofs.log_in_page_by_link(_unguessed(call, visit), token, agent)
     except Problem as problem:
         if problem.error_code == NEEDED:
             return await second_step(call, visit, problem, FIRST_PAGE)

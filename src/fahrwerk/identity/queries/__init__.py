@@ -12,27 +12,44 @@ from fahrwerk.identity.queries.approvals import owed as owed
 from fahrwerk.identity.queries.auditing import audit_entries as audit_entries
 from fahrwerk.identity.queries.auditing import audit_standing as audit_standing
 from fahrwerk.identity.queries.birth import age as age
-from fahrwerk.identity.queries.pages import page_session as page_session
 from fahrwerk.identity.queries.checks import checks as checks
 from fahrwerk.identity.queries.factors import security as security
 from fahrwerk.identity.queries.keys import keys as keys
+from fahrwerk.identity.queries.pages import page_session as page_session
 from fahrwerk.identity.queries.passkeys import passkeys as passkeys
 from fahrwerk.identity.queries.policy import policy as policy
+from fahrwerk.identity.queries.personal import PERSONAL as PERSONAL
+from fahrwerk.identity.queries.privacy import broken_invariants as broken_invariants
+from fahrwerk.identity.queries.privacy import consent_history as consent_history
+from fahrwerk.identity.queries.privacy import consent_text as consent_text
+from fahrwerk.identity.queries.privacy import consents as consents
+from fahrwerk.identity.queries.privacy import erasure_obstacles as erasure_obstacles
+from fahrwerk.identity.queries.privacy import export_file as export_file
+from fahrwerk.identity.queries.privacy import export_part as export_part
+from fahrwerk.identity.queries.privacy import may_use as may_use
+from fahrwerk.identity.queries.privacy import privacy_setting as privacy_setting
+from fahrwerk.identity.queries.privacy import processing as processing
+from fahrwerk.identity.queries.privacy import request as request
+from fahrwerk.identity.queries.privacy import requests as requests
+from fahrwerk.identity.queries.privacy import restricted_since as restricted_since
+from fahrwerk.identity.queries.privacy import retention as retention
+from fahrwerk.identity.queries.privacy import retention_runs as retention_runs
 from fahrwerk.identity.queries.proofs import proof_letter as proof_letter
-from fahrwerk.identity.queries.sessions import attempts as attempts
-from fahrwerk.identity.queries.sessions import sessions as sessions
-from fahrwerk.identity.rules import checks as check_rules
 from fahrwerk.identity.queries.rights import grants_of as grants_of
 from fahrwerk.identity.queries.rights import roles as roles
 from fahrwerk.identity.queries.scim import scim_found as scim_found
 from fahrwerk.identity.queries.scim import scim_resource as scim_resource
 from fahrwerk.identity.queries.scim import scim_sources as scim_sources
+from fahrwerk.identity.queries.sessions import attempts as attempts
+from fahrwerk.identity.queries.sessions import sessions as sessions
 from fahrwerk.identity.queries.sso import saml_metadata as saml_metadata
 from fahrwerk.identity.queries.sso import sso_choices as sso_choices
 from fahrwerk.identity.queries.sso import sso_provider as sso_provider
 from fahrwerk.identity.queries.sso import sso_providers as sso_providers
 from fahrwerk.identity.queries.sso import sso_trial as sso_trial
+from fahrwerk.identity.rules import checks as check_rules
 from fahrwerk.kernel import crypto, db
+from fahrwerk.kernel.call import RIDERS
 from fahrwerk.kernel.live import hub
 from fahrwerk.tenancy import contract as tenancy
 
@@ -68,16 +85,23 @@ _MATCHING = """
 FROM identity.person p
 WHERE p.status <> 'deleted' AND ($1::text IS NULL OR p.email ILIKE $1 OR p.phone LIKE $1
       OR concat_ws(' ', p.first_name, p.last_name) ILIKE $1)
+  AND ($2::boolean IS NULL OR $2 = EXISTS (
+      SELECT FROM identity.person_role r
+      WHERE r.tenant_id = p.tenant_id AND r.person_id = p.id AND r.role <> ALL($3)
+      UNION ALL
+      SELECT FROM identity.scoped_grant g WHERE g.tenant_id = p.tenant_id AND g.person_id = p.id))
 """
 _COUNT = f"SELECT count(*) AS total {_MATCHING}"
-_PAGE = f"SELECT {COLUMNS} {_MATCHING} ORDER BY p.created_at DESC, p.id DESC LIMIT $2 OFFSET $3"
+_PAGE = f"SELECT {COLUMNS} {_MATCHING} ORDER BY p.created_at DESC, p.id DESC LIMIT $4 OFFSET $5"
 
 
-async def persons(call: Call, q: str | None, limit: int, offset: int) -> PersonPage:
+async def persons(
+    call: Call, q: str | None, limit: int, offset: int, is_staff: bool | None = None
+) -> PersonPage:
     call.require("identity.person.read")
-    pattern = _containing(q) if q else None
-    counted = await db.run("identity", call, _COUNT, pattern)
-    rows = await db.run("identity", call, _PAGE, pattern, limit, offset)
+    matching = (_containing(q) if q else None, is_staff, sorted(RIDERS))
+    counted = await db.run("identity", call, _COUNT, *matching)
+    rows = await db.run("identity", call, _PAGE, *matching, limit, offset)
     return PersonPage([person_of(row) for row in rows], counted[0]["total"])
 
 
@@ -118,7 +142,7 @@ async def holders(call: Call, roles: list[str]) -> list[UUID]:
 
 
 _STANDING = """
-SELECT p.status, p.first_name IS NOT NULL AND p.last_name IS NOT NULL AS is_named,
+SELECT p.status, p.restricted_at IS NOT NULL AS is_restricted, p.first_name IS NOT NULL AND p.last_name IS NOT NULL AS is_named,
     coalesce(o.ride_needs_contact, false) AND p.email_verified_at IS NULL
         AND p.phone_verified_at IS NULL AS is_unproven,
     coalesce(o.ride_checks, '{}') AS ride_checks,
@@ -139,6 +163,8 @@ async def rider_standing(
         return Standing(may_ride=False, reason="unknown")
     if row["status"] == "blocked":
         return Standing(may_ride=False, reason="blocked")
+    if row["is_restricted"]:  # Art. 18: kept, not used
+        return Standing(may_ride=False, reason="restricted")
     if not row["is_named"]:
         return Standing(may_ride=False, reason="name_missing")
     if row["is_unproven"]:

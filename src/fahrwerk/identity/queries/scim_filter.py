@@ -165,8 +165,8 @@ class Condition:
                 raise ValueError
         except ValueError:
             raise refuse("a time is needed, with its offset from UTC", "invalidFilter") from None
-        # As it is shown: to the millisecond.
-        return f"(date_trunc('milliseconds', {column}) {_OPERATORS[condition.op]} " + (
+        # As it is shown: to the second.
+        return f"(date_trunc('second', {column}) {_OPERATORS[condition.op]} " + (
             f"{self.parameter(at, 'timestamptz')})"
         )
 

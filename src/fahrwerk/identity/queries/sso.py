@@ -96,14 +96,15 @@ async def enforced_for(call: Call, email: str) -> UUID | None:
     return row["id"] if row else None
 
 
-async def check_way_in(call: Call, person: Person) -> None:
-    """Raise ``SsoRequired`` for whoever has to log in at a provider, whatever else he has proven.
+async def check_way_in(call: Call, person: Person, provider: UUID | None) -> None:
+    """Raise ``SsoRequired`` for whoever has to log in at a provider, whatever else he has proven;
+    ``provider`` is who vouched for him, if it was single sign-on.
 
     Not for administrators: a provider that is down must not lock an operator out.
     """
     if person.email is None or "admin" in person.roles:
         return
-    if (provider_id := await enforced_for(call, person.email)) is not None:
+    if (provider_id := await enforced_for(call, person.email)) not in (None, provider):
         raise SsoRequired(provider=ids.public("sso", provider_id))
 
 

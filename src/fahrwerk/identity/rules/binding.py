@@ -36,8 +36,16 @@ class _Payload(msgspec.Struct, frozen=True):
     jti: str
 
 
-def thumbprint(proof: str, method: str, path: str, now: float) -> str:
-    """The thumbprint of the key that made ``proof`` for this request. Raises ``BadProof``.
+class Proof(msgspec.Struct, frozen=True):
+    """A proof that holds: whose key made it, and its own name."""
+
+    thumbprint: str
+    id: str
+    """``jti``: the proof is good once."""
+
+
+def read(proof: str, method: str, path: str, now: float) -> Proof:
+    """What ``proof`` proves for this request. Raises ``BadProof``.
 
     Of ``htu`` the path counts: which name a proxy gave the host is not known here.
     """
@@ -52,7 +60,7 @@ def thumbprint(proof: str, method: str, path: str, now: float) -> str:
         raise BadProof from None
     if not is_ours or abs(now - said.iat) > FRESH_S:
         raise BadProof
-    return key.thumbprint()
+    return Proof(key.thumbprint(), said.jti)
 
 
 def _key_of(header: dict[str, Any]) -> ECKey | OKPKey:

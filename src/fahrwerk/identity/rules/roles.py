@@ -32,6 +32,7 @@ BEYOND: dict[str, str] = {
     "payments.payment.write_any": "Authorise payments of any rider",
     "payments.refund.approve": "Decide on refunds above the limit that others asked for",
     "wallet.account.read_any": "See every rider's wallet",
+    "identity.key.manage_any": "See and end API keys that others made",
     "clock.move": "Say when something happened that is recorded later",
 }
 """Permissions that no endpoint declares, because they only widen one."""

@@ -1,6 +1,7 @@
 """Verbs of payments, one file each; what they share stands in ``_case``, ``_work``, ``_books``."""
 
 from fahrwerk.payments.actions.authorize import authorize, complete_authentication, pay
+from fahrwerk.payments.actions.bank_lines import assign_line, release_line
 from fahrwerk.payments.actions.charge import charge
 from fahrwerk.payments.actions.compare import compare
 from fahrwerk.payments.actions.debts import close_debt, set_dunning
@@ -24,6 +25,7 @@ from fahrwerk.payments.actions.mandates import (
 )
 from fahrwerk.payments.actions.methods import add_method, begin_set_up, remove_method
 from fahrwerk.payments.actions.open_payment import open_payment, void
+from fahrwerk.payments.actions.owe import owe
 from fahrwerk.payments.actions.pay_by_hand import pay_by_hand
 from fahrwerk.payments.actions.pay_debt import pay_debt, pay_debt_from_purse
 from fahrwerk.payments.actions.post_ride import catch_up
@@ -38,6 +40,7 @@ from fahrwerk.payments.actions.purse import (
 from fahrwerk.payments.actions.refund import refund
 from fahrwerk.payments.actions.risk import change_risk_limits, review_risk
 from fahrwerk.payments.actions.sandbox import script_sandbox
+from fahrwerk.payments.actions.sealing import reseal
 from fahrwerk.payments.actions.second_person import approve_refund as approve_refund
 from fahrwerk.payments.actions.second_person import ask_refund as ask_refund
 from fahrwerk.payments.actions.sepa_runs import (
@@ -47,7 +50,7 @@ from fahrwerk.payments.actions.sepa_runs import (
     export_run,
     set_sepa_settings,
 )
-from fahrwerk.payments.actions.statements import assign_line, import_statement
+from fahrwerk.payments.actions.statements import import_statement
 from fahrwerk.payments.actions.transfer import transfer
 from fahrwerk.payments.actions.webhook import take_webhook
 
@@ -78,6 +81,7 @@ __all__ = [
     "hand_in_evidence",
     "import_statement",
     "open_payment",
+    "owe",
     "pay",
     "pay_by_hand",
     "pay_debt",
@@ -86,9 +90,11 @@ __all__ = [
     "post_journal",
     "refund",
     "release_hold",
+    "release_line",
     "remove_evidence",
     "remove_method",
     "replay_webhook",
+    "reseal",
     "reverse_journal",
     "review_risk",
     "revoke_mandate",

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.payments import gateways
-from fahrwerk.payments.events import DisputeChanged, DisputeMoney, PaymentDisputed
+from fahrwerk.payments.events import (
+    DisputeChanged,
+    DisputeMoney,
+    DisputeOwed,
+    PaymentDisputed,
+)
 from fahrwerk.payments.rules import disputes as rules
+from fahrwerk.payments.rules.debts import CHARGEBACK
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,13 +32,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, 'needs_response', $8, $9, 1)
 ON CONFLICT DO NOTHING RETURNING id
 """
 _LOCK = """
-SELECT state, withdrawn_minor, fee_minor, moves, version FROM payments.dispute
+SELECT state, withdrawn_minor, fee_minor, moves, owed_minor, version FROM payments.dispute
 WHERE tenant_id = kernel.tenant() AND id = $1 FOR UPDATE
 """
 _MOVE = """
 UPDATE payments.dispute
 SET state = $2, evidence_due_at = coalesce($3, evidence_due_at), closed_at = $4, version = $5,
-    withdrawn_minor = $6, fee_minor = $7, moves = $8
+    withdrawn_minor = $6, fee_minor = $7, moves = $8, owed_minor = $9
 WHERE tenant_id = kernel.tenant() AND id = $1
 """
 _BOOKS = """
@@ -73,7 +79,7 @@ async def note_dispute(call: Call, gateway: str, found: Dispute, case: Case) -> 
         row = await tx.one(_LOCK, dispute_id)
         if row is None:
             return
-        *parts, version = row
+        *parts, owed, version = row
         known = rules.Stand(**dict(zip(rules.Stand.__struct_fields__, parts, strict=True)))
         now = rules.newer(known, rules.stand_of(found))
         if now == known:
@@ -85,10 +91,11 @@ async def note_dispute(call: Call, gateway: str, found: Dispute, case: Case) -> 
             )
             await events.emit(tx, call, stream, version, moved)
         version += await _tell_money(tx, call, case, (dispute_id, gateway, version), known, now)
+        owed += await _owe(tx, call, case, dispute_id, now, owed)
         closed_at = clock.now() if rules.is_closed(now.state) else None
         await tx.run(
             _MOVE, dispute_id, now.state, found.evidence_due_at, closed_at, version,
-            now.withdrawn_minor, now.fee_minor, now.moves,
+            now.withdrawn_minor, now.fee_minor, now.moves, owed,
         )  # fmt: skip
 
 
@@ -110,3 +117,50 @@ async def _tell_money(
     await tx.run(_BOOKS, case.reference)
     tx.signal("payments.work")
     return 1
+
+
+_IS_OWED = """
+SELECT is_dispute_owed FROM payments.dunning WHERE tenant_id = kernel.tenant()
+"""
+# Like a fee, it is added to what the ride costs. What the rider has paid again by the time a bank
+# overturns its decision stays paid: somebody has to look at it, and refund it.
+_OWE = """
+WITH moved AS (
+    UPDATE payments.payment
+    SET due_minor = coalesce(due_minor, captured_minor) + $2, turn = turn + 1,
+        version = version + 1, reason = CASE WHEN $2 > 0 THEN $3 END,
+        state = CASE WHEN coalesce(due_minor, captured_minor) + $2 > captured_minor
+                     THEN 'due' ELSE 'completed' END
+    WHERE tenant_id = kernel.tenant() AND id = $1 AND NOT is_prepaid
+      AND ($2 > 0 AND state IN ('completed', 'due')
+           OR $2 < 0 AND state = 'due' AND due_minor - captured_minor >= -$2)
+    RETURNING id, reference, version
+), queued AS (
+    INSERT INTO payments.work (kind, subject, at)
+    SELECT 'debt', id, kernel.now() FROM moved
+    UNION ALL SELECT 'books', reference, kernel.now() FROM moved
+    ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
+)
+SELECT version FROM moved
+"""
+
+
+async def _owe(
+    tx: Tx, call: Call, case: Case, dispute_id: UUID, now: rules.Stand, owed: int
+) -> int:
+    """What more is owed of the ride after this look, told and queued; 0 when nothing is."""
+    row = await tx.one(_IS_OWED)
+    is_wanted = row is not None and row["is_dispute_owed"]
+    more = rules.to_owe(now, owed, is_wanted=is_wanted) - owed
+    if not more:
+        return 0
+    moved = await tx.one(_OWE, case.id, more, CHARGEBACK)
+    if moved is None:
+        return 0
+    fact = DisputeOwed(
+        booking_id=case.reference, payment_id=case.id, dispute_id=dispute_id, amount=more,
+        currency=case.currency,
+    )  # fmt: skip
+    await events.emit(tx, call, f"payment:{case.id}", moved["version"], fact)
+    tx.signal("payments.work")
+    return more

@@ -49,6 +49,30 @@ SET state = $2, reason = coalesce(reason, $3), return_kind = coalesce(return_kin
     fee_minor = fee_minor + $7
 WHERE tenant_id = kernel.tenant() AND id = $1
 """
+# The bank has given the money back: what had not left yet of its refunds would give it back twice.
+_UNSENT = """
+WITH waiting AS (
+    SELECT o.id, o.amount_minor, o.run_id FROM payments.sepa_order o
+    LEFT JOIN payments.sepa_run r ON r.tenant_id = o.tenant_id AND r.id = o.run_id
+    WHERE o.tenant_id = kernel.tenant() AND o.parent = $1
+      AND (o.state = 'due' OR o.state = 'batched' AND r.state IN ('draft', 'approved'))
+    FOR UPDATE OF o
+), gone AS (
+    UPDATE payments.sepa_order o SET state = 'netted', amount_minor = 0, run_id = NULL
+    FROM waiting w WHERE o.tenant_id = kernel.tenant() AND o.id = w.id
+    RETURNING w.amount_minor, w.run_id
+), runs AS (
+    UPDATE payments.sepa_run r
+    SET orders = r.orders - g.orders, total_minor = r.total_minor - g.total,
+        state = CASE WHEN r.orders = g.orders THEN 'cancelled' ELSE r.state END
+    FROM (SELECT run_id, count(*)::int AS orders, sum(amount_minor)::bigint AS total
+          FROM gone WHERE run_id IS NOT NULL GROUP BY run_id) g
+    WHERE r.tenant_id = kernel.tenant() AND r.id = g.run_id
+)
+UPDATE payments.sepa_order
+SET unsent_minor = unsent_minor + (SELECT coalesce(sum(amount_minor), 0) FROM gone)
+WHERE tenant_id = kernel.tenant() AND id = $1
+"""
 _BLOCK = """
 UPDATE payments.sepa_mandate SET state = 'blocked', reason = $2, version = version + 1
 WHERE tenant_id = kernel.tenant() AND id = $1 AND state IN ('active', 'ended')
@@ -77,6 +101,8 @@ async def send_back(
     if order["state"] == "returned":
         state = "returned"
     await tx.run(_BACK, order["id"], state, code, kind, on, moved_minor, fee_minor)
+    if order["kind"] == "collection":
+        await tx.run(_UNSENT, order["id"])
     await _hint(tx, order, "returned")
     if order["kind"] == "collection" and rules.blocks_mandate(code):
         row = await tx.one(_BLOCK, order["mandate_id"], code)

@@ -254,6 +254,7 @@ async def _remind(call: Call, known: Known, wanted: Dunning, step: Any) -> None:
     debt_id, number, now = _id(call, known), known.step + 1, clock.now()
     step_id = ids.derived("debt.step", debt_id, known.round, number)
     owed = known.owed_minor + step.fee_minor
+    is_retried = step.is_retried and known.reason != rules.CHARGEBACK
     async with db.tx("payments", call) as tx:
         if step.fee_minor:
             fee = FeeCharged(
@@ -263,13 +264,12 @@ async def _remind(call: Call, known: Known, wanted: Dunning, step: Any) -> None:
             await _tell_payment(tx, call, known, fee, step.fee_minor)
         rows = await tx.run(
             _REMIND, debt_id, known.version, step.fee_minor,
-            known.authorisations if step.is_retried else None, rules.days_until(wanted, number),
+            known.authorisations if is_retried else None, rules.days_until(wanted, number),
         )  # fmt: skip
         if not rows:
             raise _Outrun
         await tx.run(
-            _STEP, step_id, debt_id, number, owed, step.fee_minor, step.is_retried,
-            step.is_noticed, now,
+            _STEP, step_id, debt_id, number, owed, step.fee_minor, is_retried, step.is_noticed, now,
         )  # fmt: skip
         fact = DebtReminded(
             debt_id=debt_id, step_id=step_id, step=number, booking_id=known.reference,
@@ -348,10 +348,11 @@ async def close_debt(call: Call, debt_id: UUID, is_forgiven: bool, note: str) ->
 
 
 _SET = """
-INSERT INTO payments.dunning (steps, write_off_days, block_above_minor) VALUES ($1, $2, $3)
+INSERT INTO payments.dunning (steps, write_off_days, block_above_minor, is_dispute_owed)
+VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id) DO UPDATE
 SET steps = excluded.steps, write_off_days = excluded.write_off_days,
-    block_above_minor = excluded.block_above_minor
+    block_above_minor = excluded.block_above_minor, is_dispute_owed = excluded.is_dispute_owed
 """
 
 
@@ -359,6 +360,8 @@ async def set_dunning(call: Call, wanted: Dunning) -> Dunning:
     """See the contract."""
     call.require("payments.debt.write")
     rules.checked(wanted)
-    values = (wanted.steps, wanted.write_off_days, wanted.block_above_minor)
-    await db.run("payments", call, _SET, *values)
+    await db.run(
+        "payments", call, _SET, wanted.steps, wanted.write_off_days, wanted.block_above_minor,
+        wanted.is_dispute_owed,
+    )  # fmt: skip
     return wanted

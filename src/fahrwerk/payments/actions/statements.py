@@ -14,27 +14,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from fahrwerk.kernel import clock, db, ids
-from fahrwerk.kernel.errors import Invalid, NotFound
+from fahrwerk.kernel.errors import Invalid
 from fahrwerk.kernel.live import hub
 from fahrwerk.payments import gateways
 from fahrwerk.payments.actions import _books
 from fahrwerk.payments.actions._case import WORK
 from fahrwerk.payments.actions._sepa_orders import COLUMNS, send_back, settle
-from fahrwerk.payments.actions.pay_by_hand import pay_by_hand
 from fahrwerk.payments.actions.sepa_runs import TURN
 from fahrwerk.payments.contract import ledger
-from fahrwerk.payments.contract.sepa import (
-    Assignment,
-    BankLine,
-    DoesNotFit,
-    Imported,
-    LineAssigned,
-    UnknownLine,
-)
+from fahrwerk.payments.contract.sepa import Imported
 from fahrwerk.payments.gateways import _accounts, _sepa_xml
 from fahrwerk.payments.gateways._sepa_xml import Head, Line, Skipped, Status
-from fahrwerk.payments.queries.sepa import LINE, line_of
-from fahrwerk.payments.rules import BY_HAND
 from fahrwerk.payments.rules import ledger as books
 from fahrwerk.payments.rules import sepa as rules
 
@@ -88,7 +78,7 @@ async def import_statement(call: Call, content: bytes) -> Imported:
     for each, count in counts.items():
         seen = (count.lines, count.matched, count.skipped)
         await db.run("payments", call, _END, each, *seen)
-    await _finish_runs(call)
+    await finish_runs(call)
     hub.signal(WORK)
     return Imported(
         kind=kind, references=references[:100], lines=sum(c.lines for c in counts.values()),
@@ -137,14 +127,15 @@ WHERE tenant_id = kernel.tenant() AND state = 'exported' AND NOT EXISTS (
 """
 
 
-async def _finish_runs(call: Call) -> None:
+async def finish_runs(call: Call) -> None:
+    """Runs of which everything is settled or back are over."""
     await db.run("payments", call, _FINISHED)
 
 
 # --- recognising a line
 
 
-class _Match(NamedTuple):
+class Match(NamedTuple):
     """What a line is: orders settled by it, or one that came back with a fee."""
 
     settled: list[Row]
@@ -167,7 +158,7 @@ ORDER BY o.id FOR UPDATE OF o
 """
 
 
-async def _match(tx: Tx, line: Line, order_id: UUID | None = None) -> _Match | None:
+async def match_of(tx: Tx, line: Line, order_id: UUID | None = None) -> Match | None:
     """What this line is; None: nobody can say."""
     references = [line.end_to_end_id.upper()] if line.end_to_end_id else []
     references += rules.references_in(line.remittance)[:20]
@@ -190,20 +181,20 @@ WHERE o.tenant_id = kernel.tenant() AND o.id = $1
 """
 
 
-def _of_order(order: Row, line: Line) -> _Match | None:
+def _of_order(order: Row, line: Line) -> Match | None:
     sign = 1 if order["kind"] == "collection" else -1
     amount, moved = order["amount_minor"], sign * line.amount_minor
     if moved > 0:  # the way it was to go
         fits = order["settled_on"] is None and moved == amount and line.reason is None
-        return _Match([order]) if fits else None
+        return Match([order]) if fits else None
     is_open = sign * order["bank_minor"] > 0
     if sign > 0 and order["settled_on"] is None and order["bank_minor"] == 0:
         is_open = True  # rejects are often debited before the batch is credited, gross
     fee = rules.fee_in(-moved, amount) if sign > 0 else (0 if -moved == amount else None)
-    return _Match([], order, fee) if is_open and fee is not None else None
+    return Match([], order, fee) if is_open and fee is not None else None
 
 
-def _of_batch(orders: list[Row], line: Line) -> _Match | None:
+def _of_batch(orders: list[Row], line: Line) -> Match | None:
     if not orders or len({order["kind"] for order in orders}) > 1:
         return None
     sign = 1 if orders[0]["kind"] == "collection" else -1
@@ -215,7 +206,7 @@ def _of_batch(orders: list[Row], line: Line) -> _Match | None:
     )  # fmt: skip
     if is_all is None or not line.amount_minor:
         return None
-    return _Match(orders if is_all else here)
+    return Match(orders if is_all else here)
 
 
 # --- posting it
@@ -241,10 +232,10 @@ async def _take_line(call: Call, statement_id: UUID, line: Line) -> str | None:
         await tx.run(TURN)
         if await tx.run(_KNOWN, line_id):
             return None
-        match = await _match(tx, line)
-        journal = books.checked(_journal(line_id, line, match, "bank"))
+        match = await match_of(tx, line)
+        journal = books.checked(journal_of(line_id, line, match, "bank"))
         journal_id, _ = await _books.write(tx.run, call, journal)
-        await _move(tx, call, match, line)
+        await move(tx, call, match, line)
         moved = [] if match is None else [*match.settled, *filter(None, [match.back])]
         state = "unmatched" if match is None else "matched"
         await tx.run(
@@ -256,7 +247,7 @@ async def _take_line(call: Call, statement_id: UUID, line: Line) -> str | None:
     return state
 
 
-def _journal(line_id: UUID, line: Line, match: _Match | None, source: str) -> ledger.NewJournal:
+def journal_of(line_id: UUID, line: Line, match: Match | None, source: str) -> ledger.NewJournal:
     """From ``source`` (bank, or suspense when it had waited there) to what the line is about."""
     at = datetime.combine(line.booked_on, time(12), UTC)
     clearing, amount = line.amount_minor, line.amount_minor
@@ -276,7 +267,8 @@ def _journal(line_id: UUID, line: Line, match: _Match | None, source: str) -> le
     )  # fmt: skip
 
 
-async def _move(tx: Tx, call: Call, match: _Match | None, line: Line) -> None:
+async def move(tx: Tx, call: Call, match: Match | None, line: Line) -> None:
+    """Settle the orders a line is about, or send the one back."""
     if match is None:
         return
     for order in match.settled:
@@ -313,88 +305,3 @@ async def _reject(call: Call, status: Status) -> bool:
         for order in orders:
             await send_back(tx, call, order, status.code, "reject", today, 0, 0)
         return bool(orders)
-
-
-# --- what nobody recognised
-
-
-_LOCK = f"""
-SELECT {LINE}, bank_ref, batch_id FROM payments.sepa_line
-WHERE tenant_id = kernel.tenant() AND id = $1 FOR UPDATE
-"""
-_ASSIGN = f"""
-UPDATE payments.sepa_line SET state = 'assigned', order_id = $2, assigned_to = $3, assigned_by = $4
-WHERE tenant_id = kernel.tenant() AND id = $1 RETURNING {LINE}
-"""
-
-
-async def assign_line(call: Call, line_id: UUID, to: Assignment) -> BankLine:
-    """See the contract."""
-    call.require("payments.sepa.assign")
-    line = await _line(call, line_id)
-    if sum(each is not None for each in (to.order_id, to.payment_id, to.code)) != 1:
-        raise Invalid(field="to", issue="must be one of an order, a payment or an account")
-    if len(to.note) > 200 or len(to.owner) > 80:
-        raise Invalid(field="note", issue="must not be longer than 200 characters")
-    if to.code is not None:
-        books.chart_of(to.code)
-        if to.code in books.PURSE or to.code in ("bank", "suspense"):
-            raise Invalid(field="code", issue="is no account that a bank line can be put on")
-    if to.order_id is not None and not await db.run("payments", call, _IS_ORDER, to.order_id):
-        raise NotFound
-    if to.payment_id is not None:
-        if line.state != "unmatched":
-            raise LineAssigned
-        if line.amount_minor <= 0:
-            raise DoesNotFit("Only money that came in can pay.")
-        note = to.note.strip() or f"bank line of {line.booked_on}"
-        await pay_by_hand(call, to.payment_id, line.amount_minor, note, str(line_id))
-        to = msgspec.structs.replace(to, code="gateway_clearing", owner=BY_HAND)
-    found = await _assigned(call, line_id, to)
-    await _finish_runs(call)
-    hub.signal(WORK)
-    return found
-
-
-async def _line(call: Call, line_id: UUID) -> BankLine:
-    row = await db.one("payments", call, _SEEN, line_id)
-    if row is None:
-        raise UnknownLine
-    return line_of(row)
-
-
-_IS_ORDER = "SELECT id FROM payments.sepa_order WHERE tenant_id = kernel.tenant() AND id = $1"
-_SEEN = f"SELECT {LINE} FROM payments.sepa_line WHERE tenant_id = kernel.tenant() AND id = $1"
-
-
-@_books.making_accounts
-async def _assigned(call: Call, line_id: UUID, to: Assignment) -> BankLine:
-    async with db.tx("payments", call) as tx:
-        await tx.run(TURN)
-        row = await tx.one(_LOCK, line_id)
-        if row is None:
-            raise UnknownLine
-        if row["state"] != "unmatched":
-            raise LineAssigned
-        line = Line(
-            account="", booked_on=row["booked_on"], amount_minor=row["amount_minor"],
-            currency=row["currency"], bank_ref=row["bank_ref"], reason=row["reason"],
-            remittance=row["remittance"],
-        )  # fmt: skip
-        if to.order_id is not None:
-            match = await _match(tx, line, to.order_id)
-            if match is None:
-                raise DoesNotFit
-            journal = _journal(line_id, line, match, "suspense")
-            target = f"order {to.order_id}"
-            await _move(tx, call, match, line)
-        else:
-            code, target = to.code or "", " ".join(filter(None, [to.code, to.owner, to.note]))
-            out = ledger.Line(code, -line.amount_minor, to.owner)
-            journal = msgspec.structs.replace(
-                _journal(line_id, line, None, "suspense"), kind="bank_assigned",
-                lines=[ledger.Line("suspense", line.amount_minor), out],
-            )  # fmt: skip
-        await _books.write(tx.run, call, books.checked(journal))
-        rows = await tx.run(_ASSIGN, line_id, to.order_id, target[:300], call.actor)
-    return line_of(rows[0])

@@ -40,6 +40,8 @@ class Dunning(msgspec.Struct, frozen=True, kw_only=True):
     """When what is still open is written off; None = never by itself."""
     block_above_minor: int
     """Who owes more than this cannot book."""
+    is_dispute_owed: bool = False
+    """A ride whose charge was lost in a dispute is owed again; the card is not charged for it."""
 
 
 class Debt(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +166,18 @@ async def set_dunning(call: Call, wanted: Dunning) -> Dunning:
     """Change it (permission ``payments.debt.write``); debts go on from where they are.
 
     Raises ``Invalid`` (days that do not rise, more than 10 steps).
+    """
+    raise AssertionError
+
+
+@action
+async def owe(
+    call: Call, reference: UUID, rider_id: UUID, amount_minor: int, currency: str
+) -> None:
+    """Prepaid money did not bear so much of this ride: it is due, and becomes a debt. Once.
+
+    For the room that settles rides from balances. A ride that the log does not tell of owes
+    nothing. Raises ``PaymentUnknown`` while a card that was tried for it is being let go.
     """
     raise AssertionError
 

@@ -247,6 +247,13 @@ class LineAssigned(Conflict):
     message = "This line is assigned already."
 
 
+class LineKept(Conflict):
+    """What the bank did for an order, or what paid for a ride, is not taken back."""
+
+    code = "LINE_NOT_RELEASED"
+    message = "Only a line that was assigned to an account can be taken back."
+
+
 class DoesNotFit(Conflict):
     """The amount or the state of the order does not fit the line."""
 
@@ -317,6 +324,16 @@ async def assign_line(call: Call, line_id: UUID, to: Assignment) -> BankLine:
 
     To a payment: like ``pay_by_hand``, which needs its permission, too. Raises ``UnknownLine``,
     ``LineAssigned``, ``DoesNotFit``, ``NotDue``, ``Invalid``.
+    """
+    raise AssertionError
+
+
+@action
+async def release_line(call: Call, line_id: UUID, note: str) -> BankLine:
+    """Take the assignment of a line to an account back (permission ``payments.sepa.assign``).
+
+    Its journal is reversed and it waits in suspense again, to be assigned anew. Harmless to repeat.
+    Raises ``UnknownLine``, ``LineKept``, ``Invalid`` (``note``).
     """
     raise AssertionError
 

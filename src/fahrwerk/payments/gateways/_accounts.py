@@ -53,7 +53,7 @@ async def keys_of(call: Call, gateway: str, *, is_new: bool = False) -> Keys:
     if row is None or call.tenant is None or (is_new and row["is_disabled"]):
         raise NotSetUp(peer=gateway)
     try:
-        secret = crypto.unseal(_purpose(call.tenant, gateway, "secret"), row["secret_sealed"])
+        secret = crypto.unseal(purpose(call.tenant, gateway, "secret"), row["secret_sealed"])
         webhook = row["webhook_sealed"]
         return Keys(
             tenant=call.tenant,
@@ -62,7 +62,7 @@ async def keys_of(call: Call, gateway: str, *, is_new: bool = False) -> Keys:
             secret=secret,
             webhook_secret=None
             if webhook is None
-            else crypto.unseal(_purpose(call.tenant, gateway, "webhook"), webhook),
+            else crypto.unseal(purpose(call.tenant, gateway, "webhook"), webhook),
             remote_id=row["remote_id"],
         )
     except ValueError:
@@ -73,14 +73,15 @@ async def keys_of(call: Call, gateway: str, *, is_new: bool = False) -> Keys:
 def sealed(keys: Keys) -> tuple[bytes, bytes | None]:
     """Secret and webhook secret, for the database."""
     return (
-        crypto.seal(_purpose(keys.tenant, keys.gateway, "secret"), keys.secret),
+        crypto.seal(purpose(keys.tenant, keys.gateway, "secret"), keys.secret),
         None
         if keys.webhook_secret is None
-        else crypto.seal(_purpose(keys.tenant, keys.gateway, "webhook"), keys.webhook_secret),
+        else crypto.seal(purpose(keys.tenant, keys.gateway, "webhook"), keys.webhook_secret),
     )
 
 
-def _purpose(tenant: UUID, gateway: str, what: str) -> str:
+def purpose(tenant: UUID | None, gateway: str, what: str) -> str:
+    """What a ``secret`` or a ``webhook`` secret is sealed for."""
     return f"gateway:{tenant}:{gateway}:{what}"
 
 

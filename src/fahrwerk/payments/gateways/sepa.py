@@ -46,7 +46,7 @@ TOKEN = "mnd"  # noqa: S105
 """Prefix of mandates' public ids: what a client sends as ``gateway_token``."""
 
 _ORDER = """id, key, capture_key, authorized_minor, captured_minor, amount_minor, is_prepaid, state,
-       reason, end_to_end_id, settled_on, mandate_id"""
+       reason, end_to_end_id, settled_on, mandate_id, unsent_minor"""
 
 
 class _Order(msgspec.Struct, frozen=True):
@@ -62,6 +62,7 @@ class _Order(msgspec.Struct, frozen=True):
     end_to_end_id: str
     settled_on: object
     mandate_id: UUID
+    unsent_minor: int
 
 
 _BY_KEY = f"""
@@ -317,7 +318,7 @@ def _captured(order: _Order) -> Outcome:
     if order.state in ("rejected", "returned"):
         return Outcome(
             kind="returned" if is_told else "declined", ref=order.end_to_end_id,
-            code=order.reason, amount_minor=order.amount_minor,
+            code=order.reason, amount_minor=order.amount_minor - order.unsent_minor,
         )  # fmt: skip
     if not is_told:
         return Outcome(kind="unknown", ref=order.end_to_end_id)

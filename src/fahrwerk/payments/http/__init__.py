@@ -168,7 +168,12 @@ async def list_payments(
     return Payments(rows, web.pagination(page.total, limit, offset, len(rows)))
 
 
-@get("/api/v1/payments/{payment_id:str}", permission="payments.payment.read", personal=True, tags=["payments"])
+@get(
+    "/api/v1/payments/{payment_id:str}",
+    permission="payments.payment.read",
+    personal=True,
+    tags=["payments"],
+)
 async def get_payment(call: web.Caller, payment_id: FromPath[str]) -> Payment:
     """One payment of the caller, or of anybody for staff."""
     return as_view(await contract.payment(call, ids.parse(payment_id, "pay")))

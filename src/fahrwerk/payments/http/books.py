@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -17,10 +17,8 @@ from msgspec import Meta
 
 from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.call import Call
-from fahrwerk.kernel.errors import Invalid
 from fahrwerk.payments.contract import ledger
 
-_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 CSV_PAGE = 1_000
 
 CodeFilter = Annotated[
@@ -261,13 +259,7 @@ async def post_reversal(
 
 
 def _time(field: str, at: datetime | None) -> datetime | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise Invalid(field=field, issue="must name its offset from UTC")
-    if not _FIRST <= at < _LAST:
-        raise Invalid(field=field, issue="must be between the years 2000 and 2100")
-    return at
+    return None if at is None else clock.of_our_days(field, at)
 
 
 def _account(account: ledger.Account) -> AccountView:

@@ -92,9 +92,11 @@ class DunningView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: never by itself."""
     block_above_minor: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
     """Who owes more cannot book."""
+    dispute_is_owed: bool = False
+    """A ride whose charge was lost in a dispute is owed again. The card is not charged for it."""
 
 
-@get("/api/v1/debts", permission="payments.payment.read", tags=["payments"])
+@get("/api/v1/debts", permission="payments.payment.read", personal=True, tags=["payments"])
 async def list_debts(
     call: web.Caller,
     limit: web.Limit = 50,
@@ -112,7 +114,12 @@ async def list_debts(
     return DebtsView(rows, web.pagination(page.total, limit, offset, len(rows)))
 
 
-@get("/api/v1/debts/{debt_id:str}", permission="payments.payment.read", tags=["payments"])
+@get(
+    "/api/v1/debts/{debt_id:str}",
+    permission="payments.payment.read",
+    personal=True,
+    tags=["payments"],
+)
 async def get_debt(call: web.Caller, debt_id: FromPath[str]) -> DebtDetails:
     """One debt with the steps of its dunning."""
     found = await doors.debt(call, ids.parse(debt_id, DEBT_PREFIX))
@@ -183,12 +190,15 @@ async def put_dunning(call: web.Caller, data: JSONBody[DunningView]) -> DunningV
         steps=data.steps,
         write_off_days=data.write_off_days,
         block_above_minor=data.block_above_minor,
+        is_dispute_owed=data.dispute_is_owed,
     )
     return _dunning(await doors.set_dunning(call, wanted))
 
 
 def _dunning(own: doors.Dunning) -> DunningView:
-    return DunningView(own.steps, own.write_off_days, own.block_above_minor)
+    return DunningView(
+        own.steps, own.write_off_days, own.block_above_minor, own.is_dispute_owed
+    )
 
 
 def view(each: doors.Debt) -> DebtView:

@@ -181,6 +181,12 @@ class AssignRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: Annotated[str, Meta(max_length=200)] = ""
 
 
+class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the line was on the wrong account."""
+
+    note: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class PlayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Be the bank of an exported run: which of its debits come back, and why."""
 
@@ -371,6 +377,20 @@ async def assign_bank_line(
 
 
 @post(
+    "/api/v1/payments/sepa/lines/{line_id:str}/release", permission="payments.sepa.assign",
+    status_code=200, tags=["payments"],
+)  # fmt: skip
+async def release_bank_line(
+    call: web.Caller, line_id: FromPath[str], data: JSONBody[ReleaseRequest]
+) -> LineView:
+    """Take back that a line was put on an account; it can be assigned anew. Repeatable.
+
+    409 LINE_NOT_RELEASED for a line that settled an order or paid for a ride.
+    """
+    return _line(await doors.release_line(call, ids.parse(line_id, "stl"), data.note))
+
+
+@post(
     "/dev/sepa/runs/{run_id:str}/play",
     permission="payments.sandbox.write",
     status_code=200,
@@ -483,5 +503,6 @@ handlers = [
     list_bank_statements,
     list_bank_lines,
     assign_bank_line,
+    release_bank_line,
     post_play,
 ]

@@ -130,7 +130,7 @@ async def debt_step(call: Call, step_id: UUID) -> DebtStep:
 
 
 _DUNNING = """
-SELECT steps, write_off_days, block_above_minor FROM payments.dunning
+SELECT steps, write_off_days, block_above_minor, is_dispute_owed FROM payments.dunning
 WHERE tenant_id = kernel.tenant()
 """
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_STEPS = 10
+CHARGEBACK = "chargeback"
+"""Why a lost dispute is owed: who had a charge taken back is not charged again by itself."""
+SHORT = "insufficient_balance"
+"""Why a ride is owed that was to be paid from a balance."""
 USUAL = Dunning(
     steps=[Step(after_days=1), Step(after_days=3), Step(after_days=7)],
     write_off_days=30,

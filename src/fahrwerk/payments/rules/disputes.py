@@ -51,6 +51,12 @@ def newer(known: Stand, found: Stand) -> Stand:
     return found if ahead or (overturned and found.moves == 0) else known
 
 
+def to_owe(now: Stand, owed_minor: int, *, is_wanted: bool) -> int:
+    """What of a dispute is to be owed again, where ``owed_minor`` is so far."""
+    is_lost = now.state == "lost" and (is_wanted or owed_minor > 0)
+    return max(0, now.withdrawn_minor) if is_lost else 0
+
+
 def texts_of_ride(facts: Iterable[tuple[str, dict[str, Any]]], links: dict[str, str]) -> str:
     """What the log tells about a ride and its payment, as an evidence text in English.
 

@@ -21,6 +21,7 @@ from fahrwerk.kernel.errors import Invalid
 from fahrwerk.payments.contract.ledger import AccountKind, Grant, Line, LotKind, NewJournal
 from fahrwerk.payments.events import (
     DisputeMoney,
+    DisputeOwed,
     FeeCharged,
     PaymentCaptured,
     PaymentRefunded,
@@ -159,11 +160,12 @@ def tax_in(gross_minor: int, rate_bp: int) -> int:
 SALE, CAPTURED, REFUNDED = "rental.ended", "payment.captured", "payment.refunded"
 REFUND_FAILED = "payment.refund_failed"
 FEE, WRITTEN_OFF, DISPUTED = "payment.fee_charged", "payment.written_off", "payment.dispute_money"
-RETURNED = "payment.returned"
-FACTS = (SALE, CAPTURED, REFUNDED, REFUND_FAILED, FEE, WRITTEN_OFF, DISPUTED, RETURNED)
+RETURNED, DISPUTE_OWED = "payment.returned", "payment.dispute_owed"
+FACTS = (SALE, CAPTURED, REFUNDED, REFUND_FAILED, FEE, WRITTEN_OFF, DISPUTED, RETURNED,
+         DISPUTE_OWED)  # fmt: skip
 """The names of the events that move money."""
 OF_FACTS = ("sale", "capture", "refund", "dunning_fee", "write_off", "chargeback",
-            "return", "return_rest")  # fmt: skip
+            "return", "return_rest", "dispute_debt")  # fmt: skip
 """The kinds of journals that are derived from them."""
 
 
@@ -335,11 +337,11 @@ def _returned(payer: _Payer, fact: MoneyFact) -> list[NewJournal]:
     ]  # fmt: skip
 
 
-_BESIDE = (FEE, WRITTEN_OFF, DISPUTED)
+_BESIDE = (FEE, WRITTEN_OFF, DISPUTED, DISPUTE_OWED)
 
 
 def _beside(payer: _Payer, fact: MoneyFact) -> NewJournal:
-    """Fees of dunning, write-offs (and what came in after them), and what disputes moved."""
+    """Fees of dunning, write-offs (and what came in after them), what disputes moved and made owed."""
     if fact.name == FEE:
         fee = msgspec.convert(fact.data, FeeCharged).amount
         lines = [Line("receivables", fee, payer.rider), Line("dunning_fees", -fee)]
@@ -348,6 +350,10 @@ def _beside(payer: _Payer, fact: MoneyFact) -> NewJournal:
         lost = msgspec.convert(fact.data, PaymentWrittenOff).amount
         lines = [Line("write_offs", lost), Line("receivables", -lost, payer.rider)]
         return payer.journal("write_off", fact.id, fact.at, *lines)
+    if fact.name == DISPUTE_OWED:
+        owed = msgspec.convert(fact.data, DisputeOwed).amount
+        lines = [Line("receivables", owed, payer.rider), Line("chargebacks", -owed)]
+        return payer.journal("dispute_debt", fact.id, fact.at, *lines)
     moved = msgspec.convert(fact.data, DisputeMoney)
     return payer.journal(
         "chargeback", fact.id, fact.at, Line("chargebacks", moved.withdrawn),

@@ -7,7 +7,19 @@ from fahrwerk.rentals.actions.book import book
 from fahrwerk.rentals.actions.cancel import cancel
 from fahrwerk.rentals.actions.confirm import confirm
 from fahrwerk.rentals.actions.end import end
+from fahrwerk.rentals.actions.review import review_photo
 from fahrwerk.rentals.actions.start import start
 from fahrwerk.rentals.actions.unlock import lock, unlock
 
-__all__ = ["add_photo", "book", "cancel", "confirm", "end", "lock", "rate", "start", "unlock"]
+__all__ = [
+    "add_photo",
+    "book",
+    "cancel",
+    "confirm",
+    "end",
+    "lock",
+    "rate",
+    "review_photo",
+    "start",
+    "unlock",
+]

@@ -1,7 +1,7 @@
 """What a rider adds to an ended ride: how it was, and the photo that did not get through.
 
-A ride must end on a bad network, so its end does not wait for a photo: the app sends that later. Only
-what is missing can be added, by its rider, within a week.
+A ride must end on a bad network, so its end does not wait for a photo: the app sends that later.
+Only what is missing can be added, by its rider, within a week.
 """
 
 from __future__ import annotations

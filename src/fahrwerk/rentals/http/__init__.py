@@ -10,6 +10,7 @@ from fahrwerk.rentals.http import (
     afterwards,
     bookings,
     locks,
+    photos,
     receipts,
     rides,
     search,
@@ -39,4 +40,5 @@ handlers = [
     receipts.receipt_as_page,
     receipts.history,
     receipts.photo,
+    *photos.handlers,
 ]

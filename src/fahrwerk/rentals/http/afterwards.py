@@ -44,9 +44,7 @@ class PhotoKept(msgspec.Struct, frozen=True):
     limit="rental",
     tags=["rentals"],
 )
-async def rate(
-    call: web.Caller, rental_id: FromPath[str], data: JSONBody[RideRating]
-) -> RatedRide:
+async def rate(call: web.Caller, rental_id: FromPath[str], data: JSONBody[RideRating]) -> RatedRide:
     """Rate your ended ride, within a week (RNT-42). The first rating counts; repeatable."""
     rental = await contract.rate(call, rental_id_in(rental_id), data.rating, data.feedback)
     return RatedRide(public_rental(rental), rental.stars, rental.feedback)

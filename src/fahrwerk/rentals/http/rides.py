@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta
 
@@ -40,6 +40,9 @@ from fahrwerk.rentals.http.shapes import (
     whose,
 )
 
+OfVehicle = Annotated[
+    str | None, QueryParameter(max_length=100, description="id, identifier or QR code; staff")
+]
 CAPTURE_WAIT_S = 2.0
 """How long an ended ride's answer waits for its payment, so that it mostly says ``processed``."""
 _BODY_BYTES = 12 << 20  # a photo of 8 MB in base64, and what goes with it
@@ -199,12 +202,19 @@ async def list_rides(
     call: web.Caller,
     status: FromQuery[Literal["active", "completed"] | None] = None,
     user_id: Whose = None,
+    vehicle: OfVehicle = None,
     limit: web.Limit = 50,
     offset: web.Offset = 0,
 ) -> Rides:
-    """Your rides under way and ended, newest first; bookings before them are in ``/bookings``."""
+    """Your rides under way and ended, newest first; bookings before them are in ``/bookings``.
+
+    With ``vehicle`` (staff) those with that vehicle, whoever rode; ``user_id`` is passed over.
+    """
     states = [{"active": "in_progress"}.get(status, status)] if status else [*rules.RIDES]
-    page = await contract.rental_page(call, whose(call, user_id), states, limit, offset)
+    if vehicle is not None:
+        page = await contract.rides_of_vehicle(call, vehicle, states, limit, offset)
+    else:
+        page = await contract.rental_page(call, whose(call, user_id), states, limit, offset)
     shown = [_ride(rental) for rental in page.rentals]
     return Rides(shown, web.pagination(page.total, limit, offset, len(shown)))
 

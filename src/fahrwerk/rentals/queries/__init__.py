@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fahrwerk.rentals.queries.photos import end_photos
 from fahrwerk.rentals.queries.rows import (
     COLUMNS,
     END_ANY,
@@ -21,6 +22,7 @@ from fahrwerk.rentals.queries.rows import (
     rental_page,
     rentals,
     ride,
+    rides_of_vehicle,
 )
 from fahrwerk.rentals.queries.search import search
 from fahrwerk.rentals.queries.tracks import ride_track
@@ -34,6 +36,7 @@ __all__ = [
     "check_may",
     "check_own",
     "details",
+    "end_photos",
     "find",
     "history",
     "photo",
@@ -45,5 +48,6 @@ __all__ = [
     "rentals",
     "ride",
     "ride_track",
+    "rides_of_vehicle",
     "search",
 ]

@@ -170,6 +170,34 @@ async def rental_page(
     return RentalPage([read(row) for row in rows], counted[0]["total"])
 
 
+_WITH_VEHICLE = """
+FROM rentals.rental
+WHERE vehicle_id = $1 AND state = ANY($2) AND ($3::float8[] IS NULL OR EXISTS (
+    SELECT FROM unnest($3::float8[], $4::float8[], $5::float8[], $6::float8[]) AS b (s, w, n, e)
+    WHERE start_latitude BETWEEN b.s AND b.n AND start_longitude BETWEEN b.w AND b.e))
+"""
+_PAGE_WITH_VEHICLE = f"""
+SELECT {COLUMNS} {_WITH_VEHICLE} ORDER BY planned_start_at DESC, id DESC LIMIT $7 OFFSET $8
+"""
+_COUNT_WITH_VEHICLE = f"SELECT count(*) AS total {_WITH_VEHICLE}"
+
+
+async def rides_of_vehicle(
+    call: Call, vehicle: str, states: list[str], limit: int, offset: int
+) -> RentalPage:
+    call.require(READ_ANY)
+    found = await fleet.find_vehicle(_anywhere(call), vehicle)
+    within: tuple[list[float] | None, ...] = (None, None, None, None)
+    if call.scope is not None:
+        boxes = await _places(call)
+        within = (boxes.south, boxes.west, boxes.north, boxes.east)
+    rows = await db.run(
+        "rentals", call, _PAGE_WITH_VEHICLE, found.id, states, *within, limit, offset
+    )
+    counted = await db.run("rentals", call, _COUNT_WITH_VEHICLE, found.id, states, *within)
+    return RentalPage([read(row) for row in rows], counted[0]["total"])
+
+
 def _whose(call: Call, rider_id: UUID | None) -> str:
     """Which rentals a list is of. Raises ``Forbidden`` unless they are one's own."""
     if rider_id is None or rider_id != call.user:

@@ -16,12 +16,24 @@ Choice = Literal["statistics", "comfort"]
 """What may be allowed beside the cookies that are necessary; nothing is by default."""
 
 
-class Brand(msgspec.Struct, frozen=True, kw_only=True):
-    """How an operator's pages look. ``colour``: #rrggbb; texts on it are chosen to be readable."""
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """Where riders find help; at the foot of every page."""
 
-    colour: str = "#0a6b54"
     support_email: str | None = None
     support_phone: str | None = None
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """How pages look under a host: tenancy's brand there, and the operator's contact.
+
+    Texts on ``colour`` (#rrggbb) are chosen to be readable.
+    """
+
+    name: str = "Fahrwerk"
+    colour: str = "#0a6b54"
+    logo: str | None = None
+    """Its address on this host."""
+    contact: Contact = Contact()
 
 
 class LegalText(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +48,17 @@ class LegalText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @query
-async def brand(call: Call) -> Brand:
-    """The operator's brand; the default one for none. Remembered for seconds."""
+async def look(call: Call, host: str) -> Look:
+    """How the operator's pages look under a host; of an operator without brands: its name.
+
+    Remembered for seconds.
+    """
+    raise AssertionError
+
+
+@query
+async def contact(call: Call) -> Contact:
+    """Where the operator's riders find help."""
     raise AssertionError
 
 
@@ -48,8 +69,8 @@ async def legal_text(call: Call, kind: LegalKind, locale: str, version: int | No
 
 
 @action
-async def change_brand(call: Call, wanted: Brand) -> Brand:
-    """Replace the brand (permission ``site.brand.write``). Raises ``Invalid``."""
+async def change_contact(call: Call, wanted: Contact) -> Contact:
+    """Replace it (permission ``site.contact.write``). Raises ``Invalid``."""
     raise AssertionError
 
 

@@ -167,14 +167,14 @@ def choice_of(visit: Visit) -> Choice | None:
     return Choice(number, frozenset(filter(None, allowed.split(".")))) if is_there else None
 
 
-_known: dict[UUID | None, tuple[tenancy.Operator, site.Brand]] = {}
+_known: dict[UUID | None, tuple[tenancy.Operator, site.Look]] = {}
 """As last shown: an error page must not ask anybody."""
 
 
 def _context(
     visit: Visit | None,
     operator: tenancy.Operator | None,
-    brand: site.Brand,
+    look: site.Look,
     language: str,
 ) -> dict[str, Any]:
     call = visit.call if visit else None
@@ -185,8 +185,7 @@ def _context(
     return {
         "visit": visit,
         "operator": operator,
-        "brand": brand,
-        "brand_key": f"{visit.call.tenant_slug}-{brand.colour[1:]}" if visit and operator else "",
+        "look": look,
         "language": language,
         "languages": rules.LANGUAGES,
         "theme": theme if theme in THEMES else "auto",
@@ -210,14 +209,14 @@ async def page(visit: Visit, template: str, *, status: int = 200, **values: Any)
     """A page in the layout, in the visitor's language. Raises ``UnknownOperator`` for no operator.
 
     In the template: ``t``, ``money`` (minor units), ``when``, ``day``, ``file``, ``visit``,
-    ``operator``, ``brand`` and what is given here.
+    ``operator``, ``look`` and what is given here.
     """
     operator = await tenancy.operator(visit.call)
-    brand = await site.brand(visit.call)
+    look = await site.look(visit.call, visit.host)
     if len(_known) >= 4096:
         _known.clear()
-    _known[operator.id] = (operator, brand)
-    context = _context(visit, operator, brand, _language(visit))
+    _known[operator.id] = (operator, look)
+    context = _context(visit, operator, look, _language(visit))
     html = _TEMPLATES.get_template(template).render(context | values)
     return web.page_response(html, status, HEADERS)
 
@@ -292,8 +291,8 @@ def error_page(
     title = told(language, _TITLES.get(problem.status, "Something went wrong"))
     text = told(language, NotFound.message if problem.status == 404 else problem.text)
     tenant = visit.call.tenant if visit else None
-    operator, brand = _known.get(tenant, (None, site.Brand()))
-    context = _context(visit, operator, brand, language) | {
+    operator, look = _known.get(tenant, (None, site.Look()))
+    context = _context(visit, operator, look, language) | {
         "title": title,
         "text": text,
         "request_id": request_id,

@@ -37,14 +37,6 @@ def safe_path(text: str, otherwise: str = "/") -> str:
     return text if is_own else otherwise
 
 
-def colour_of(text: str) -> str:
-    """A colour as #rrggbb in small letters. Raises ``Invalid``."""
-    colour = text.strip().lower()
-    if not COLOUR.fullmatch(colour):
-        raise Invalid(field="colour", issue="must be like #0a6b54")
-    return colour
-
-
 def luminance(colour: str) -> float:
     """Relative luminance (WCAG 2.1), 0 black to 1 white."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -1,4 +1,4 @@
-"""Brands and their logos. An uploaded picture is decoded, which proves what it is, and made anew."""
+"""Brands and their logos. A picture is decoded, which proves what it is, and made anew."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fahrwerk.kernel import audit, clock, db
 from fahrwerk.kernel.errors import Invalid
+from fahrwerk.kernel.live import hub
 from fahrwerk.tenancy.actions.setup import step_done
-from fahrwerk.tenancy.contract.brands import Brand, BrandInUse, UnknownBrand
+from fahrwerk.tenancy.contract.brands import CHANGED, Brand, BrandInUse, UnknownBrand
 from fahrwerk.tenancy.queries.brands import BRAND_COLUMNS
 from fahrwerk.tenancy.rules import brands as rules
 
@@ -62,6 +63,7 @@ async def save_brand(call: Call, brand: Brand) -> Brand:
         if row is None:
             raise Invalid(field="name", issue=f"there can be {MOST_BRANDS} brands")
         await step_done(tx, call, "brand")
+        tx.signal(CHANGED)
     saved = Brand(**row)
     audit.changed(f"brand:{brand.id}", _told(before), msgspec.to_builtins(saved))
     return saved
@@ -85,6 +87,7 @@ async def remove_brand(call: Call, brand_id: UUID) -> None:
             raise UnknownBrand
         if not await tx.run(_FORGET, brand_id):
             raise BrandInUse
+        tx.signal(CHANGED)
     audit.changed(f"brand:{brand_id}", _told(row), None)
 
 
@@ -106,6 +109,7 @@ async def set_logo(call: Call, brand_id: UUID, image: bytes) -> Brand:
     row = await db.one("tenancy", call, _SET_LOGO, brand_id, clean, digest)
     if row is None:
         raise UnknownBrand
+    hub.signal(CHANGED)
     audit.changed(f"brand:{brand_id}", None, {"logo": digest})
     return Brand(**row)
 

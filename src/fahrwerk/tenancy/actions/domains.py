@@ -9,7 +9,7 @@ from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.kernel.live import hub
 from fahrwerk.tenancy.actions.setup import step_done
-from fahrwerk.tenancy.contract import DomainTaken
+from fahrwerk.tenancy.contract import DomainTaken, brands
 from fahrwerk.tenancy.contract.brands import Domain, UnknownBrand, UnknownDomain
 from fahrwerk.tenancy.queries import CHANGED, operator_by_id, platform_hosts
 from fahrwerk.tenancy.queries.brands import DOMAIN_COLUMNS, domain_of, target_of
@@ -30,7 +30,8 @@ UNION ALL SELECT id FROM tenancy.operator WHERE domain = $1
 _BRAND = "SELECT id FROM tenancy.brand WHERE id = $1"
 _CLAIM = f"""
 INSERT INTO tenancy.domain (domain, brand_id, token, created_at)
-SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM tenancy.domain WHERE domain <> $1) < {MOST_DOMAINS}
+SELECT $1, $2, $3, $4
+WHERE (SELECT count(*) FROM tenancy.domain WHERE domain <> $1) < {MOST_DOMAINS}
 ON CONFLICT (tenant_id, domain) DO UPDATE SET brand_id = excluded.brand_id
 RETURNING {DOMAIN_COLUMNS}
 """
@@ -44,6 +45,7 @@ async def claim_domain(call: Call, domain: str, brand_id: UUID | None) -> Domain
         if brand_id is not None and await tx.one(_BRAND, brand_id) is None:
             raise UnknownBrand
         row = await tx.one(_CLAIM, wanted, brand_id, crypto.new_secret(), clock.now())
+        tx.signal(brands.CHANGED)
     if row is None:
         raise Invalid(field="domain", issue=f"there can be {MOST_DOMAINS} domains")
     audit.changed(f"domain:{wanted}", None, {"claimed": True})

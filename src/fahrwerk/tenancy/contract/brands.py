@@ -12,6 +12,10 @@ from fahrwerk.kernel.doors import action, query
 from fahrwerk.kernel.errors import Conflict, NotFound
 
 
+CHANGED = "tenancy.brand"
+"""Signalled when a brand, its logo or what a domain shows has changed."""
+
+
 class Brand(msgspec.Struct, frozen=True, kw_only=True):
     """A name, colours and a logo. Colours: ``#1a2b3c``."""
 
@@ -31,8 +35,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     brand_id: UUID | None
     token: str
     """To stand in the TXT record of ``_fahrwerk.<domain>``."""
-    cname: str
-    """Or: where the domain's CNAME must point."""
+    cname: str | None
+    """Or: where the domain's CNAME must point; None where the platform has no name itself."""
     is_proven: bool
     proven_by: str | None
     checked_at: datetime | None
@@ -118,7 +122,7 @@ async def claim_domain(call: Call, domain: str, brand_id: UUID | None) -> Domain
 
 @action
 async def prove_domain(call: Call, domain: str) -> Domain:
-    """Look at the DNS now. Proven by TXT ``_fahrwerk.<domain>`` or by CNAME. Raises ``DomainTaken``.
+    """Look at the DNS now: TXT of ``_fahrwerk.<domain>``, or CNAME. Raises ``DomainTaken``.
 
     A job looks again every day; a proof that was not found 14 days in a row lapses.
     """

@@ -1,4 +1,4 @@
-"""An operator's life: its plan changes, it is suspended, opened again, closed; how far set-up is."""
+"""An operator's life: its plan, suspension and end; and how far its set-up is."""
 
 from __future__ import annotations
 

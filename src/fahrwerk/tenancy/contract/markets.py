@@ -119,7 +119,7 @@ async def places_of(call: Call, area_ids: list[UUID]) -> Places:
 
 @query
 async def markets(call: Call) -> list[Market]:
-    """All market rules, the latest first; past ones too (permission ``tenancy.operator.change``)."""
+    """All market rules, the latest first, also past (permission ``tenancy.operator.change``)."""
     raise AssertionError
 
 

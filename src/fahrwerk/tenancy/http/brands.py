@@ -18,7 +18,7 @@ from fahrwerk.kernel.errors import NotFound
 from fahrwerk.tenancy.contract import brands as contract
 
 LOGO_BYTES = 2_000_000
-Color = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", examples=["#0a7d55"])]
+Color = Annotated[str, Meta(min_length=7, max_length=7, examples=["#0a7d55"])]
 Host = Annotated[str, Meta(min_length=4, max_length=253, examples=["rides.example.org"])]
 
 
@@ -232,7 +232,7 @@ def _domain(domain: contract.Domain) -> DomainView:
         problem=domain.problem,
         records=[
             Record("TXT", f"_fahrwerk.{domain.domain}", f"fahrwerk-domain={domain.token}"),
-            Record("CNAME", domain.domain, domain.cname),
+            *([Record("CNAME", domain.domain, domain.cname)] if domain.cname else []),
         ],
     )
 

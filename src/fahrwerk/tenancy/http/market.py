@@ -24,7 +24,7 @@ class AreaBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A box around a city, WGS 84, at most ten degrees wide."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$", examples=["DE"])]
+    country: Annotated[str, Meta(min_length=2, max_length=2, examples=["DE"])]
     south: Latitude
     west: Longitude
     north: Latitude
@@ -156,13 +156,13 @@ async def list_markets(call: web.Caller) -> MarketList:
 
 @post("/api/v1/markets", permission="tenancy.operator.change", status_code=201, tags=["tenancy"])
 async def add_market(call: web.Caller, data: JSONBody[MarketBody]) -> MarketView:
-    """Add rules: now, or beforehand for a day in the future (a new tax, say). They do not change."""
+    """Add rules, from now on or from a day to come (a new tax, say). They do not change."""
     tax, area = data.tax_rate_pct, data.area_id
     wanted = contract.Market(
         id=ids.derived("market", call.tenant, call.key) if call.key else ids.new(),
         area_id=_area_id(area) if area is not None else None,
-        valid_from=data.valid_from or clock.now(),
-        valid_until=data.valid_until,
+        valid_from=_time("valid_from", data.valid_from) or clock.now(),
+        valid_until=_time("valid_until", data.valid_until),
         tax_rate_bp=round(tax * 100) if tax is not None else None,
         minimum_age=data.minimum_age,
         helmet=data.helmet,
@@ -182,7 +182,12 @@ async def add_market(call: web.Caller, data: JSONBody[MarketBody]) -> MarketView
 async def end_market(call: web.Caller, market_id: FromPath[str], data: JSONBody[End]) -> MarketView:
     """Let rules end, now or later. Rules that have not begun are taken away."""
     which = ids.parse(market_id, "mkt")
-    return _market(await contract.end_market(call, which, data.valid_until))
+    until = _time("valid_until", data.valid_until)
+    return _market(await contract.end_market(call, which, until))
+
+
+def _time(field: str, at: datetime | None) -> datetime | None:
+    return None if at is None else clock.of_our_days(field, at)
 
 
 def _area_id(text: str) -> UUID:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import db
 from fahrwerk.tenancy.contract.brands import Brand, Domain
+from fahrwerk.tenancy.rules import is_host
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -57,8 +58,9 @@ def domain_of(call: Call, row: db.Row) -> Domain:
     )  # fmt: skip
 
 
-def target_of(slug: str) -> str:
-    """Where an operator's CNAMEs must point: its sub-domain of the platform."""
+def target_of(slug: str) -> str | None:
+    """Where an operator's CNAMEs must point: its sub-domain of the platform, if that has a name."""
     from fahrwerk.tenancy.queries import platform_host
 
-    return f"{slug}.{platform_host()}"
+    target = f"{slug}.{platform_host()}"
+    return target if is_host(target) else None

@@ -38,7 +38,7 @@ def domain_of(text: str, platform_hosts: Collection[str]) -> str:
 
 
 def proof_in(
-    txt: Collection[str], cname: Collection[str], token: str, target: str
+    txt: Collection[str], cname: Collection[str], token: str, target: str | None
 ) -> tuple[str | None, str | None]:
     """``(proven_by, problem)``: by the TXT record, or by a CNAME that points at the operator."""
     if any(each.strip() == f"{PROOF}{token}" for each in txt):

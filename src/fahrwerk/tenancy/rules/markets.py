@@ -11,6 +11,7 @@ from fahrwerk.kernel.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
     from fahrwerk.tenancy.contract.markets import Area, Market
 
 _COUNTRY = re.compile(r"[A-Z]{2}")

@@ -7,7 +7,12 @@ from fahrwerk.wallet.actions.account import (
     unfreeze,
 )
 from fahrwerk.wallet.actions.debts import pay_debt
-from fahrwerk.wallet.actions.payouts import cancel_payout, pay_payout, run_payouts
+from fahrwerk.wallet.actions.payouts import (
+    cancel_payout,
+    pay_payout,
+    run_payouts,
+    transfer_payout,
+)
 from fahrwerk.wallet.actions.resellers import (
     add_reseller,
     assign_customer,
@@ -39,5 +44,6 @@ __all__ = [
     "release_ride",
     "run_payouts",
     "settle_ride",
+    "transfer_payout",
     "unfreeze",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import clock, db, events
-from fahrwerk.kernel.errors import Invalid
-from fahrwerk.payments.contract import ledger
+from fahrwerk.kernel.call import system
+from fahrwerk.kernel.errors import Conflict, Invalid, NotFound
+from fahrwerk.payments.contract import ledger, transfers
 from fahrwerk.wallet.actions._book import WORK
 from fahrwerk.wallet.contract.resellers import Payout, PayoutClosed, SamePerson, UnknownPayout
 from fahrwerk.wallet.events import ResellerPayoutChanged
@@ -89,18 +90,51 @@ async def pay_payout(call: Call, payout_id: UUID, bank_reference: str) -> Payout
     call.require("wallet.payout.pay")
     async with db.tx("wallet", call) as tx:
         version, found = await _locked(tx, payout_id)
-        if found.state == "cancelled":
-            raise PayoutClosed(state=found.state)
         if found.state == "paid":
             return found
-        if found.made_by == call.actor:
-            raise SamePerson
+        _check_payable(call, found)
         rows = await tx.run(_PAY, payout_id, call.actor, clock.now(), bank_reference)
         paid = Payout(**rows[0])
         await tx.run(_WORK, payout_id)
         await _tell(tx, call, paid, version + 1)
         tx.signal(WORK)
     return paid
+
+
+def _check_payable(call: Call, found: Payout) -> None:
+    if found.state != "draft":
+        raise PayoutClosed(state=found.state)
+    if found.made_by == call.actor:
+        raise SamePerson
+
+
+_TRANSFER = f"""
+UPDATE wallet.payout SET state = 'paying', paid_by = $2, tries = tries + 1, reason = '',
+       version = version + 1
+WHERE id = $1 RETURNING {PAYOUT}
+"""
+
+
+async def transfer_payout(call: Call, payout_id: UUID) -> Payout:
+    """See the contract."""
+    call.require("wallet.payout.pay")
+    async with db.tx("wallet", call) as tx:
+        version, found = await _locked(tx, payout_id)
+        if found.state not in ("paying", "paid"):
+            _check_payable(call, found)
+            found = Payout(**(await tx.run(_TRANSFER, payout_id, call.actor))[0])
+            await tx.run(_WORK, payout_id)
+            await _tell(tx, call, found, version + 1)
+    if found.state == "paying":
+        await post_payout(system(call.tenant, "wallet", slug=call.tenant_slug), payout_id)
+    return await _payout(call, payout_id)
+
+
+_ONE = f"SELECT {PAYOUT} FROM wallet.payout WHERE id = $1"
+
+
+async def _payout(call: Call, payout_id: UUID) -> Payout:
+    return Payout(**(await db.run("wallet", call, _ONE, payout_id))[0])
 
 
 _CANCEL = f"""
@@ -115,17 +149,30 @@ async def cancel_payout(call: Call, payout_id: UUID) -> Payout:
     call.require("wallet.payout.create")
     async with db.tx("wallet", call) as tx:
         version, found = await _locked(tx, payout_id)
-        if found.state == "paid":
-            raise PayoutClosed(state=found.state)
         if found.state == "cancelled":
             return found
+        if found.state != "draft":
+            raise PayoutClosed(state=found.state)
         cancelled = Payout(**(await tx.run(_CANCEL, payout_id))[0])
         await _tell(tx, call, cancelled, version + 1)
     return cancelled
 
 
+_ON_ITS_WAY = """
+SELECT p.reseller_id, p.amount_minor, p.currency, p.state, p.tries, r.account
+FROM wallet.payout p JOIN wallet.reseller r ON r.id = p.reseller_id WHERE p.id = $1
+"""
+_ENDED = f"""
+UPDATE wallet.payout SET state = $2, paid_at = $3, gateway = $4, reason = $5,
+       version = version + 1
+WHERE id = $1 AND state = 'paying' RETURNING {PAYOUT}, version
+"""
+_LATER = """
+UPDATE wallet.work SET at = kernel.now() + interval '30 seconds'
+WHERE kind = 'payout' AND subject = $1
+"""
 _PAID = """
-SELECT reseller_id, amount_minor, currency, paid_at, bank_reference FROM wallet.payout
+SELECT reseller_id, amount_minor, currency, paid_at, bank_reference, gateway FROM wallet.payout
 WHERE id = $1 AND state = 'paid' AND journal_id IS NULL
 """
 _POSTED = """
@@ -135,7 +182,38 @@ DELETE FROM wallet.work WHERE kind = 'payout' AND subject = $1
 
 
 async def post_payout(call: Call, payout_id: UUID) -> None:
-    """Bring a payout into the books. Harmless to repeat."""
+    """Bring a payout on its way to an end, and into the books. Harmless to repeat."""
+    row = await db.one("wallet", call, _ON_ITS_WAY, payout_id)
+    if row is not None and row["state"] == "paying":
+        try:
+            sent = await transfers.transfer(
+                call, row["account"], row["amount_minor"], row["currency"],
+                f"payout:{payout_id}:{row['tries']}",
+            )  # fmt: skip
+        except (Invalid, Conflict, NotFound) as problem:  # nothing was sent
+            await _end(call, payout_id, "draft", "", problem.error_code)
+        else:
+            if sent.state == "sent":
+                await db.run("wallet", call, _LATER, payout_id)
+                return
+            is_done = sent.state == "done"
+            state = "paid" if is_done else "draft"
+            gateway, reason = (sent.gateway, "") if is_done else ("", sent.reason or "declined")
+            await _end(call, payout_id, state, gateway, reason)
+    await _post(call, payout_id)
+
+
+async def _end(call: Call, payout_id: UUID, state: str, gateway: str, reason: str) -> None:
+    paid_at = clock.now() if state == "paid" else None
+    async with db.tx("wallet", call) as tx:
+        row = await tx.one(_ENDED, payout_id, state, paid_at, gateway, reason)
+        if row is not None:
+            values = dict(row)
+            version = values.pop("version")
+            await _tell(tx, call, Payout(**values), version)
+
+
+async def _post(call: Call, payout_id: UUID) -> None:
     row = await db.one("wallet", call, _PAID, payout_id)
     journal_id = None
     if row is not None:
@@ -143,7 +221,7 @@ async def post_payout(call: Call, payout_id: UUID) -> None:
             key=f"wallet:payout:{payout_id}",
             kind="commission_payout",
             currency=row["currency"],
-            lines=rules.payout_lines(row["reseller_id"], row["amount_minor"]),
+            lines=rules.payout_lines(row["reseller_id"], row["amount_minor"], row["gateway"]),
             at=row["paid_at"],
             reference=payout_id,
             narration=row["bank_reference"],

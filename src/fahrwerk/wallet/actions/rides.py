@@ -17,7 +17,7 @@ from fahrwerk.kernel import clock, db
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.errors import Conflict, NotFound, Unpaid
 from fahrwerk.kernel.live import hub
-from fahrwerk.payments.contract import ledger
+from fahrwerk.payments.contract import debts, ledger
 from fahrwerk.wallet import rules
 from fahrwerk.wallet.actions._book import RETRY_S, book, open_account
 from fahrwerk.wallet.contract import Cover, Settled, WalletFrozen
@@ -174,6 +174,8 @@ async def settle(call: Call, rental_id: UUID) -> Settled:
             currency=ride.currency, description="Ride", reference=rental_id, at=clock.now(),
         )  # fmt: skip
         await book(partial(db.run, "wallet", call), call, entry, None)
+    if paid < total:
+        await debts.owe(call, rental_id, ride.rider_id, total - paid, ride.currency)
     await db.run("wallet", call, _SETTLED, rental_id, paid)
     hub.signal(account_signal(ride.rider_id))
     return Settled(paid, total - paid)

@@ -87,12 +87,17 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     amount_minor: int
     currency: str
-    state: Literal["draft", "paid", "cancelled"]
+    state: Literal["draft", "paying", "paid", "cancelled"]
+    """paying: the gateway has not said yet what became of the transfer."""
     made_by: str
     made_at: datetime
     paid_by: str | None
     paid_at: datetime | None
     bank_reference: str
+    gateway: str
+    """Whose transfer paid it; empty: a bank transfer."""
+    reason: str
+    """Why the gateway refused the last transfer."""
 
 
 class PayoutPage(msgspec.Struct, frozen=True):
@@ -230,7 +235,18 @@ async def run_payouts(call: Call, until: datetime) -> list[Payout]:
 async def pay_payout(call: Call, payout_id: UUID, bank_reference: str) -> Payout:
     """Say that the money has left the bank (``wallet.payout.pay``); posted to the books once.
 
-    Not by who drafted it: ``SamePerson``. Raises ``UnknownPayout``, ``PayoutClosed`` (cancelled).
+    Not by who drafted it: ``SamePerson``. Raises ``UnknownPayout``, ``PayoutClosed`` (cancelled,
+    or a transfer is under way).
+    """
+    raise AssertionError
+
+
+@action
+async def transfer_payout(call: Call, payout_id: UUID) -> Payout:
+    """Pay by a transfer to the reseller's account at the gateway (``wallet.payout.pay``).
+
+    ``paying``, then ``paid`` and posted, or ``draft`` again with a ``reason``. Harmless to repeat.
+    Raises like :func:`pay_payout`, and ``NoGateway`` or ``Invalid`` (account) of payments.
     """
     raise AssertionError
 
@@ -239,6 +255,6 @@ async def pay_payout(call: Call, payout_id: UUID, bank_reference: str) -> Payout
 async def cancel_payout(call: Call, payout_id: UUID) -> Payout:
     """Drop a draft; its lines come into the next run.
 
-    Raises ``UnknownPayout``, ``PayoutClosed`` (paid).
+    Raises ``UnknownPayout``, ``PayoutClosed`` (paid, or on its way).
     """
     raise AssertionError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -36,7 +36,6 @@ from fahrwerk.wallet.http.views import (
     wallet_view,
 )
 
-_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 First = Annotated[int, QueryParameter(name="first", ge=1, le=100, description="Most rows")]
 After = Annotated[
     Annotated[str, Meta(max_length=100)] | None,
@@ -176,8 +175,8 @@ async def patch_auto_topup(call: web.Caller, data: JSONBody[AutoWish]) -> Wallet
 def filter_of(kind: TransactionType | None, since: Since, until: Until) -> TransactionFilter:
     """What to list. Raises ``Invalid`` for times that say no offset or no year we know."""
     for field, at in (("from", since), ("to", until)):
-        if at is not None and (at.tzinfo is None or not _FIRST <= at < _LAST):
-            raise Invalid(field=field, issue="must name its offset, between 2000 and 2100")
+        if at is not None:
+            clock.of_our_days(field, at)
     return TransactionFilter(type=kind, since=since, until=until)
 
 

@@ -98,6 +98,8 @@ class PayoutView(msgspec.Struct, frozen=True, kw_only=True):
     paid_by: str | None
     paid_at: str | None
     bank_reference: str
+    gateway: str
+    reason: str
 
 
 class PayoutsView(msgspec.Struct, frozen=True):
@@ -137,9 +139,17 @@ class Joined(msgspec.Struct, frozen=True):
     reseller: str
 
 
+def _check_times(since: datetime | None, until: datetime | None) -> None:
+    for field, at in (("from", since), ("to", until)):
+        if at is not None:
+            clock.of_our_days(field, at)
+
+
 def _terms(data: TermsBody, currency: str) -> contract.ResellerTerms:
-    rate = data.rate * 100
-    if not rate.is_finite() or rate != rate.to_integral_value() or abs(rate) > 10_000:
+    # Asked first: there are numbers (sNaN, 1e999999) with which nothing can be reckoned.
+    is_share = data.rate.is_finite() and abs(data.rate) <= 100
+    rate = data.rate * 100 if is_share else Decimal("0.1")
+    if rate != rate.to_integral_value():
         raise Invalid(field="rate", issue="must have at most two decimals")
     return contract.ResellerTerms(
         name=data.name,
@@ -198,6 +208,8 @@ def _payout(found: contract.Payout) -> PayoutView:
         paid_by=found.paid_by,
         paid_at=None if found.paid_at is None else clock.stamp(found.paid_at),
         bank_reference=found.bank_reference,
+        gateway=found.gateway,
+        reason=found.reason,
     )
 
 
@@ -272,6 +284,8 @@ async def list_commissions(
 ) -> CommissionsView:
     """A reseller's statement, newest first."""
     wanted = ids.parse(reseller_id, contract.RESELLER_PREFIX)
+    _check_times(since, until)
+    await contract.reseller(call, wanted)  # or it is nobody's statement
     page = await contract.commissions(call, wanted, since, until, limit, offset)
     shown = [_commission(line) for line in page.lines]
     return CommissionsView(shown, web.pagination(page.total, limit, offset, len(shown)))
@@ -292,6 +306,7 @@ async def list_own_commissions(
     offset: web.Offset = 0,
 ) -> CommissionsView:
     """The caller's own statement, newest first."""
+    _check_times(since, until)
     own = await contract.own_reseller(call)
     page = await contract.commissions(call, own.id, since, until, limit, offset)
     shown = [_commission(line) for line in page.lines]
@@ -314,7 +329,8 @@ async def list_payouts(
 )
 async def post_payouts(call: web.Caller, data: JSONBody[PayoutRun]) -> PayoutDrafts:
     """Draft a payout for every reseller who has enough to come."""
-    made = await contract.run_payouts(call, data.until or clock.now())
+    until = clock.now() if data.until is None else clock.of_our_days("until", data.until)
+    made = await contract.run_payouts(call, until)
     return PayoutDrafts([_payout(each) for each in made])
 
 
@@ -328,6 +344,21 @@ async def post_paid(call: web.Caller, payout_id: FromPath[str], data: JSONBody[P
     """Say that the money has left the bank. 403 SECOND_PERSON_NEEDED for who drafted it."""
     wanted = ids.parse(payout_id, contract.PAYOUT_PREFIX)
     return _payout(await contract.pay_payout(call, wanted, data.bank_reference))
+
+
+@post(
+    "/api/v1/reseller-payouts/{payout_id:str}/transfer",
+    permission="wallet.payout.pay",
+    status_code=200,
+    tags=["wallet"],
+)
+async def post_transfer(call: web.Caller, payout_id: FromPath[str]) -> PayoutView:
+    """Pay by a transfer to the reseller's account at the gateway (such as ``acct_...``).
+
+    ``paying`` until the gateway has answered; ``draft`` again with a ``reason`` when it refuses.
+    """
+    wanted = ids.parse(payout_id, contract.PAYOUT_PREFIX)
+    return _payout(await contract.transfer_payout(call, wanted))
 
 
 @post(
@@ -360,6 +391,7 @@ handlers = [
     list_payouts,
     post_payouts,
     post_paid,
+    post_transfer,
     post_cancelled,
     post_join,
 ]

@@ -162,6 +162,7 @@ async def returned(call: web.Caller, visit: web.Visitor, which: Which = "") -> R
     found = await _found(call, which)
     action = found.next_action or {}
     outside = action.get("url", "")
+    is_for_app = "client_secret" in action  # for the gateway's own library, which no page loads
     methods = await payments.methods(call) if found.state == "open" else []
     return await shell.page(
         visit,
@@ -170,7 +171,8 @@ async def returned(call: web.Caller, visit: web.Visitor, which: Which = "") -> R
         number=ids.public(contract.TOPUP_PREFIX, found.id),
         wallet=await contract.wallet(call, rider_of(call)),
         outside=outside if _is_page(outside) else "",
-        is_here="complete_with" in action,
+        is_here="complete_with" in action and not is_for_app,
+        is_for_app=is_for_app,
         methods=listed(visit, methods),
         states=STATES,
         reasons=REASONS,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 READ = "wallet.reseller.read"
 PAYOUT = """id, reseller_id, until, amount_minor, currency, state, made_by, made_at, paid_by,
-       paid_at, bank_reference"""
+       paid_at, bank_reference, gateway, reason"""
 
 _RESELLERS = """
 SELECT r.id, r.name, r.code, r.rate_bp, r.least_minor, r.account, r.person_id, r.is_active,

@@ -51,9 +51,9 @@ def commission_lines(reseller_id: UUID, amount_minor: int) -> list[Line]:
     ]
 
 
-def payout_lines(reseller_id: UUID, amount_minor: int) -> list[Line]:
-    """What was owed has left the bank."""
-    return [
-        Line("commission_payable", amount_minor, str(reseller_id)),
-        Line("bank", -amount_minor),
-    ]
+def payout_lines(reseller_id: UUID, amount_minor: int, gateway: str) -> list[Line]:
+    """What was owed has left the bank, or the account at the gateway."""
+    source = (
+        Line("gateway_clearing", -amount_minor, gateway) if gateway else Line("bank", -amount_minor)
+    )
+    return [Line("commission_payable", amount_minor, str(reseller_id)), source]

@@ -1,4 +1,4 @@
-"""The two web apps, as ``make web`` built them: the rider's at ``/app/``, the console at ``/console/``.
+"""The two web apps as ``make web`` built them: ``/app/`` for riders, ``/console/`` for operators.
 
 Pages are asked for anew each time (``no-cache``) and carry a number of their own, which lets their
 styles and nothing foreign through the content security policy; files with a hash in their name are
@@ -25,6 +25,7 @@ from fahrwerk.kernel import web
 from fahrwerk.kernel.call import Call, system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.sim import demo
+from fahrwerk.sim.streets import HUBS
 from fahrwerk.tenancy import contract as tenancy
 
 AnyRequest = Request[Any, Any, State]
@@ -68,6 +69,15 @@ class DemoLogin(msgspec.Struct, frozen=True):
     role: str
 
 
+class PlaceName(msgspec.Struct, frozen=True):
+    """A square or station that the bundled map names; ``weight``: how large, 2 to 10."""
+
+    name: str
+    longitude: float
+    latitude: float
+    weight: int
+
+
 class Told(msgspec.Struct, frozen=True):
     """What the apps are told before anybody has signed in."""
 
@@ -75,6 +85,7 @@ class Told(msgspec.Struct, frozen=True):
     map_style: str
     map_centre: tuple[float, float]
     map_credit: str
+    map_names: list[PlaceName]
     demo_logins: list[DemoLogin]
 
 
@@ -90,9 +101,7 @@ def why_not_built() -> str:
 
 @lru_cache(maxsize=1)
 def _files(_built_at: float) -> dict[str, Path]:
-    return {
-        path.relative_to(BUILT).as_posix(): path for path in BUILT.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(BUILT).as_posix(): path for path in BUILT.rglob("*") if path.is_file()}
 
 
 def _found(name: str) -> Path | None:
@@ -134,8 +143,8 @@ def policy(nonce: str, map_style: str) -> str:
 
 def _page(name: str, request: AnyRequest) -> Response[bytes]:
     path = _found(f"{name}/index.html")
-    if path is None:
-        raise NotFound("This app is not built here. The page at / says why.", code="APP_NOT_BUILT")
+    if path is None:  # the page at / says why
+        return Response(b"", status_code=303, headers={"location": "/", "cache-control": ANEW})
     nonce = secrets.token_urlsafe(16)
     return Response(
         _read(path).replace(b"__NONCE__", nonce.encode()),
@@ -252,6 +261,7 @@ async def told(call: web.Caller, request: AnyRequest) -> Response[Told]:
     """Whose apps these are here, and with which map."""
     settings = request.app.state.settings
     operator = await _whose(call, settings.dev)
+    is_bundled = settings.map_style == "bundled"
     is_demo = settings.dev and operator is not None and operator.slug == demo.TENANT
     body = Told(
         operator=Operatorial(
@@ -261,7 +271,8 @@ async def told(call: web.Caller, request: AnyRequest) -> Response[Told]:
         else None,
         map_style=settings.map_style,
         map_centre=_IN_BERLIN,
-        map_credit=MAP_CREDIT if settings.map_style == "bundled" else "",
+        map_credit=MAP_CREDIT if is_bundled else "",
+        map_names=[PlaceName(h.name, h.lon, h.lat, h.weight) for h in HUBS] if is_bundled else [],
         demo_logins=[
             DemoLogin(each.who, each.tenant, each.email, each.password, each.role)
             for each in demo.LOGINS

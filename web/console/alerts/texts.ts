@@ -1,0 +1,38 @@
+export const de = {
+  nav: "Alarme", title: "Alarme", rulesNav: "Alarmregeln", rulesTitle: "Alarmregeln", table: "Alarme",
+  state: { label: "Zustand", active: "Offen", open: "Neu", acknowledged: "Bestätigt", resolved: "Erledigt", all: "Alle" },
+  severity: { label: "Dringlichkeit", any: "Jede Dringlichkeit", critical: "Kritisch", warning: "Warnung", info: "Hinweis" },
+  kind: {
+    moved_without_ride: "Bewegt ohne Fahrt", outside_area: "Außerhalb des Gebiets", tipped_over: "Umgekippt", silent: "Meldet sich nicht", battery_falling_fast: "Akku fällt schnell",
+    battery_low: "Akku niedrig", temperature_high: "Zu heiß", temperature_low: "Zu kalt",
+  },
+  what: "Was", vehicle: "Fahrzeug", since: "Seit", measured: "Gemessen", vehicles_one: "{{count}} Fahrzeug", vehicles_other: "{{count}} Fahrzeuge", fleetWide: "Ganze Flotte", times: "Male",
+  acknowledge: "Bestätigen", resolve: "Erledigen", silence: "Stumm schalten", silence1h: "1 Stunde", silence8h: "8 Stunden", silence24h: "24 Stunden", unsilence: "Wieder melden", silenced: "Stumm bis {{until}}",
+  note: "Notiz", addNote: "Notiz hinzufügen", acknowledged_one: "{{count}} Alarm bestätigt", acknowledged_other: "{{count}} Alarme bestätigt", resolved: "Alarm erledigt", silencedDone: "Stumm geschaltet",
+  none: "Alles ruhig", noneText: "Kein Alarm passt. Was gemeldet wird, steht in den Regeln.", history: "Verlauf", affected: "Betroffene Fahrzeuge", toVehicle: "Fahrzeug öffnen", worst: "Schlimmster Wert",
+  resolution: "Ende", cleared: "Ursache ist weg", person: "Von Hand", grouped: "In Flottenalarm aufgegangen", rule: "Regel", by: "von {{name}}",
+  line: { raised: "Ausgelöst", acknowledged: "Bestätigt", resolved: "Erledigt", escalated: "Verschärft", noted: "Notiz", note: "Notiz", silenced: "Stumm geschaltet", unsilenced: "Wieder laut", reopened: "Wieder da", returned: "Wieder da", told: "Gemeldet", deferred: "Meldung aufgeschoben" },
+  on: "An", name: "Name", raiseAt: "Auslösen ab", clearAt: "Vorbei ab", hold: "Dauer (s)", readings: "Messungen", tell: "Wem melden", group: "Flottenalarm über", escalate: "Verschärfen nach (s)", types: "Fahrzeugarten", ticket: "Ticket öffnen",
+  never: "nie", nobody: "niemandem", allTypes: "Alle Arten", noTicket: "Kein Ticket", rulesSaved: "Regeln gespeichert", rulesText: "Zwischen den beiden Marken ändert sich nichts, damit nichts flattert.", addRule: "Regel hinzufügen", kindLabel: "Art der Regel",
+  unit: { moved_without_ride: "m", outside_area: "Messungen", tipped_over: "1 = liegt", silent: "s", battery_falling_fast: "Punkte", battery_low: "%", temperature_high: "°C", temperature_low: "°C" },
+  role: { admin: "Administration", provider: "Flotte", support: "Kundendienst" }, changedElsewhere: "Jemand hat die Regeln inzwischen geändert. Bitte neu laden.", unsaved: "Nicht gespeichert", discard: "Verwerfen",
+};
+export const en: typeof de = {
+  nav: "Alerts", title: "Alerts", rulesNav: "Alert rules", rulesTitle: "Alert rules", table: "Alerts",
+  state: { label: "State", active: "Open", open: "New", acknowledged: "Acknowledged", resolved: "Resolved", all: "All" },
+  severity: { label: "Severity", any: "Any severity", critical: "Critical", warning: "Warning", info: "Info" },
+  kind: {
+    moved_without_ride: "Moved without a ride", outside_area: "Outside the area", tipped_over: "Tipped over", silent: "Silent", battery_falling_fast: "Battery falling fast",
+    battery_low: "Battery low", temperature_high: "Too hot", temperature_low: "Too cold",
+  },
+  what: "What", vehicle: "Vehicle", since: "Since", measured: "Measured", vehicles_one: "{{count}} vehicle", vehicles_other: "{{count}} vehicles", fleetWide: "Whole fleet", times: "Times",
+  acknowledge: "Acknowledge", resolve: "Resolve", silence: "Silence", silence1h: "1 hour", silence8h: "8 hours", silence24h: "24 hours", unsilence: "Tell again", silenced: "Silent until {{until}}",
+  note: "Note", addNote: "Add note", acknowledged_one: "{{count}} alert acknowledged", acknowledged_other: "{{count}} alerts acknowledged", resolved: "Alert resolved", silencedDone: "Silenced",
+  none: "All quiet", noneText: "No alert matches. What is told stands in the rules.", history: "Timeline", affected: "Vehicles affected", toVehicle: "Open vehicle", worst: "Worst value",
+  resolution: "Ended", cleared: "Its cause is gone", person: "By hand", grouped: "Part of a fleet-wide alert", rule: "Rule", by: "by {{name}}",
+  line: { raised: "Raised", acknowledged: "Acknowledged", resolved: "Resolved", escalated: "Escalated", noted: "Note", note: "Note", silenced: "Silenced", unsilenced: "Told again", reopened: "Came back", returned: "Came back", told: "Told", deferred: "Telling deferred" },
+  on: "On", name: "Name", raiseAt: "Raised at", clearAt: "Cleared at", hold: "Held for (s)", readings: "Readings", tell: "Who is told", group: "Fleet-wide above", escalate: "Escalate after (s)", types: "Vehicle types", ticket: "Open a ticket",
+  never: "never", nobody: "nobody", allTypes: "All types", noTicket: "No ticket", rulesSaved: "Rules saved", rulesText: "What lies between the two marks changes nothing, so nothing flaps.", addRule: "Add rule", kindLabel: "Kind of rule",
+  unit: { moved_without_ride: "m", outside_area: "readings", tipped_over: "1 = on its side", silent: "s", battery_falling_fast: "points", battery_low: "%", temperature_high: "°C", temperature_low: "°C" },
+  role: { admin: "Administration", provider: "Fleet", support: "Support" }, changedElsewhere: "Somebody has changed the rules since. Please load them again.", unsaved: "Not saved", discard: "Discard",
+};

@@ -1,0 +1,32 @@
+import { Button, Stack, Text } from "@mantine/core";
+import { Icon } from "@lib/icons";
+import { Rows } from "@lib/states";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { saveFile } from "../parts/csv";
+import { Problem } from "../parts/Problem";
+import { useWords } from "../text";
+import { blobOf } from "./files";
+import classes from "./fleet.module.css";
+
+export function Qr({ id, identifier }: { id: string; identifier: string }) {
+  const t = useWords();
+  const found = useQuery({ queryKey: ["qr", id], queryFn: () => blobOf(`/api/v1/vehicles/${id}/qr.png?scale=10`), staleTime: Infinity });
+  const [address, setAddress] = useState("");
+  const blob = found.data;
+  useEffect(() => {
+    if (!blob) return;
+    const made = URL.createObjectURL(blob);
+    setAddress(made);
+    return () => URL.revokeObjectURL(made);
+  }, [blob]);
+  if (found.error) return <Problem error={found.error} />;
+  if (!blob || !address) return <Rows count={1} height={200} />;
+  return (
+    <Stack align="center">
+      <img className={classes.qr} src={address} alt={`${t("fleet.panel.qr")} ${identifier}`} />
+      <Text size="sm" c="dimmed">{t("fleet.panel.qrHint")}</Text>
+      <Button variant="light" size="sm" leftSection={<Icon name="download" size={15} />} onClick={() => saveFile(`${identifier}.png`, blob, "image/png")}>{t("fleet.panel.print")}</Button>
+    </Stack>
+  );
+}

@@ -1,0 +1,68 @@
+export const de = {
+  nav: "Flotte live", title: "Flotte", map: "Karte der Flotte", table: "Fahrzeuge", retired: "Ausgemustert",
+  zoomIn: "Näher heran", zoomOut: "Weiter weg", fit: "Ganze Auswahl zeigen", lasso: "Mit der Hand umranden", lassoHint: "Linie um die Fahrzeuge ziehen, Esc bricht ab",
+  view: { both: "Beides", map: "Karte", list: "Liste", label: "Ansicht" },
+  find: "Kennung", type: "Art", allTypes: "Alle Arten", battery: "Akku", allBatteries: "Jeder Akkustand", batteryOf: "Akku {{range}}",
+  group: "Gruppe", allGroups: "Alle Gruppen", views: "Ansichten", saveView: "Diese Ansicht merken", viewName: "Name der Ansicht", viewSaved: "Ansicht „{{name}}“ gemerkt",
+  viewGone: "Ansicht „{{name}}“ gelöscht", dropView: "„{{name}}“ löschen",
+  identifier: "Kennung", status: "Status", heard: "Zuletzt gehört", never: "nie", lock: "Schloss", locked: "zu", open: "offen", unknown: "unbekannt", place: "Ort",
+  none: "Keine Fahrzeuge passen", noneText: "Filter lockern oder die erste Flotte als CSV-Datei einspielen.", import: "CSV einspielen", export: "Flotte als CSV", labels: "QR-Etiketten",
+  bulk: {
+    label: "Ausgewählte Fahrzeuge", available: "In Betrieb", maintenance: "In Wartung", retire: "Ausmustern", group: "In Gruppe", newGroup: "Neue Gruppe", command: "Befehl",
+    sound: "Klingeln", lock: "Abschließen", running_one: "{{count}} Fahrzeug wird geändert …", running_other: "{{count}} Fahrzeuge werden geändert …",
+    done_one: "{{count}} Fahrzeug geändert", done_other: "{{count}} Fahrzeuge geändert", partly: "{{done}} geändert, {{failed}} nicht: {{reason}}", undone: "Zurückgenommen",
+    groupName: "Name der Gruppe", joined: "In Gruppe aufgenommen",
+  },
+  panel: {
+    label: "Fahrzeug {{name}}", overview: "Überblick", telemetry: "Messwerte", commands: "Befehle", story: "Verlauf", rides: "Fahrten", tickets: "Tickets", qr: "QR-Code", tabs: "Teile des Fahrzeugs",
+    model: "Modell", plate: "Kennzeichen", category: "Kategorie", range: "Reichweite", address: "Ort", signal: "Signal", firmware: "Firmware", hardware: "Hardware", service: "Nächster Service",
+    trips: "Fahrten", distance: "Gefahren", revenue: "Umsatz", use: "Auslastung", follow: "Verfolgen", followed: "Wird verfolgt", outOfService: "Außer Betrieb nehmen", inService: "In Betrieb nehmen",
+    retire: "Ausmustern", changed: "Status geändert: {{status}}", speed: "Tempo", temperature: "Temperatur", hours: "Zeitraum", h6: "6 Stunden", h24: "24 Stunden", d7: "7 Tage",
+    noReadings: "Keine Messwerte in dieser Zeit", noStory: "In dieser Zeit ist nichts geschehen", noRides: "Noch keine Fahrten", noTickets: "Keine Tickets", ticket: "Ticket öffnen", ticketText: "Was ist kaputt?",
+    mean: "Mittel {{value}}", qrHint: "Diesen Code scannen die Kunden.", print: "Etikett drucken", notFound: "Dieses Fahrzeug gibt es nicht", sent: "Befehl unterwegs", charging: "Ladezyklen",
+  },
+  happened: {
+    vehicle: { created: "Angelegt", changed: "Geändert", paired: "Gerät gekoppelt", unpaired: "Gerät entkoppelt", moved: "Umgesetzt", held: "Reserviert", released: "Freigegeben", status_changed: "Status geändert", battery_critical: "Akku fast leer", battery_changed: "Akku getauscht oder geladen", connected: "Wieder verbunden", disconnected: "Verbindung verloren" },
+    alert: { raised: "Alarm ausgelöst", acknowledged: "Alarm bestätigt", resolved: "Alarm erledigt", escalated: "Alarm verschärft" },
+    maintenance: { checked: "Service geprüft", ticket_opened: "Ticket geöffnet", ticket_changed: "Ticket geändert", ticket_closed: "Ticket geschlossen", recorded: "Wartung eingetragen" },
+    rental: { started: "Fahrt begonnen", ended: "Fahrt beendet", booked: "Gebucht", confirmed: "Buchung bestätigt", cancelled: "Buchung storniert" },
+  },
+  command: {
+    lock: "Abschließen", unlock: "Aufschließen", sound: "Klingeln", lights: "Licht", speed_limit: "Tempo begrenzen", battery_cover: "Akkufach", top_case: "Topcase",
+    status: { queued: "Wartet", sent: "Gesendet", acknowledged: "Bestätigt", verified: "Ausgeführt", failed: "Gescheitert", expired: "Verfallen", timed_out: "Keine Antwort", rejected: "Abgelehnt" },
+  },
+};
+export const en: typeof de = {
+  nav: "Live fleet", title: "Fleet", map: "Map of the fleet", table: "Vehicles", retired: "Retired",
+  zoomIn: "Zoom in", zoomOut: "Zoom out", fit: "Show all of them", lasso: "Draw around vehicles", lassoHint: "Draw a line around the vehicles, Esc cancels",
+  view: { both: "Both", map: "Map", list: "List", label: "View" },
+  find: "Identifier", type: "Type", allTypes: "All types", battery: "Battery", allBatteries: "Any battery level", batteryOf: "Battery {{range}}",
+  group: "Group", allGroups: "All groups", views: "Views", saveView: "Save this view", viewName: "Name of the view", viewSaved: "View “{{name}}” saved",
+  viewGone: "View “{{name}}” deleted", dropView: "Delete “{{name}}”",
+  identifier: "Identifier", status: "Status", heard: "Last heard", never: "never", lock: "Lock", locked: "locked", open: "open", unknown: "unknown", place: "Place",
+  none: "No vehicle matches", noneText: "Loosen the filters, or import your first fleet as a CSV file.", import: "Import CSV", export: "Fleet as CSV", labels: "QR labels",
+  bulk: {
+    label: "Selected vehicles", available: "In service", maintenance: "Maintenance", retire: "Retire", group: "To group", newGroup: "New group", command: "Command",
+    sound: "Ring", lock: "Lock", running_one: "Changing {{count}} vehicle …", running_other: "Changing {{count}} vehicles …",
+    done_one: "{{count}} vehicle changed", done_other: "{{count}} vehicles changed", partly: "{{done}} changed, {{failed}} not: {{reason}}", undone: "Taken back",
+    groupName: "Name of the group", joined: "Added to the group",
+  },
+  panel: {
+    label: "Vehicle {{name}}", overview: "Overview", telemetry: "Telemetry", commands: "Commands", story: "Timeline", rides: "Rides", tickets: "Tickets", qr: "QR code", tabs: "Parts of the vehicle",
+    model: "Model", plate: "Licence plate", category: "Category", range: "Range", address: "Place", signal: "Signal", firmware: "Firmware", hardware: "Hardware", service: "Next service",
+    trips: "Rides", distance: "Ridden", revenue: "Revenue", use: "Utilisation", follow: "Follow", followed: "Following", outOfService: "Take out of service", inService: "Put in service",
+    retire: "Retire", changed: "Status changed: {{status}}", speed: "Speed", temperature: "Temperature", hours: "Period", h6: "6 hours", h24: "24 hours", d7: "7 days",
+    noReadings: "No readings in this time", noStory: "Nothing has happened in this time", noRides: "No rides yet", noTickets: "No tickets", ticket: "Open a ticket", ticketText: "What is broken?",
+    mean: "Mean {{value}}", qrHint: "This is the code that riders scan.", print: "Print label", notFound: "There is no such vehicle", sent: "Command on its way", charging: "Charging cycles",
+  },
+  happened: {
+    vehicle: { created: "Created", changed: "Changed", paired: "Device paired", unpaired: "Device unpaired", moved: "Moved", held: "Reserved", released: "Released", status_changed: "Status changed", battery_critical: "Battery almost empty", battery_changed: "Battery swapped or charged", connected: "Connected again", disconnected: "Connection lost" },
+    alert: { raised: "Alert raised", acknowledged: "Alert acknowledged", resolved: "Alert resolved", escalated: "Alert escalated" },
+    maintenance: { checked: "Service checked", ticket_opened: "Ticket opened", ticket_changed: "Ticket changed", ticket_closed: "Ticket closed", recorded: "Maintenance recorded" },
+    rental: { started: "Ride started", ended: "Ride ended", booked: "Booked", confirmed: "Booking confirmed", cancelled: "Booking cancelled" },
+  },
+  command: {
+    lock: "Lock", unlock: "Unlock", sound: "Ring", lights: "Lights", speed_limit: "Limit speed", battery_cover: "Battery cover", top_case: "Top case",
+    status: { queued: "Waiting", sent: "Sent", acknowledged: "Acknowledged", verified: "Done", failed: "Failed", expired: "Expired", timed_out: "No answer", rejected: "Refused" },
+  },
+};

@@ -1,0 +1,28 @@
+export const de = {
+  nav: "Fahrten", title: "Fahrten", list: "Liste der Fahrten", one: "Fahrt", search: "Nummer der Fahrt", searchHint: "rent_… öffnen",
+  status: { all: "Alle", active: "Läuft", completed: "Beendet", in_progress: "Läuft" },
+  started: "Beginn", ended: "Ende", vehicle: "Fahrzeug", rider: "Kunde", length: "Dauer", way: "Weg", cost: "Preis", state: "Zustand", business: "Dienstlich", rating: "Bewertung",
+  stars: "{{count}} von 5", feedback: "Kommentar", ofRider: "Nur von einem Kunden", none: "Noch keine Fahrten", noneText: "Sobald jemand losfährt, steht die Fahrt hier.", noneFound: "Keine Fahrt passt zu diesen Filtern",
+  costNow: "Bisher", price: "Preis", baseFee: "Grundpreis", timeCost: "Zeit ({{minutes}} × {{price}})", promo: "Gutschein", bonus: "Parkbonus", total: "Summe", tax: "darin Steuer", taxOnTop: "Steuer, kommt hinzu",
+  payment: "Zahlung", paymentNone: "Zu dieser Fahrt gibt es keine Zahlung bei einem Anbieter: sie wird aus dem Guthaben bezahlt oder war frei.", paid: "Eingezogen", authorized: "Vorgemerkt", refunded: "Erstattet", method: "Zahlungsart", transaction: "Beleg beim Anbieter", reason: "Grund",
+  refund: "Erstatten", refundTitle: "Geld erstatten", refundAmount: "Betrag ({{currency}})", refundHint: "Höchstens {{most}}", refundReason: "Grund", refundReasonHint: "Steht im Protokoll", refundDone: "{{amount}} erstattet", refundWaits: "Wartet auf eine zweite Person: {{amount}}", refundToApprovals: "Zu den Freigaben",
+  pending: "Erstattung wartet auf eine zweite Person", toApprovals: "Freigaben öffnen",
+  end: "Fahrt beenden", endTitle: "Diese Fahrt beenden?", endText: "Die Uhr hält jetzt an, der Preis wird eingezogen und das Fahrzeug verriegelt. Das lässt sich nicht zurücknehmen; zu viel Gezahltes kann danach erstattet werden.", endDone: "Fahrt beendet: {{amount}}",
+  track: "Strecke", trackMap: "Karte der Strecke", trackNone: "Keine Positionen aufgezeichnet.", play: "Abspielen", stop: "Anhalten", moment: "Zeitpunkt", photo: "Foto am Ende", photoNone: "Ohne Foto beendet.", photoAlt: "Foto des Parkplatzes", history: "Verlauf", receipt: "Beleg", battery: "Akku verbraucht",
+  event: { "rental.reserved": "Gebucht", BookingConfirmed: "Zahlung vorgemerkt", "rental.started": "Losgefahren", "rental.ended": "Beendet", "rental.cancelled": "Abgebrochen", "rental.rated": "Bewertet" },
+  paymentStatus: { created: "Angelegt", unknown: "Wird geprüft", action_required: "Wartet auf die Bank", authorized: "Vorgemerkt", completed: "Bezahlt", due: "Fällig", failed: "Fehlgeschlagen", voided: "Freigegeben", refunded: "Erstattet" },
+};
+export const en: typeof de = {
+  nav: "Rides", title: "Rides", list: "List of rides", one: "Ride", search: "Number of the ride", searchHint: "Open rent_…",
+  status: { all: "All", active: "Under way", completed: "Ended", in_progress: "Under way" },
+  started: "Start", ended: "End", vehicle: "Vehicle", rider: "Customer", length: "Duration", way: "Distance", cost: "Price", state: "State", business: "Business", rating: "Rating",
+  stars: "{{count}} of 5", feedback: "Comment", ofRider: "Of one customer only", none: "No rides yet", noneText: "As soon as somebody rides, it is here.", noneFound: "No ride matches these filters",
+  costNow: "So far", price: "Price", baseFee: "Base fee", timeCost: "Time ({{minutes}} × {{price}})", promo: "Promotion", bonus: "Parking bonus", total: "Total", tax: "of which tax", taxOnTop: "Tax, on top",
+  payment: "Payment", paymentNone: "There is no payment at a provider for this ride: it is paid from the wallet, or was free.", paid: "Captured", authorized: "Held", refunded: "Refunded", method: "Method", transaction: "Provider's reference", reason: "Reason",
+  refund: "Refund", refundTitle: "Refund money", refundAmount: "Amount ({{currency}})", refundHint: "At most {{most}}", refundReason: "Reason", refundReasonHint: "Stands in the audit log", refundDone: "{{amount}} refunded", refundWaits: "Waits for a second person: {{amount}}", refundToApprovals: "To the approvals",
+  pending: "A refund waits for a second person", toApprovals: "Open approvals",
+  end: "End ride", endTitle: "End this ride?", endText: "The meter stops now, the price is captured and the vehicle locked. This cannot be taken back; what was paid too much can be refunded afterwards.", endDone: "Ride ended: {{amount}}",
+  track: "Route", trackMap: "Map of the route", trackNone: "No positions were recorded.", play: "Play", stop: "Pause", moment: "Moment", photo: "Photo at the end", photoNone: "Ended without a photo.", photoAlt: "Photo of the parking place", history: "History", receipt: "Receipt", battery: "Battery used",
+  event: { "rental.reserved": "Booked", BookingConfirmed: "Payment held", "rental.started": "Started", "rental.ended": "Ended", "rental.cancelled": "Cancelled", "rental.rated": "Rated" },
+  paymentStatus: { created: "Opened", unknown: "Being checked", action_required: "Waits for the bank", authorized: "Held", completed: "Paid", due: "Due", failed: "Failed", voided: "Released", refunded: "Refunded" },
+};

@@ -1,0 +1,9 @@
+import { useText, type KeysOf } from "@lib/i18n";
+import type { Shared } from "@lib/texts/shared";
+import type de from "./texts/de";
+
+export type Key = KeysOf<typeof de> | KeysOf<Shared>;
+/** `const t = useWords(); t("fleet.title")`: every key of the console, checked by the compiler. */
+export const useWords = useText<Key>;
+/** For keys made of a value of the API (`status.` + status): the compiler cannot know those. */
+export const useNames = useText<string>;
