@@ -4,6 +4,17 @@
 #   docker build -t fahrwerk .
 #   docker run -p 8080:8080 -v fahrwerk:/var/lib/fahrwerk fahrwerk
 #   docker run -e FAHRWERK_DATABASE_URL=... fahrwerk serve
+FROM python:3.11-slim AS apps
+
+# The web apps, by the Node that PyPI has: nothing of it reaches the image that runs.
+WORKDIR /build
+COPY requirements-web.lock ./
+RUN python -m venv .venv \
+    && .venv/bin/pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r requirements-web.lock
+COPY tools tools
+COPY web web
+RUN .venv/bin/python tools/web.py build
+
 FROM python:3.11-slim
 
 # Numbers, because Kubernetes' runAsNonRoot cannot tell from a name; the name, because PostgreSQL
@@ -22,6 +33,8 @@ RUN python -m venv /opt/venv \
 
 COPY LICENSE README.md pyproject.toml ./
 COPY src src
+# Beside the pages' own code, where an installed package looks for them.
+COPY --from=apps /build/web/dist src/fahrwerk/front/dist
 RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 # An image listens to the network, so the conveniences of a laptop (shown mail, scripted gateway

@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev up web webcheck client pictures test check lint format types walls house bench storm lock clean
+.PHONY: help dev up web webcheck client pictures test check lint format types walls house bench storm audit lock clean
 
 ARGS ?=
 PYTHON ?=
@@ -75,6 +75,9 @@ bench: dev ## measure: requests, bookings and telemetry per second on this machi
 
 storm: dev ## money moves while processes die at random, five minutes; then the books must hold
 	@$(BIN)/python -m tests.journeys.storm $(ARGS)
+
+audit: dev ## is a known weakness in what the lock files name? (where advisories can be reached)
+	@$(BIN)/python -m tools.audit
 
 lock: ## write requirements.lock and requirements-dev.lock anew from pyproject.toml
 	@$(setup) bare

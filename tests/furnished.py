@@ -13,7 +13,7 @@ import msgspec
 from PIL import Image
 
 from fahrwerk.identity import contract as identity
-from fahrwerk.identity.contract import approvals
+from fahrwerk.identity.contract import approvals, privacy
 from fahrwerk.identity.contract.keys import make_key
 from fahrwerk.kernel import crypto, db, ids
 from fahrwerk.kernel.call import Call
@@ -25,6 +25,7 @@ from tests.identity.idp import FakeSaml
 from tests.payments.bank import entry, open_bank, statement
 from tests.payments.test_debts_journey import debtor
 from tests.payments.test_disputes import disputed
+from tests.payments.test_failed_refunds import refused
 from tests.rentals.riding import alive
 from tests.world import PASSWORD, World
 
@@ -66,11 +67,11 @@ class Goods:
         photo = "data:image/png;base64," + base64.b64encode(PHOTO.getvalue()).decode()
         end = {"end_photo": photo, "rating": 5}
         async with alive(world):
-            wish = {"vehicle_id": left.identifier}
-            ended = await posted(customer.post("/api/v1/rentals", json=wish))
+            ended, ride = [
+                await posted(customer.post("/api/v1/rentals", json={"vehicle_id": each.identifier}))
+                for each in (left, ridden)
+            ]
             await posted(customer.post(f"/api/v1/rentals/{ended['id']}/end", json=end))
-            wish = {"vehicle_id": ridden.identifier}
-            ride = await posted(customer.post("/api/v1/rentals", json=wish))
         booking = await posted(customer.post("/bookings", json={"vehicle_id": booked.identifier}))
         await world.settle()
         path = f"/api/v1/vehicles/{other.identifier}"
@@ -92,11 +93,11 @@ class Goods:
         bulk = await posted(admin.post("/api/v1/vehicles/bulk", json=many))
         methods = await posted(customer.get("/api/v1/payment-methods"))
         payments = await posted(customer.get("/api/v1/payments"))
-        vehicle = ids.public("sco", booked.id)
         rentals = [booking["booking"]["id"], ride["id"], ended["id"]]
         method = methods["payment_methods"][0]["id"]
         # The first of each is used where another one is tried: so that all the rest would fit.
-        vehicles = [vehicle, str(booked.id), booked.identifier, str(booked.qr_code)]
+        named = (ids.public("sco", booked.id), booked.id, booked.identifier, booked.qr_code)
+        vehicles = [str(each) for each in named]
         self.names = {
             **dict.fromkeys(("vehicle_id", "scooter_id", "vehicle_ids"), vehicles),
             "ids": vehicles[:2],
@@ -127,6 +128,7 @@ class Goods:
             **await reseller(world, admin),
             **await quarrel(world),
             **await own_rules(admin),
+            "request_id": [await export(world, rider)],
             **await account(world, rider),
         }
         return self
@@ -226,13 +228,14 @@ async def reseller(world: World, admin: httpx.AsyncClient) -> dict[str, list[str
 
 
 async def quarrel(world: World) -> dict[str, list[str]]:
-    """A rider who owes for a ride; another's bank that took the money back, and our evidence."""
+    """A debt; a bank that took the money back, and our evidence; a refund that was refused."""
     _, debt = await debtor(world)
     _, dispute = await disputed(world)
     found = await disputes.add_evidence(
         world.admin(), dispute, disputes.NewEvidence(kind="other", text="It was they.")
     )
     return {
+        "refund_key": [await refused(world)],
         "debt_id": [debt],
         "dispute_id": [ids.public(disputes.DISPUTE_PREFIX, dispute)],
         "evidence_id": [ids.public(disputes.EVIDENCE_PREFIX, found.evidence[0].id)],
@@ -252,6 +255,13 @@ async def own_rules(admin: httpx.AsyncClient) -> dict[str, list[str]]:
     logo = admin.put(f"/api/v1/brands/{brand}/logo", content=drawn.getvalue())
     shown = (await posted(logo))["logo_url"]
     return {"name": [name], "domain_name": [domain], "logo_hash": [shown.rpartition("/")[2]]}
+
+
+async def export(world: World, rider: Call) -> str:
+    """A wish of the rider's to see what is held about him."""
+    assert rider.user is not None
+    asked = await privacy.ask_export(world.admin(), rider.user)
+    return ids.public(privacy.REQUEST_PREFIX, asked.id)
 
 
 _PASSKEY = """

@@ -90,6 +90,8 @@ def smallest(schema: dict[str, Any]) -> Any:
             }
         case "array":
             return [smallest(schema["items"])] * max(1, schema.get("minItems", 0))
+        case "string" if schema.get("format") == "date":
+            return "1990-11-20"
         case "string" if schema.get("format") == "date-time":
             return "2026-11-20T10:00:00Z"
         case "string":

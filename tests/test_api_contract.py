@@ -87,6 +87,15 @@ WHOLE = {
     "identity_list_permissions": "as many as there are in this build",
     "identity_get_grants": "at most 50 of one person",
     "identity_list_audit": "by cursor: the log grows while it is read",
+    "identity_gdpr_consents": "five purposes",
+    "identity_gdpr_consents_privacy": "five purposes",
+    "identity_list_users_consents": "five purposes",
+    "identity_gdpr_consent_history": "the newest of one person, by limit",
+    "identity_gdpr_delete_check": "at most seven reasons",
+    "identity_check_users_erasure": "at most seven reasons",
+    "identity_gdpr_processing": "as many as the rooms of this build have",
+    "identity_read_retention": "as many as the rooms of this build have",
+    "identity_write_retention": "as many as the rooms of this build have",
     "identity_list_sessions": "the newest 200 of one person",
     "identity_list_users_sessions": "the newest 200 of one person",
     "identity_list_passkeys": "at most 25 of one person",
@@ -277,8 +286,8 @@ def test_errors_are_documented_in_the_one_format() -> None:
     """API-02: with the envelope's schema, an example and the request id."""
     for operation in operations():
         statuses = operation.said["responses"].keys()
-        # A refund above the limit is 202: it waits for a second person.
-        two = operation.name == "payments_post_refund"
+        # A refund or reversal above the limit is 202: it waits for a second person.
+        two = operation.name in ("payments_post_refund", "payments_post_reversal")
         assert len([s for s in statuses if s.startswith("2")]) == 1 + two
         needed = {"400", "500", "503"}
         needed |= {"401", "403"} if operation.said["security"] == [{"bearer": []}] else set()

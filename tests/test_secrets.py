@@ -11,7 +11,7 @@ import pytest
 import fahrwerk
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.actions import devices
-from fahrwerk.identity.contract import factors, proofs
+from fahrwerk.identity.contract import proofs
 from fahrwerk.kernel import audit, crypto, db, person_keys
 from fahrwerk.kernel.call import Call
 from fahrwerk.payments.gateways import _accounts
@@ -39,9 +39,10 @@ SEALS = {
 """Who seals, and which columns a room's ``reseal`` has to go over for it."""
 _GATEWAY = """
 INSERT INTO payments.gateway_account (gateway, public_key, secret_sealed, webhook_sealed, hint,
-    remote_id, is_live, kinds, rank, set_at)
-VALUES ('stripe', 'pk', $1, $2, '', '', false, '{card}', 1, now())
+    remote_id, is_live, kinds, rank, set_at, tested_at)
+VALUES ('stripe', 'pk', $1, $2, '', '', false, '{card}', 1, now(), now())
 """
+_APP = "INSERT INTO identity.totp (person_id, secret) VALUES ($1, $2)"
 _ATTEMPT = "UPDATE identity.sso_attempt SET secrets = $1 RETURNING 1"
 _PROVIDER = "UPDATE identity.sso_provider SET secret = $1 RETURNING 1"
 
@@ -77,7 +78,7 @@ async def sealed_things(world: World, rider: Call) -> tuple[Bank, int]:
     assert rider.user is not None
     await person_keys.key_of(rider, rider.user)
     await proofs.ask_link(world.call(), "ada@example.org", "reset")
-    await factors.begin_totp(rider)
+    await db.run("identity", rider, _APP, rider.user, crypto.seal("identity.totp", "JBSWY3DP"))
     keys = _accounts.Keys(
         tenant=world.tenant, gateway="stripe", public_key="pk", secret="sk", webhook_secret="wh"
     )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
+import subprocess
+import sys
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +16,20 @@ import asyncpg
 import msgspec
 import pytest
 
-from fahrwerk import tenants
-from fahrwerk.kernel import audit, db, ids, moving
+from fahrwerk import secrets, tenants
+from fahrwerk.feeds.actions import agencies
+from fahrwerk.fleet import contract as fleet
+from fahrwerk.identity.actions import totp
+from fahrwerk.identity.contract import roles
+from fahrwerk.identity.contract.roles import Grant
+from fahrwerk.kernel import audit, belongings, clock, crypto, db, ids, moving, transport
 from fahrwerk.kernel.call import system
+from fahrwerk.kernel.migrate import APP_LOGIN, migrate
+from fahrwerk.kernel.postgres import EmbeddedPostgres
 from fahrwerk.kernel.pump import Pump
+from fahrwerk.kernel.settings import Settings
 from fahrwerk.payments.contract import ledger
+from fahrwerk.payments.gateways import _accounts
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.tenancy import contract as tenancy
 from tests.furnished import Goods, watching
@@ -56,20 +70,20 @@ async def test_round_trip(world: World, database: db.Database, tmp_path: Path) -
     was = await watch.look()
     # What is unique in the world, a device's number say, cannot be there twice.
     twin = {"slug": f"twin-{ids.new().hex[-8:]}", "domain": None}
-    with pytest.raises(moving.NotMoved, match="Another tenant here has it"):
+    with pytest.raises(belongings.NotMoved, match="Another tenant here has it"):
         await moving.bring_in(owner_of(database), ROOT, path, ids.new(), twin, quietly)
     await moving.remove(owner_of(database), world.tenant, quietly)
     await watch.owner.execute("DELETE FROM tenancy.operator WHERE id = $1", world.tenant)
     own = {"status": "suspended"}
     await moving.bring_in(owner_of(database), ROOT, path, world.tenant, own, quietly)
     before = await watch.look()
-    assert {t: n for t, (n, _) in before.items() if t not in moving.LEFT_OUT} == {
-        t: n for t, (n, _) in was.items() if t not in moving.LEFT_OUT
+    assert {t: n for t, (n, _) in before.items() if t not in belongings.LEFT_OUT} == {
+        t: n for t, (n, _) in was.items() if t not in belongings.LEFT_OUT
     }
     said: list[str] = []
-    assert await tenants.verified(world.tenant, world.operator.slug, "active", said.append) == 0, (
-        said
-    )
+    with clock.moved_to(clock.now() + timedelta(seconds=60)):  # what waits for the gateway is over
+        holds = await tenants.verified(world.tenant, world.operator.slug, "active", said.append)
+    assert holds == 0, said
     await Pump().drain()  # what came in has been handled where it comes from
     after = await watch.look()
     await watch.owner.close()
@@ -81,6 +95,109 @@ async def test_round_trip(world: World, database: db.Database, tmp_path: Path) -
     assert len(theirs) == 3
     assert theirs == ours
     assert (await tenancy.operator(world.system())).status == "active"
+
+
+OWNER = "fahrwerk_other_owner"
+_OWNER = f"""
+DO $$ BEGIN CREATE ROLE {OWNER} LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS;
+EXCEPTION WHEN duplicate_object THEN NULL; END $$
+"""
+COME_ALONG = (
+    "identity.sso_provider", "identity.scim_source", "identity.totp", "identity.approval",
+    "identity.scoped_grant", "kernel.person_key", "payments.sepa_mandate", "payments.sepa_run",
+    "payments.debt", "payments.risk", "payments.gateway_account", "wallet.reseller",
+    "wallet.reseller_customer", "feeds.subscription", "fleet.vehicle_key", "tenancy.market",
+)  # fmt: skip
+
+
+def fahrwerk(here: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """The command in another installation; its exit code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fahrwerk.cli", *arguments],
+        env={**os.environ, **here}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+_TOTP = """
+INSERT INTO identity.totp (person_id, secret, confirmed_at) VALUES ($1, $2, kernel.now())
+"""
+_GATEWAY = """
+INSERT INTO payments.gateway_account (gateway, public_key, secret_sealed, webhook_sealed, hint,
+    remote_id, is_live, kinds, rank, set_at, tested_at)
+VALUES ('stripe', 'pk_x', $1, $2, '...x', 'acct_x', false, '{card}', 5, kernel.now(), kernel.now())
+"""
+_AGENCY = """
+INSERT INTO feeds.subscription (agency_id, mode, url, token)
+SELECT id, 'micromobility', 'https://city.example/mds', $1 FROM feeds.agency LIMIT 1
+"""
+
+
+async def more_rows(world: World) -> None:
+    """What is sealed, for a purpose that names the row, the tenant or neither."""
+    rider, boss = await world.rider(), await world.rider()
+    call = world.system()
+    await db.run("identity", call, _TOTP, rider.user, crypto.seal(totp.SEAL, "JBSWY3DPEHPK3PXP"))
+    keys = [
+        crypto.seal(_accounts.purpose(world.tenant, "stripe", what), "sk_x")
+        for what in ("secret", "webhook")
+    ]
+    await db.run("payments", call, _GATEWAY, *keys)
+    await db.run("feeds", call, _AGENCY, crypto.seal(agencies.SEALED_FOR, "token"))
+    assert boss.user is not None
+    scoped = Grant("provider", f"area:{ids.new()}")
+    await roles.set_grants(world.admin(), boss.user, [Grant("customer"), scoped])
+    await fleet.pair_vehicles(world.admin(), [(await world.vehicle()).id], "HS256")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", [None, "flitz"])
+async def test_into_another_installation(
+    world: World, database: db.Database, server: EmbeddedPostgres, tmp_path: Path, name: str | None
+) -> None:
+    """Its own database, its own secret, an owner that is no superuser: rows of all rooms, books and
+    audit chain whole, and what is sealed can be opened there, also under another name."""
+    goods = await Goods(world).furnish()
+    await more_rows(world)
+    await world.settle()
+    while await audit.chain():
+        pass
+    await goods.close()
+    await Pump().drain()
+    path, key = tmp_path / "tenant.zip", tmp_path / "key"
+    sealed_with = transport.new_key(key)
+    manifest = await moving.export(
+        owner_of(database), ROOT, world.tenant, path, quietly, secrets.reseal_all, sealed_with
+    )
+    counts = {part.table: part.rows for part in manifest.parts}
+    assert {table: 0 for table in COME_ALONG if not counts[table]} == {}
+    # Here nothing was changed, and the key on the way is not the installation's.
+    assert (await secrets.reseal_all(world.system())) == (0, 0)
+    other = f"elsewhere_{ids.new().hex[-8:]}"
+    raw = await asyncpg.connect(server.dsn("postgres", "postgres"))
+    await raw.execute(_OWNER)
+    await raw.execute(f"CREATE DATABASE {other} OWNER {OWNER}")
+    await raw.close()
+    await migrate(server.dsn(other, OWNER))
+    here = {
+        "FAHRWERK_DATABASE_URL": server.dsn(other, APP_LOGIN),
+        "FAHRWERK_DATABASE_ADMIN_URL": server.dsn(other, OWNER),
+        "FAHRWERK_JWT_SECRET": "another installation's secret, long enough",
+        "FAHRWERK_DATA": str(tmp_path),
+    }
+    said = await asyncio.to_thread(fahrwerk, here, "tenant", "import", "--file", str(path))
+    assert said[0] == 1
+    assert "needs its key" in said[1]
+    slug = [name] if name else []
+    told = await asyncio.to_thread(
+        fahrwerk, here, "tenant", "import", *slug, "--file", str(path), "--key", str(key)
+    )
+    assert told[0] == 0, told[1][-2000:]
+    assert " 0 cannot be opened here" in told[1]
+    for command in (["books", "verify"], ["audit", "verify"], ["secrets", "reseal"]):
+        told = await asyncio.to_thread(fahrwerk, here, *command)
+        assert told[0] == 0, (command, told[1][-1000:])
+    assert "Nothing is sealed with a secret of before" in told[1]
 
 
 async def test_a_file_that_was_touched_is_refused(
@@ -116,10 +233,10 @@ async def test_a_file_that_was_touched_is_refused(
         (tmp_path / "nothing.zip", "not a tenant's file"),
     ):
         tenant = ids.new()
-        with pytest.raises(moving.NotMoved, match=why):
+        with pytest.raises(belongings.NotMoved, match=why):
             await moving.bring_in(owner_of(database), ROOT, bad, tenant, wanted, quietly)
         assert await tenancy.operator_by_id(system(None, "t"), tenant) is None
-    with pytest.raises(moving.NotMoved, match="has rows of this tenant"):
+    with pytest.raises(belongings.NotMoved, match="has rows of this tenant"):
         await moving.bring_in(owner_of(database), ROOT, path, world.tenant, wanted, quietly)
 
 
@@ -146,14 +263,14 @@ async def test_every_table_of_a_tenant_is_in_the_file(database: db.Database) -> 
     """By the catalogue: what others point at comes first; nothing points at a row's number."""
     owner = await asyncpg.connect(owner_of(database))
     try:
-        found = [table.name for table in await moving.tables(owner)]
+        found = [table.name for table in await belongings.tables(owner)]
         rows = await owner.fetch(
             "SELECT n.nspname || '.' || c.relname AS name FROM pg_attribute a "
             "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p') AND NOT c.relispartition "
             "AND n.nspname <> 'pg_catalog'"
         )
-        assert {row["name"] for row in rows} == {*found, *moving.LEFT_OUT}
+        assert {row["name"] for row in rows} == {*found, *belongings.LEFT_OUT}
         assert found.index("identity.person") < found.index("identity.session")
         numbered = await owner.fetch(
             "SELECT c.conname FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.confrelid "
@@ -164,3 +281,27 @@ async def test_every_table_of_a_tenant_is_in_the_file(database: db.Database) -> 
         assert [row["conname"] for row in numbered] == []
     finally:
         await owner.close()
+
+
+_CLOSING = """
+UPDATE tenancy.operator SET status = 'closing', status_reason = 'test', status_since = $2,
+       deletes_at = $2 WHERE id = $1
+"""
+_STATUS = "SELECT status FROM tenancy.operator WHERE id = $1"
+
+
+async def test_closed_tenants_go_at_night(
+    world: World, database: db.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the worker that has the owner's login; by any other nothing is deleted."""
+    await world.rider()
+    house = system(None, "cli")
+    await db.run("tenancy", house, _CLOSING, world.tenant, clock.now() - timedelta(days=1))
+    for owner, status in ((None, "closing"), (owner_of(database), "closed")):
+        here = Settings(database_url=database.dsn, database_admin_url=owner)
+        monkeypatch.setattr(tenants, "load", lambda here=here: here)
+        await tenants.sweep_each_night()
+        assert (await db.run("tenancy", house, _STATUS, world.tenant))[0]["status"] == status
+    gone = await watching(database, world.tenant)
+    assert {count for count, _ in (await gone.look()).values()} == {0}
+    await gone.owner.close()

@@ -8,6 +8,7 @@ The walk is made from the document: a new endpoint is in it, or fails here and s
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ NOT_OURS = {
     "boundary_id": "in a city's own document, looked for in that agency's only",
 }
 PLAIN_IN_PATHS = {
-    *("vehicle_type", "position", "gateway", "version", "file", "mode", "kind", "step"),
+    *("vehicle_type", "position", "gateway", "version", "file", "mode", "kind", "step", "purpose"),
 }
 PLAIN_VALUES = {
     "mode": "car-share",
@@ -52,8 +53,11 @@ PLAIN_VALUES = {
 }
 CHOSEN_BY_THE_CALLER = re.compile(r"fleet_(create|change|add)_|identity_put_role")
 """What these call ``qr_code``, ``imei`` and ``name`` is new, unique within one operator only."""
-ONE_OF = {"fleet_move_in_group": {"add": ["nothing"]}}
-"""Bodies of which at least one part has to be there, whichever."""
+BODIES: dict[str, Any] = {
+    "fleet_move_in_group": {"add": ["nothing"]},
+    "identity_put_grants": {"grants": [{"role": "support"}]},
+}
+"""What is good enough to be looked at, where the least that the document allows is not."""
 HARMLESS_TO_REPEAT = ("tenancy_drop_domain",)
 """What is not there is gone: 204 for whatever is named."""
 
@@ -131,7 +135,9 @@ class Asked(NamedTuple):
     async def of(self, client: httpx.AsyncClient) -> httpx.Response:
         path, query = self.operation.path, {}
         schema = body_schema(self.operation)
-        body = smallest(schema) | ONE_OF.get(self.operation.name, {}) if schema else None
+        body = smallest(schema) if schema is not None else None
+        if self.operation.name in BODIES:
+            body = copy.deepcopy(BODIES[self.operation.name])
         for given, value in self.values.items():
             if given.place == "path":
                 path = path.replace(f"{{{given.name}}}", value)

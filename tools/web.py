@@ -1,6 +1,6 @@
 """The web apps: built when their sources have changed, with whatever Node there is.
 
-    .venv/bin/python tools/web.py up        build if need be; a failure is said, not raised (make up)
+    .venv/bin/python tools/web.py up        build if need be; a failure is only said (make up)
     .venv/bin/python tools/web.py build     the same, and a failure is an error (make web)
     .venv/bin/python tools/web.py check     types, style, unit tests, the API client's freshness
     .venv/bin/python tools/web.py client    write the API client anew from the platform's document
@@ -133,7 +133,7 @@ def diagnose(output: str) -> str:
          "The package registry did not answer. It is needed once for each change of the lock;\n"
          "npm's own settings (npm_config_registry, HTTPS_PROXY, .npmrc) are respected."),
         (r"E40[134]|E404", "The package registry refuses a package, or does not have it."),
-        (r"EACCES|EPERM|Permission denied", "A file or folder may not be written: web/ or its parts."),
+        (r"EACCES|EPERM|Permission denied", "Something in web/ may not be written."),
         (r"heap out of memory|Killed", "There was not enough memory."),
     )  # fmt: skip
     said = next((words for pattern, words in causes if re.search(pattern, output)), "")
@@ -287,7 +287,7 @@ def lock() -> None:
 
 
 def check() -> None:
-    """All that says whether the sources are good. Raises ``WebError`` at the first that does not."""
+    """All that says whether the sources are good. Raises ``WebError`` at the first bad one."""
     node = find_node()
     packages(node)
     steps = (
@@ -320,8 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if what == "dev":
             node = find_node()
             packages(node)
-            os.chdir(WEB)
-            os.execve(node.node, tool(node, "vite", "bin/vite.js"), environment(node))
+            command = tool(node, "vite", "bin/vite.js")
+            return subprocess.call(command, cwd=WEB, env=environment(node))
         {"up": up, "build": build, "check": check, "client": client, "lock": lock}[what]()
     except WebError as error:
         sys.stderr.write(f"web: {error}\n")

@@ -113,6 +113,7 @@ async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
 async def working(settings: Settings) -> AsyncIterator[None]:
     """A worker's inside for the block: the pump, the nudges, the job queue, the vehicles."""
     async with grounded(settings, "work") as dsn:
+        importlib.import_module("fahrwerk.tenants")  # what it does each night
         pump = Pump()
         live.hub.hear("events", lambda _: pump.wake())
         runner = jobs.Runner()
@@ -184,6 +185,11 @@ class HouseFront:
             is_clear = len(found) == 1 or (found and self._dev)
             self._alone = (time.monotonic() + 3.0, found[0] if is_clear else None)
         return self._alone[1]
+
+    async def is_web_origin(self, origin: str) -> bool:
+        """Whether any operator lets pages of this origin call the API."""
+        known: bool = await self._tenancy.is_web_origin(self._call, origin)
+        return known
 
     async def page_session(self, token: str) -> crypto.Claims | None:
         """Whose cookie it is."""

@@ -351,7 +351,7 @@ def _sepa(args: argparse.Namespace, settings: Settings) -> int:
 
 def _tenant(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk import tenants
-    from fahrwerk.kernel import moving
+    from fahrwerk.kernel import belongings, moving
 
     settings = _quiet(settings)
 
@@ -364,14 +364,16 @@ def _tenant(args: argparse.Namespace, settings: Settings) -> int:
             return 0
         with _database(settings):
             if args.what == "export":
-                return _run(tenants.export(settings, args.name or "", _file(args), say))
+                return _run(tenants.export(settings, args.name or "", _file(args), say, args.key))
             if args.what == "import":
-                return _run(tenants.bring_in(settings, _file(args), args.name, say))
+                return _run(tenants.bring_in(settings, _file(args), args.name, say, args.key))
             return _run(tenants.sweep(settings, args.yes, say))
-    except moving.NotMoved as error:
+    except belongings.NotMoved as error:
         raise Refused(str(error)) from None
-    except FileExistsError:
-        raise Refused(f"{args.file} is there already.") from None
+    except FileExistsError as error:
+        raise Refused(f"{error.filename} is there already.") from None
+    except FileNotFoundError as error:
+        raise Refused(f"{error.filename} is not there.") from None
 
 
 def _file(args: argparse.Namespace) -> Path:
@@ -569,6 +571,10 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     tenant.add_argument("what", choices=["export", "import", "check", "sweep"])
     tenant.add_argument("name", nargs="?", help="short name: of whom to export, or to import as")
     tenant.add_argument("--file", type=Path, help="the file to write or to read")
+    tenant.add_argument(
+        "--key", type=Path,
+        help="a file for the key of what is sealed: export makes it, import reads it",
+    )  # fmt: skip
     tenant.add_argument("--yes", action="store_true", help="sweep: really delete")
     new = command("new", _new, "make a new room, or a new device protocol, in this checkout")
     new.add_argument("what", choices=["room", "protocol"])

@@ -107,6 +107,9 @@ GBFS_COLD_S = Floor(
 )
 
 ZONES = 500
+VERIFIED_US = Floor(
+    words="A verified caller costs the front door under 30 us more than a stranger", below=30
+)
 ZONE_US = Floor(words="A zone decision at 500 zones: under 20 us median", below=20)
 ZONE_DISAGREEMENTS = Floor(
     words="No disagreement with shapely (GEOS) on a million random points", below=1

@@ -190,12 +190,12 @@ async def test_a_change_shows_within_two_seconds(world: World) -> None:
                 seen = await stream.until(lambda r, level=level: r["battery"] == level, 2)
                 assert (seen["latitude"], seen["longitude"]) == (52.5201, 13.4052)
                 assert seen["identifier"] == vehicle.identifier
-        assert len(watching._watches[world.tenant].clients) == 2
+        assert len(watching._watches[world.tenant, None].clients) == 2
     for _ in range(40):
         await asyncio.sleep(0.05)
-        if watching._watches[world.tenant]._task is None:
+        if watching._watches[world.tenant, None]._task is None:
             break
-    assert watching._watches[world.tenant]._task is None  # nobody watches, nobody reads
+    assert watching._watches[world.tenant, None]._task is None  # nobody watches, nobody reads
 
 
 async def test_a_stream_goes_on_from_its_last_event(world: World) -> None:
@@ -234,7 +234,7 @@ async def test_a_slow_watcher_is_told_to_begin_anew(
         for level in range(90, 80, -1):
             await report(vehicle.id, battery_level=level)
             await quick.until(lambda r, level=level: r["battery"] == level)
-        [client] = watching._watches[world.tenant].clients
+        [client] = watching._watches[world.tenant, None].clients
         assert len(client.waiting) <= 2
         slow.may_send.set()
         await slow.next("reset")
@@ -309,7 +309,7 @@ async def test_one_operator_does_not_take_all_places(
     cursor = (await _snapshot(world))["cursor"]
     async with world.client(world.call("provider")) as client:
         assert (await client.get(f"{LIVE}/stream?cursor={cursor}")).status_code == 429
-    assert not watching._watches[world.tenant].clients
+    assert not watching._watches[world.tenant, None].clients
 
 
 async def test_many_who_ask_at_once_are_given_one_snapshot(world: World) -> None:
@@ -328,7 +328,7 @@ async def test_many_who_ask_at_once_are_given_one_snapshot(world: World) -> None
 async def test_standing_still_is_no_news(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vehicle that only says that it is there is told every 30 s, not every second."""
     vehicle = await connected_vehicle(world)
-    own = watching.Watch(world.tenant)
+    own = watching.Watch(world.tenant, None)
     own.cursor = (await live.live_fleet(world.system())).cursor
 
     async def news() -> list[str]:

@@ -78,6 +78,20 @@ async def test_looking_at_people_is_written_down(world: World) -> None:
         assert sum((e["detail"] or {}).get("times", 1) for e in looks) == 4
 
 
+async def test_what_staff_may_not_is_written_down(world: World) -> None:
+    """A refusal at the front door is a row as well, with its code; a rider's is none."""
+    rider, service = await world.rider(), await staff(world, "support")
+    async with world.client(service) as client, world.client(rider) as own:
+        for _ in range(2):
+            assert (await client.get("/api/v1/audit")).status_code == 403
+        assert (await own.get("/api/v1/audit")).status_code == 403
+    await audit.flush()
+    async with world.client(await staff(world, "admin")) as admin:
+        (row,) = await log_of(admin, outcome="PERMISSION_DENIED")
+    assert (row["actor"], row["action"]) == (service.actor, "identity.list_audit")
+    assert row["detail"] == {"times": 2}
+
+
 async def test_what_cannot_be_written_down_is_not_done(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,14 @@ async def test_a_bound_session_needs_its_devices_key(world: World, key: Any) -> 
         mine = token | {"DPoP": proof(key, REFRESH)}
         renewed = await client.post(REFRESH, headers=mine)
         assert renewed.status_code == 200, renewed.text
+        # A proof is good once, also with the next token; a new one goes on.
+        token = bearer(renewed.json()["refresh_token"])
+        error_of(await client.post(REFRESH, headers=mine | token), 401, "DEVICE_PROOF_FAILED")
+        again = token | {"DPoP": proof(key, REFRESH)}
+        assert (await client.post(REFRESH, headers=again)).status_code == 200
+        used = {"DPoP": proof(key, LOGIN)}
+        assert (await client.post(LOGIN, json=body, headers=used)).status_code == 200
+        error_of(await client.post(LOGIN, json=body, headers=used), 401, "DEVICE_PROOF_FAILED")
 
 
 async def test_an_operator_may_ask_for_device_keys(world: World) -> None:
@@ -151,9 +159,9 @@ def test_only_good_proofs_count() -> None:
     key, now = ECKey.generate_key("P-256"), clock.now().timestamp()
 
     def said(text: str, path: str = LOGIN) -> Any:
-        return tried(binding.thumbprint, text, "POST", path, now)
+        return tried(binding.read, text, "POST", path, now)
 
-    assert said(proof(key, LOGIN)) == key.thumbprint()
+    assert said(proof(key, LOGIN)).thumbprint == key.thumbprint()
     good = proof(key, LOGIN)
     secret = {"jwk": key.as_dict(private=True)}
     for bad in (

@@ -9,7 +9,7 @@ import pytest
 
 from fahrwerk.identity import contract as identity
 from fahrwerk.identity import jobs, queries
-from fahrwerk.identity.contract import proofs
+from fahrwerk.identity.contract import proofs, sessions
 from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import Forbidden
 from fahrwerk.notifications import jobs as letters_out
@@ -290,3 +290,18 @@ async def test_who_registers_is_asked_where_the_operator_wants_it(world: World) 
     assert (standing.may_ride, standing.reason) == (False, "contact_not_verified")
     await proofs.verify(world.call(), token_of(await letter(world, "verify_email")))
     assert (await identity.rider_standing(world.system(), person.id)).may_ride
+
+
+async def test_news_reach_who_has_only_a_phone_number(world: World) -> None:
+    """What is about the account itself goes by SMS where there is no e-mail address."""
+    await ada(world, email=None, phone="+491512345678", locale="de")
+    me = await here(world, "+491512345678")
+    await sessions.change_password(me, PASSWORD, "another horse and battery")
+    await world.settle()
+    while await letters_out.send_due():
+        pass
+    async with world.client() as client:
+        [mail] = (await client.get("/dev/mail.json")).json()["mails"]
+    assert mail["recipient"] == "+491512345678"
+    assert "Ihr Passwort wurde geändert" in mail["text"]
+    assert "\n" not in mail["text"].strip()

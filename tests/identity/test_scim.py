@@ -12,7 +12,8 @@ from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
 from fahrwerk.identity.rules import scim_filter
-from fahrwerk.kernel.errors import Invalid
+from fahrwerk.kernel.admission import Admission
+from fahrwerk.kernel.errors import Busy, Invalid
 from tests.world import World, http_app
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -270,3 +271,50 @@ async def test_filters_pages_and_versions(world: World) -> None:
 def test_what_is_no_filter(text: str) -> None:
     with pytest.raises(Invalid):
         scim_filter.parsed(text)
+
+
+async def test_numbers_become_the_persons(world: World) -> None:
+    """The mobile one, in full; one that is somebody else's, or no number, is nobody's."""
+    async with directory(await token_of(world)) as scim, world.client(world.admin()) as admin:
+
+        async def phone_of(name: str) -> str | None:
+            listed = await admin.get("/api/v1/users", params={"q": name})
+            [person] = listed.json()["users"]
+            return str(person["phone"]) if person["phone"] else None
+
+        numbers = [{"value": "030 1234", "type": "work"},
+                   {"value": "tel:+49 151 2345678", "type": "mobile"}]  # fmt: skip
+        user = await made(scim, "Users", ada(phoneNumbers=numbers))
+        assert await phone_of("ada@corp") == "+491512345678"
+        other = ada(userName="bob@corp.example", externalId="e-2", phoneNumbers=numbers,
+                    emails=[{"value": "bob@corp.example"}])  # fmt: skip
+        await made(scim, "Users", other)
+        assert await phone_of("bob@corp") is None
+        for wanted, then in (("+49 151 999999", "+49151999999"), ("switchboard", "+49151999999")):
+            change = patch({"op": "replace", "path": "phoneNumbers", "value": [{"value": wanted}]})
+            assert (await scim.patch(f"Users/{user['id']}", json=change)).status_code == 200
+            assert await phone_of("ada@corp") == then
+
+
+async def test_refusals_at_the_door_are_in_the_standards_words(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """401, 413 and 429 (RFC 7644, 3.12), and paths and methods that there are not."""
+    answers = []
+    async with directory("nonsense") as scim:
+        answers.append(await scim.get("Users"))
+        answers.append(await scim.post("Users", content=b" " * 3_000_000))
+
+        async def no(*_: object, **__: object) -> None:
+            raise Busy(retry_after=7)
+
+        monkeypatch.setattr(Admission, "call", no)
+        answers.append(await scim.get("Users"))
+    for answer in answers:
+        assert answer.headers["content-type"].startswith("application/scim+json"), answer.text
+        said = answer.json()
+        assert said["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+        assert said["status"] == str(answer.status_code)
+    assert [answer.status_code for answer in answers] == [401, 413, 429]
+    assert answers[0].headers["www-authenticate"] == "Bearer"
+    assert answers[2].headers["retry-after"] == "7"

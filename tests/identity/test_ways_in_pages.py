@@ -115,3 +115,24 @@ async def test_an_app_is_set_up_on_the_way_in(world: World) -> None:
     code = pyotp.TOTP(found[1]).at(clock.now())
     await browser.send(page, "/account/second-factor", code=code)
     assert browser.client.cookies.get("__Host-fahrwerk")
+
+
+async def test_who_has_only_a_phone_number_uses_the_code(world: World) -> None:
+    """An SMS has no link: its code sets a password, or logs in; a wrong one says no more."""
+    phone = "+491512345678"
+    await ada(world, email=None, phone=phone)
+    browser = Browser(world)
+    page = await browser.get("/account/forgot")
+    page = await browser.send(page, "/account/forgot", login=phone, purpose="reset")
+    code = (await letter(world, "reset")).code
+    page = sound(await browser.send(page, "/account/code", code="00000000", password=NEW), 422)
+    assert "not valid any more" in page.text
+    page = sound(await browser.send(page, "/account/code", code=code, password=NEW))
+    assert "Your password is set" in page.text
+    assert await identity.log_in(world.call(), phone, NEW)
+    with later(minutes=2):
+        page = await browser.get("/account/forgot")
+        page = await browser.send(page, "/account/forgot", login=phone, purpose="magic")
+        code = (await letter(world, "magic")).code
+        await browser.send(page, "/account/code", code=code)
+        assert browser.client.cookies.get("__Host-fahrwerk")

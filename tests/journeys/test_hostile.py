@@ -43,7 +43,7 @@ pytestmark = pytest.mark.process
 SEED = 20261120
 EXAMPLES = 16
 """Of each operation, fitting and not fitting."""
-CALLERS = ("rider",) * 3 + ("admin",) * 3 + ("provider", "nobody")
+CALLERS = ("rider",) * 3 + ("admin",) * 3 + ("provider", "support", "nobody")
 TAGS = (*ROOMS, "operations")
 CHECKS = [
     not_a_server_error,
@@ -68,7 +68,8 @@ class Stage:
         """Vehicles without a device, so that everything goes at once; a ride, a booking."""
         city = self.city
         rider = await city.rider()
-        self.callers = {"rider": rider, "provider": city.client("provider"), "admin": city.admin}
+        self.callers = {"rider": rider, "admin": city.admin}
+        self.callers |= {role: city.client(role) for role in ("provider", "support")}
         answer = await city.admin.patch("/api/v1/tenant", json={"max_active_rentals": 100})
         assert answer.status_code == 200, answer.text
         vehicles = [await self._vehicle(f"SC{n:03}") for n in range(30)]

@@ -35,6 +35,7 @@ class Shop(msgspec.Struct, frozen=True):
     currency: str = "EUR"
     status: str = "active"
     max_requests_per_minute: int | None = None
+    web_origins: tuple[str, ...] = ()
 
 
 class Front:
@@ -56,6 +57,9 @@ class Front:
 
     async def operator_by_id(self, tenant: UUID) -> Shop | None:
         return self._found(tenant == self.one.id)
+
+    async def is_web_origin(self, origin: str) -> bool:
+        return False
 
     async def operator_of_pages(self) -> None:
         return None

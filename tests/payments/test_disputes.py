@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.errors import Forbidden
-from fahrwerk.payments import contract
-from fahrwerk.payments.contract import comparison, ledger
+from fahrwerk.payments import contract, jobs
+from fahrwerk.payments.actions._case import load
+from fahrwerk.payments.actions._disputes import note_dispute
+from fahrwerk.payments.contract import comparison, debts, ledger
 from fahrwerk.payments.contract import disputes as doors
 from fahrwerk.payments.contract import gateways as lists
-from fahrwerk.payments.gateways import find
+from fahrwerk.payments.gateways import Dispute, find
 from fahrwerk.payments.rules import disputes as rules
 from tests.payments.gateways.kits import open_paypal, open_stripe
 from tests.payments.killer import KilledError
@@ -134,6 +137,78 @@ async def test_answered_and_decided(world: World, words: str, state: str, lost: 
         row["name"] for row in rows
     }
     await proved(till)
+
+
+async def test_a_lost_dispute_may_be_owed_again(world: World) -> None:
+    """PAY-28: where the operator wants it; dunning does not charge the card, the rider may."""
+    admin = world.admin()
+    steps = [debts.Step(after_days=1)]
+    usual = debts.Dunning(
+        steps=steps, write_off_days=None, block_above_minor=0, is_dispute_owed=True
+    )
+    await debts.set_dunning(admin, usual)
+    till, dispute = await disputed(world)
+    words = doors.NewEvidence(kind="other", text="losing_evidence")
+    await doors.add_evidence(admin, dispute, words)
+    await doors.hand_in_evidence(admin, dispute)
+    payment = await till.work(0, 1)
+    assert (payment.state, payment.reason, payment.captured_minor) == ("due", "chargeback", 525)
+    (debt,) = (await debts.own_debts(till.rider, 10, 0)).debts
+    assert (debt.state, debt.owed_minor) == ("open", 525)
+    assert (await balances(till))["chargebacks"] == 0
+    assert await owed(till) == 525
+    captures = await till.done("capture")
+    with clock.moved_to(clock.now() + timedelta(days=2)):
+        await jobs.remind_debtors()
+        await till.work()
+    (reminded,) = (await debts.own_debts(till.rider, 10, 0)).debts
+    assert reminded.step == 1
+    assert await till.done("capture") == captures
+    paid = await debts.pay_debt(till.rider, debt.id, await world.card(till.rider))
+    assert (paid.state, paid.owed_minor) == ("paid", 0)
+    await till.work()
+    assert await owed(till) == 0
+    await proved(till)
+
+
+async def test_an_overturned_dispute_is_not_owed_any_more(world: World) -> None:
+    """The books and the debt go back; looks at the dispute come twice and in any order."""
+    admin = world.admin()
+    usual = await debts.dunning(admin)
+    await debts.set_dunning(admin, structs.replace(usual, is_dispute_owed=True))
+    till, dispute = await disputed(world)
+    await doors.add_evidence(
+        admin, dispute, doors.NewEvidence(kind="other", text="losing_evidence")
+    )
+    await doors.hand_in_evidence(admin, dispute)
+    await till.work(0, 1)
+    assert await owed(till) == 525
+    found = (await doors.dispute(admin, dispute)).dispute
+    case = await load(world.system(), till.id)
+    assert case is not None
+    moves = (await db.run("payments", world.system(), "SELECT moves FROM payments.dispute"))[0][0]
+    won = Dispute(
+        ref=found.ref, amount_minor=525, currency="EUR", reason=found.reason, state="won",
+        evidence_due_at=None, opened_at=found.opened_at, fee_minor=1_500, moves=moves + 1,
+    )  # fmt: skip
+    for _ in range(2):
+        await note_dispute(world.system(), found.gateway, won, case)
+    await till.work()
+    assert (await till.payment()).state == "completed"
+    (debt,) = (await debts.own_debts(till.rider, 10, 0)).debts
+    assert (debt.state, debt.owed_minor) == ("paid", 0)
+    assert await owed(till) == 0
+    assert (await balances(till))["chargebacks"] == 0
+    with clock.moved_to(clock.now() + timedelta(days=1)):
+        wrong = await ledger.proof(world.system())
+    assert [x for x in wrong if x.check != "comparison"] == []
+
+
+async def owed(till: Till) -> int:
+    """By the rider, in the books."""
+    owner = str(till.rider.user)
+    page = await ledger.accounts(till.world.system(), "receivables", owner, None, 10, 0)
+    return sum(each.balance_minor for each in page.accounts)
 
 
 @pytest.mark.parametrize("phase", ["after_intent", "after_call"])

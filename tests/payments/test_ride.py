@@ -212,6 +212,19 @@ async def test_amounts_that_are_none_are_refused(world: World, amount: int) -> N
         await open_till(world, amount=amount)
 
 
+@pytest.mark.parametrize("currency", ["", "eur", "XXX", "EURO"])
+async def test_currencies_that_are_none(world: World, currency: str) -> None:
+    """Refused by name; nothing is opened."""
+    rider = world.call("customer")
+    assert rider.user is not None
+    payment = ids.new()
+    with pytest.raises(Invalid) as refused:
+        await contract.open_payment(rider, payment, ids.new(), rider.user, 100, currency)
+    assert refused.value.details["field"] == "currency"
+    with pytest.raises(NotFound):
+        await contract.payment(rider, payment)
+
+
 async def test_a_rental_has_one_payment(world: World) -> None:
     till = await open_till(world)
     assert till.rider.user is not None

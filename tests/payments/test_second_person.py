@@ -14,7 +14,7 @@ from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.call import Call
 from fahrwerk.payments import contract
 from fahrwerk.payments.actions.second_person import carry_out_owed
-from fahrwerk.payments.contract import refunds
+from fahrwerk.payments.contract import ledger, refunds
 from fahrwerk.tenancy import contract as tenancy
 from tests.payments.test_refund import paid
 from tests.world import make_world
@@ -153,3 +153,39 @@ async def test_the_house_is_not_bound(world: World) -> None:
     till = await limited(world, 0)
     house: Call = world.system("payments")
     assert (await contract.refund(house, till.id, 100, "cancelled", "h")).refunded_minor == 100
+
+
+async def test_a_large_correction_needs_two(world: World) -> None:
+    """A journal above the limit is taken back by two people, once; a small one by one."""
+    await limited(world, 300)
+    posted = []
+    for number, amount in enumerate((1_000, 200)):
+        lines = [
+            ledger.Line("goodwill", amount),
+            ledger.Line("bank", -amount),
+        ]  # fmt: skip
+        journal = ledger.NewJournal(
+            key=f"t:{number}", kind="adjustment", currency="EUR", lines=lines,
+            narration="gift", at=clock.now(),
+        )  # fmt: skip
+        posted.append(await ledger.post_journal(world.system(), journal))
+    large, small = (
+        f"/api/v1/books/journals/{ids.public(ledger.JOURNAL_PREFIX, each)}" for each in posted
+    )
+    boss, other = world.admin(), world.admin()
+    async with world.client(boss) as first, world.client(other) as second:
+        why = {"reason": "by mistake"}
+        assert (await first.post(f"{small}/reverse", json=why)).status_code == 201
+        asked = await first.post(f"{large}/reverse", json=why)
+        assert asked.status_code == 202, asked.text
+        assert (await first.post(f"{large}/reverse", json=why)).json() == asked.json()
+        assert (await first.get(large)).json()["reversed_by"] is None
+        yes = f"/api/v1/reversal-approvals/{asked.json()['approval_id']}/approve"
+        assert code(await first.post(yes, json={})) == "SECOND_PERSON_NEEDED"
+        refund = f"/api/v1/refund-approvals/{asked.json()['approval_id']}/approve"
+        assert (await second.post(refund, json={})).status_code == 404
+        done = [await second.post(yes, json={}) for _ in range(2)]
+        assert [each.status_code for each in done] == [200, 200]
+        assert done[0].json()["id"] == done[1].json()["id"]
+        assert (await first.get(large)).json()["reversed_by"] == done[0].json()["id"]
+    assert await ledger.proof(world.system()) == []

@@ -197,7 +197,7 @@ async def test_a_ride_is_collected_and_settled(bank: Bank) -> None:
         "SELECT data FROM kernel.event WHERE name = 'sepa.debit_announced'",
     )  # fmt: skip
     assert notice["data"]["amount"] == 1_000
-    assert notice["data"]["iban_masked"] == "DE12 **** 9890"
+    assert "9890" not in str(notice["data"])  # the letter asks for it; the log has no account
     assert await bank.balance("gateway_clearing", "sepa") == 1_000
 
     run = await sepa.draft_run(bank.admin, "collection", "CORE", bank.day())

@@ -161,6 +161,32 @@ async def test_a_return_after_a_refund(bank: Bank) -> None:
     assert await bank.broken() == []
 
 
+@pytest.mark.parametrize("is_drafted", [False, True])
+async def test_a_refund_that_had_not_left_stays(bank: Bank, is_drafted: bool) -> None:
+    """The bank gave all back: a transfer would give 400 twice, so it is taken out of its run."""
+    till = await bank.ride(1_000)
+    run = await bank.run()
+    await bank.answers(run)
+    await contract.refund(bank.admin, till.id, 400, "sorry", "r1")
+    drafted = await sepa.draft_run(bank.admin, "refund", "CORE", None) if is_drafted else None
+    order = await bank.order()
+    for _ in range(2):
+        await bank.answers(run, {order.end_to_end_id: "MD06"}, is_settled=False, number=2)
+    payment = await till.work()
+    assert (payment.state, payment.captured_minor, payment.refunded_minor) == ("due", 400, 400)
+    await till.work()
+    (transfer,) = [each for each in await bank.orders() if each.kind == "refund"]
+    assert (transfer.state, transfer.amount_minor, transfer.run_id) == ("netted", 0, None)
+    if drafted is not None:
+        assert (await sepa.sepa_run(bank.admin, drafted.id)).state == "cancelled"
+    with pytest.raises(sepa.NothingDue):
+        await sepa.draft_run(bank.admin, "refund", "CORE", None)
+    assert await bank.balance("gateway_clearing") == 0
+    assert await bank.balance("bank") == -300
+    assert await bank.balance("receivables") == 600
+    assert await bank.broken() == []
+
+
 async def test_a_returned_top_up_is_told_as_a_refund(bank: Bank) -> None:
     """The wallet hears what it knows; until it has taken it back it waits in suspense."""
     rider = bank.world.call("customer")
@@ -289,6 +315,33 @@ async def test_strange_lines_wait_in_suspense(bank: Bank) -> None:
     assert await bank.broken() == []
 
 
+async def test_a_wrong_account_is_taken_back(bank: Bank) -> None:
+    """Assigned, released, assigned anew, by many at once; what the bank did for us stays."""
+    till = await bank.ride(1_000)
+    run = await bank.run()
+    await bank.answers(run)
+    await bank.reads(statement(entry("12.00", "DBIT", "B1", "account fee")))
+    (fee,) = (await sepa.bank_lines(bank.admin, "unmatched", 10, 0)).lines
+    await sepa.assign_line(bank.admin, fee.id, sepa.Assignment(code="rounding"))
+    with pytest.raises(Forbidden):
+        await sepa.release_line(bank.world.call("support"), fee.id, "wrong")
+    freed = await asyncio.gather(
+        *(sepa.release_line(bank.admin, fee.id, "wrong account") for _ in range(4))
+    )
+    assert {each.state for each in freed} == {"unmatched"}
+    assert (await bank.balance("rounding"), await bank.balance("suspense")) == (0, 1_200)
+    again = await sepa.assign_line(bank.admin, fee.id, sepa.Assignment(code="fees"))
+    assert again.assigned_to == "fees"
+    assert (await bank.balance("fees"), await bank.balance("suspense")) == (1_200, 0)
+    await sepa.release_line(bank.admin, fee.id, "wrong again")
+    await sepa.assign_line(bank.admin, fee.id, sepa.Assignment(code="fees", note="November"))
+    (settled,) = (await sepa.bank_lines(bank.admin, "matched", 10, 0)).lines
+    with pytest.raises(sepa.LineKept):
+        await sepa.release_line(bank.admin, settled.id, "no")
+    await till.work()
+    assert await bank.broken() == []
+
+
 async def test_a_transfer_pays_a_debt(bank: Bank) -> None:
     """PAY-28: the rider sent the money instead."""
     till = await bank.ride(1_000)
@@ -370,7 +423,7 @@ async def test_a_crash_in_the_middle_is_read_in_again(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as broken:
-        broken.setattr(statements, "_move", dies)
+        broken.setattr(statements, "move", dies)
         with pytest.raises(RuntimeError):
             await bank.reads(content)
     rows = await db.run("payments", bank.world.system(), "SELECT FROM payments.sepa_line")

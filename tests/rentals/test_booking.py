@@ -193,6 +193,23 @@ async def test_who_may_not_ride_holds_nothing(
     assert (await fleet.vehicle(rider, vehicle.id)).status == "available"
 
 
+async def test_a_type_may_need_an_id_check(world: World) -> None:
+    """RNT-11: a licence for cars, asked for when the car is known; the car stays free, and scooters
+    need none."""
+    from fahrwerk.identity.contract import checks, policy
+
+    await policy.change_policy(world.admin(), policy.PolicyChange(ride_checks={"car": ["licence"]}))
+    car, scooter = await world.vehicle(vehicle_type="car"), await world.vehicle()
+    rider = await world.rider()
+    with pytest.raises(MayNotRide) as refused:
+        await book(rider, car)
+    assert refused.value.details["reason"] == "id_check_missing"
+    assert (await fleet.vehicle(rider, car.id)).status == "available"
+    await contract.cancel(rider, (await book(rider, scooter)).id, "changed my mind")
+    await checks.start_check(rider, "licence", "doc_valid")
+    assert (await book(rider, car)).state == "pending"
+
+
 async def test_the_house_itself_does_not_ride(world: World) -> None:
     with pytest.raises(Forbidden):
         await book(world.system(), await world.vehicle())

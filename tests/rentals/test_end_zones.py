@@ -9,7 +9,7 @@ import pytest
 
 from fahrwerk.fleet.contract import zones
 from fahrwerk.fleet.contract.zones import ZoneRules
-from fahrwerk.kernel import clock, db, geo, ids
+from fahrwerk.kernel import clock, db, geo, ids, person_keys
 from fahrwerk.rentals import contract
 from fahrwerk.rentals.contract import ParkingRefused, Point
 from tests.rentals.riding import fact, paying_rider, public, riding, told
@@ -143,7 +143,12 @@ async def test_staff_end_it_all_the_same(world: World) -> None:
     ended = await end(world.call("support"), rental, OUTSIDE)
     assert ended.state == "completed"
     assert ended.reason == "staff_despite_outside_operating_area"
-    assert (await fact(world, rental.id, "rental.ended"))["end_latitude"] == OUTSIDE.latitude
+    told = await fact(world, rental.id, "rental.ended")
+    assert str(OUTSIDE.latitude) not in str(told)  # sealed: where riders were is theirs
+    assert rider.user is not None
+    key = await person_keys.known_key_of(world.system(), rider.user)
+    place = person_keys.unseal_text(key, told["end_place"])
+    assert place == f"{OUTSIDE.latitude},{OUTSIDE.longitude}"
 
 
 async def test_other_types_and_other_times_do_not_count(world: World) -> None:

@@ -10,7 +10,12 @@ import pytest
 from PIL import Image
 
 from fahrwerk.kernel.errors import Invalid
-from fahrwerk.rentals.actions.photo import MOST_BYTES, cleaned
+from fahrwerk.kernel.pictures import made_anew
+from fahrwerk.rentals.actions.photo import PHOTO
+
+
+async def cleaned(photo: bytes) -> bytes:
+    return await made_anew(photo, PHOTO)
 
 
 def picture(kind: str = "JPEG", size: tuple[int, int] = (64, 48), **save: object) -> bytes:
@@ -86,5 +91,5 @@ async def test_a_bomb_is_refused_before_it_is_unpacked(size: tuple[int, int]) ->
 
 async def test_more_than_8_mb_are_refused_unread() -> None:
     with pytest.raises(Invalid) as refused:
-        await cleaned(picture() + bytes(MOST_BYTES))
-    assert str(MOST_BYTES) in refused.value.details["issue"]
+        await cleaned(picture() + bytes(PHOTO.most_bytes))
+    assert str(PHOTO.most_bytes) in refused.value.details["issue"]

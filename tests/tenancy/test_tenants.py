@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,9 +15,12 @@ from hypothesis import given as examples
 from hypothesis import strategies as st
 from PIL import Image
 
+from fahrwerk.fleet import contract as fleet
 from fahrwerk.identity.contract import birth
-from fahrwerk.kernel import clock, ids, names
+from fahrwerk.identity.events import SsoProviderAdded
+from fahrwerk.kernel import clock, db, events, ids, names
 from fahrwerk.kernel.call import system
+from fahrwerk.payments.events import GatewayConnected
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.tenancy import contract as tenancy
 from fahrwerk.tenancy import queries
@@ -78,6 +82,23 @@ async def test_suspended_and_opened_again(world: World) -> None:
         assert (await admin.get("/api/v1/users")).is_success
         feed = f"/gbfs/{world.operator.slug}/3.0/gbfs.json"
         assert (await anybody.get(feed)).status_code == 404
+        # What protects people, and what is owed to them, goes on: each is refused for another
+        # reason than the suspension, or done.
+        debt, nobody = ids.public("debt", ids.new()), ids.public("usr", ids.new())
+        for client, method, path, body in (
+            (ride, "POST", f"/api/v1/debts/{debt}/pay", {}),
+            (ride, "POST", f"/api/v1/wallet/debts/{debt}/pay", {}),
+            (ride, "POST", "/api/v1/payment-methods", {"token": "tok_visa"}),
+            (ride, "POST", f"/api/v1/vehicles/{left.identifier}/faults", {"kind": "brake"}),
+            (ride, "PUT", "/api/v1/users/me/birth-date", {"birth_date": "1990-01-01"}),
+            (ride, "POST", "/api/v1/gdpr/export", {}),
+            (admin, "POST", f"/api/v1/payments/{ids.public('pay', ids.new())}/refunds",
+             {"reason": "x"}),
+            (admin, "POST", f"/api/v1/users/{nobody}/block", None),
+            (admin, "POST", f"/api/v1/reseller-payouts/{ids.public('rpo', ids.new())}/pay", {}),
+        ):  # fmt: skip
+            answer = await client.request(method, path, json=body)
+            assert "TENANT_SUSPENDED" not in answer.text, (path, answer.text)
         end = await ride.post(f"/api/v1/rentals/{begun.json()['id']}/end", json={})
         assert end.status_code == 200, end.text
         assert (await above.post(f"{where(world)}/resume")).json()["status"] == "active"
@@ -131,6 +152,26 @@ async def test_plan_limits_are_seen_and_kept(world: World) -> None:
         assert (await neighbour.get("/api/v1/tenant/limits")).status_code == 200
     trial = await change_limits(world.call("platform"), world.tenant, Limits(plan="Trial"))
     assert (trial.plan, trial.max_vehicles) == ("Trial", 25)
+
+
+async def test_nobody_slips_over_a_limit_together(world: World) -> None:
+    """TEN-05: eight who add at the same moment, and one who takes a retired vehicle back."""
+    old = await world.vehicle()
+    retired = fleet.VehicleChange(status="retired")
+    await fleet.change_vehicle(world.admin(), old.id, retired)
+    limits = Limits(max_vehicles=3, max_users=3)
+    await change_limits(world.call("platform"), world.tenant, limits)
+    added = await asyncio.gather(*(world.vehicle() for _ in range(8)), return_exceptions=True)
+    refused = [each for each in added if isinstance(each, tenancy.LimitReached)]
+    assert (len(refused), len(added)) == (5, 8), added
+    people = await asyncio.gather(*(world.rider() for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(each, tenancy.LimitReached) for each in people) == 5, people
+    with pytest.raises(tenancy.LimitReached):
+        await fleet.change_vehicle(world.admin(), old.id, fleet.VehicleChange(status="available"))
+    one = next(each for each in added if isinstance(each, fleet.Vehicle))
+    await fleet.change_vehicle(world.admin(), one.id, retired)
+    back = fleet.VehicleChange(status="maintenance")
+    assert (await fleet.change_vehicle(world.admin(), old.id, back)).status == "maintenance"
 
 
 class Dns:
@@ -263,6 +304,8 @@ async def test_quiet_hours_and_age_refuse_a_booking(world: World) -> None:
         async with world.client(rider) as client:
             told = (await client.get("/api/v1/market")).json()["market"]
             assert (told["minimum_age"], told["helmet"]) == (18, "required")
+            another = await client.post("/bookings", json={"vehicle_id": elsewhere.identifier})
+            assert another.json()["helmet"] == "required", another.text
         tax = await admin.post("/api/v1/markets", json={"tax_rate_pct": 7})
         assert tax.status_code == 201
         assert (await tenancy.operator(world.system())).tax_rate_bp == 700
@@ -315,8 +358,18 @@ async def test_the_set_up_goes_on_where_it_was_left(world: World) -> None:
             answer = await admin.put(f"/api/v1/tenant/setup/{bad}", json={"state": "skipped"})
             assert answer.status_code == 400
         await world.vehicle()
+        facts: list[tuple[str, Any]] = [
+            ("identity", SsoProviderAdded(ids.new(), "oidc")),
+            ("payments", GatewayConnected("x", True)),
+        ]  # fmt: skip
+        for room, fact in facts:
+            async with db.tx(room, world.system()) as tx:
+                await events.emit(tx, world.system(), f"x:{ids.new()}", 1, fact)
         await world.settle()
-        assert (await admin.get("/api/v1/tenant/setup")).json()["is_ready"]
+        state = (await admin.get("/api/v1/tenant/setup")).json()
+        assert state["is_ready"]
+        done = {s["name"] for s in state["steps"] if s["state"] == "done"}
+        assert {"sso", "payments"} <= done
 
 
 async def test_a_grant_for_a_city_reaches_that_city_only(world: World) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import openpyxl  # type: ignore[import-untyped]
@@ -14,18 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fahrwerk.kernel import db
+from fahrwerk.kernel import clock, db
 from fahrwerk.kernel.errors import Invalid
+from fahrwerk.payments import jobs
+from fahrwerk.payments.contract import debts
 from fahrwerk.wallet import contract as wallet
 from fahrwerk.wallet.contract import TransactionFilter
 from fahrwerk.wallet.pages import drawing
 from fahrwerk.wallet.pages.entries import days, minor_of, written
+from tests.payments.gateways.kits import RIDER_IBAN, open_sepa
+from tests.payments.test_debts_journey import debtor
 from tests.site.browsing import Browser, Page
 from tests.site.test_pages import check_is_sound
 from tests.world import World
 
 PAGES = ("/portal/", "/portal/transactions", "/portal/billing", "/portal/usage",
-         "/portal/methods", "/portal/rides")  # fmt: skip
+         "/portal/methods", "/portal/debts", "/portal/rides")  # fmt: skip
 
 
 async def entered(world: World, language: str = "en") -> tuple[Browser, Page]:
@@ -138,6 +142,65 @@ async def test_without_a_card_a_top_up_waits_to_be_paid(world: World) -> None:
     paid = await browser.send(await browser.get(str(opened.answer.url)), "/portal/billing/pay")
     await world.settle()
     assert "Credited" in (await browser.get(str(paid.answer.url))).text
+
+
+async def test_a_debt_is_seen_and_paid(world: World) -> None:
+    """PAY-28: told on the dashboard; refused, then paid once, however often it is clicked."""
+    rider, _ = await debtor(world)
+    browser = Browser(world)
+    home = await browser.log_in(world, rider)
+    assert "€12.50 of earlier rides" in home.text
+    page = await browser.get("/portal/debts")
+    check_is_sound(page)
+    assert "To be paid" in page.text
+    refused = await browser.send(page, "/portal/debts/pay")  # the card that fails, again
+    assert refused.answer.status_code in (400, 503), refused.text
+    for seconds in (20, 60, 200, 400):  # until what that card holds is let go
+        with clock.moved_to(clock.now() + timedelta(seconds=seconds)):
+            await jobs.settle_payments()
+    await browser.send(await browser.get("/portal/methods"), "/portal/methods", card="tok_visa")
+    page = await browser.get("/portal/debts")
+    form = page.form("/portal/debts/pay").values
+    origin = {"origin": "https://test"}
+    answers = await asyncio.gather(
+        *(browser.client.post("/portal/debts/pay", data=form, headers=origin) for _ in range(3))
+    )
+    assert {each.status_code for each in answers} <= {303, 503}, Page(answers[0]).text
+    await world.settle()
+    page = await browser.get("/portal/debts")
+    assert "Paid" in page.text
+    assert "/portal/debts/pay" not in {each.action for each in page.forms}
+    assert "earlier rides" not in (await browser.get("/portal/")).text
+    (debt,) = (await debts.own_debts(rider, 10, 0)).debts
+    assert (debt.state, debt.owed_minor) == ("paid", 0)
+    other, _ = await entered(world)
+    stolen = {"debt": form["debt"], "method": "balance"}
+    stolen["form_token"] = (
+        (await other.get("/portal/methods")).form("/portal/methods").values["form_token"]
+    )
+    answer = await other.client.post("/portal/debts/pay", data=stolen, headers=origin)
+    assert answer.status_code == 404
+
+
+async def test_a_mandate_is_signed_by_form(world: World) -> None:
+    """PAY-33: the text in the rider's language; a wrong IBAN says so; then it is a method."""
+    browser, _ = await entered(world, "de")
+    assert "Lastschrift" not in (await browser.get("/portal/methods")).text
+    await open_sepa(world)
+    page = await browser.get("/portal/methods")
+    check_is_sound(page)
+    assert "Ich ermächtige" in page.text
+    path, own = "/portal/methods/mandate", {"holder": "Ada Lovelace"}
+    bad = await browser.send(page, path, iban="DE00370400440532013000", agreed="on", **own)
+    assert bad.answer.status_code == 400
+    assert bad.form(path).values["holder"] == "Ada Lovelace"
+    assert bad.form(path).values["iban"] == ""  # never shown again
+    unsigned = await browser.send(bad, path, iban=RIDER_IBAN)
+    assert "Bitte bestätigen Sie das Mandat." in unsigned.text
+    done = await browser.send(unsigned, path, iban=RIDER_IBAN, agreed="on")
+    assert "Das Mandat ist erteilt." in done.text
+    assert f"Lastschrift, Konto endet auf {RIDER_IBAN[-4:]}" in done.text
+    assert RIDER_IBAN not in done.answer.text
 
 
 async def test_auto_top_up_is_set_by_form(world: World) -> None:

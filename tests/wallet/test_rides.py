@@ -10,7 +10,7 @@ import pytest
 
 from fahrwerk.kernel import clock, crash, ids
 from fahrwerk.kernel.errors import Unpaid
-from fahrwerk.payments.contract import ledger
+from fahrwerk.payments.contract import debts, ledger
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.wallet import contract
 from tests.rentals.riding import alive
@@ -135,6 +135,38 @@ async def test_a_rental_is_paid_from_the_wallet(world: World) -> None:
     owed = await ledger.accounts(world.admin(), "receivables", str(me(rider)), None, 10, 0)
     assert sum(each.balance_minor for each in owed.accounts) == 0
     await check(world, rider, 5_000 - total)
+
+
+async def test_what_the_balance_did_not_bear_is_a_debt(world: World) -> None:
+    """PAY-28: opened once, dunned and paid like any other; the receivables are zero then."""
+    rider = await rich(world, 1_300)
+    vehicle = await world.vehicle()
+    async with alive(world):
+        begun = await rentals.start(rider, vehicle.identifier, None, "wallet", None, False)
+    with clock.moved_to(clock.now() + timedelta(minutes=180)):
+        await rentals.end(rider, begun.id, None, None, None, None)  # before anybody covered it
+        for _ in range(2):
+            await world.settle()
+    found = await rentals.details(rider, begun.id)
+    assert found.rental.rating is not None
+    missing = found.rental.rating.total_minor - 1_300
+    assert missing > 0
+    (debt,) = (await debts.own_debts(rider, 10, 0)).debts
+    assert (debt.state, debt.owed_minor, debt.reference) == ("open", missing, begun.id)
+    assert debt.reason == "insufficient_balance"
+    with pytest.raises(debts.DebtOpen):
+        await debts.check_debts(rider, me(rider))
+    await contract.settle_ride(world.admin(), begun.id, found.rental.rating.total_minor)
+    assert (await debts.own_debts(rider, 10, 0)).total == 1
+    await contract.adjust(world.admin(), me(rider), missing + 5, "More", "more")
+    paid = await asyncio.gather(*(contract.pay_debt(rider, debt.id) for _ in range(3)),
+                                return_exceptions=True)  # fmt: skip
+    assert any(isinstance(each, debts.Debt) and each.state == "paid" for each in paid)
+    await world.settle()
+    assert (await contract.wallet(rider, me(rider))).balance_minor == 5
+    owed = await ledger.accounts(world.admin(), "receivables", str(me(rider)), None, 10, 0)
+    assert sum(each.balance_minor for each in owed.accounts) == 0
+    await check(world, rider, 5)
 
 
 async def test_a_rental_without_the_money(world: World) -> None:

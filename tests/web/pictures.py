@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 INTO = Path(__file__).resolve().parents[2] / "docs" / "pictures"
-COLOURS = 128
+COLOURS = 256
 
 
 def kept(page: Page, name: str) -> None:

@@ -82,7 +82,7 @@ def end(page: Page) -> None:
 
 
 def test_a_whole_ride_with_a_typed_code(browser: Browser, address: str) -> None:
-    """WEB-02..05: sign in by hand, find, type the code, check, unlock, ride, pause, end, receipt."""
+    """WEB-02..05: sign in by hand, find, type the code, check, unlock, pause, end, receipt."""
     vehicle = free_vehicle(address)
     with new_rider(address) as rider, Stage(browser, address) as stage:
         page = stage.open("/app/")
@@ -110,7 +110,8 @@ def test_a_whole_ride_with_a_typed_code(browser: Browser, address: str) -> None:
         expect(page.get_by_text("Photo sent.")).to_be_visible()
         page.get_by_role("button", name="See the receipt").click()
         expect(page.get_by_text("Paid with Visa •••• 4242")).to_be_visible(timeout=UNLOCK_MS)
-        page.get_by_text("4 stars").locator("..").click(force=True)
+        page.get_by_role("radio", name="4 stars").focus()
+        page.keyboard.press("Space")
         page.get_by_label("Comment").fill("Smooth")
         page.get_by_role("button", name="Send rating").click()
         expect(page.get_by_role("heading", name="Your rating")).to_be_visible()
@@ -144,7 +145,7 @@ def test_a_ride_by_the_camera(driver: Playwright, address: str, tmp_path: Path) 
         f"--use-file-for-fake-video-capture={film}",
     )  # fmt: skip
     try:
-        asked = {"permissions": ["geolocation", "camera"]}
+        asked: dict[str, Any] = {"permissions": ["geolocation", "camera"]}
         with new_rider(address) as rider, Stage(browser, address, **asked) as stage:
             stage.sign_in(email_of(rider))
             page = stage.open(f"/app/?v={vehicle['id']}")
@@ -394,3 +395,38 @@ def test_nobody_is_shut_out(
             found[path] = stage.axe()
         wrong = {path: each for path, each in found.items() if each}
         assert not wrong, wrong
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until what is called so has the focus, as somebody without a mouse does."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        told = page.evaluate(
+            "(document.activeElement?.getAttribute('aria-label')"
+            " || document.activeElement?.textContent || '').trim()"
+        )
+        if told.startswith(name):
+            return
+    raise AssertionError(f"Tab never came to {name!r}")
+
+
+def test_a_ride_with_the_keyboard_alone(browser: Browser, address: str) -> None:
+    """WEB-26: reserve, check, unlock and end without a mouse or a finger."""
+    vehicle = free_vehicle(address)
+    with new_rider(address) as rider, Stage(browser, address, width=1440) as stage:
+        stage.sign_in(email_of(rider))
+        page = stage.open(f"/app/?v={vehicle['id']}")
+        expect(page.get_by_role("button", name="Reserve for free")).to_be_enabled()
+        tab_to(page, "Reserve for free")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("timer")).to_be_visible()
+        for name in ("I am at the vehicle", "Unlock"):
+            tab_to(page, name)
+            page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="End ride")).to_be_visible(timeout=UNLOCK_MS)
+        tab_to(page, "End ride")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="End ride")).to_be_focused()
+        tab_to(page, "End ride")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Ride ended")).to_be_focused(timeout=UNLOCK_MS)

@@ -1,5 +1,8 @@
 import { Loader } from "@mantine/core";
+import { api, ok } from "@lib/api/client";
 import { useSession } from "@lib/auth";
+import { setConfig } from "@lib/config";
+import { useQuery } from "@tanstack/react-query";
 import { Welcome } from "./shell/Welcome";
 import { Console } from "./shell/Console";
 import { useWords } from "./text";
@@ -7,7 +10,23 @@ import { useWords } from "./text";
 export function App() {
   const t = useWords();
   const session = useSession();
-  if (session.is === "in") return <Console />;
+  const isKnown = useOwnOperator(session.is === "in" ? session.user.tenant : "");
+  if (session.is === "in" && isKnown) return <Console />;
   if (session.is === "out") return <Welcome />;
   return <div style={{ display: "grid", placeContent: "center", height: "100dvh" }} role="status" aria-label={t("loading")}><Loader /></div>;
+}
+
+/** The page may have been served for another operator: name, currency and time zone are those of who signed in. */
+function useOwnOperator(slug: string): boolean {
+  const { isPending } = useQuery({
+    queryKey: ["own-operator", slug],
+    queryFn: async () => {
+      const operator = await ok(api.GET("/api/v1/tenant", { headers: { "x-tenant-id": slug } }));
+      setConfig({ operator });
+      return operator.slug;
+    },
+    enabled: slug !== "",
+    staleTime: Infinity,
+  });
+  return !isPending;
 }

@@ -1,4 +1,4 @@
-import "@mantine/core/styles.css";
+import "@mantine/core/styles.layer.css";
 import { start } from "@lib/Frame";
 import { App } from "./App";
 

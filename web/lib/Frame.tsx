@@ -32,6 +32,14 @@ export function useLight() {
   return { shown, chosen: colorScheme, choose: setColorScheme };
 }
 
+// After an update the files of before are gone: what is missing is in the new page.
+addEventListener("vite:preloadError", () => {
+  const last = Number(sessionStorage.getItem("fahrwerk.reloaded") ?? 0);
+  if (Date.now() - last < 60_000) return;
+  sessionStorage.setItem("fahrwerk.reloaded", String(Date.now()));
+  location.reload();
+});
+
 export async function start(dictionaries: Partial<Record<Language, () => Promise<Dictionary>>>, app: ReactNode): Promise<void> {
   const root = document.getElementById("root");
   if (!root) throw new Error("the page has no #root");

@@ -25,6 +25,9 @@ interface Opened {
 /** Kept so that the app opens without a network; it names the person, it proves nothing. */
 const LAST_USER = "fahrwerk.user";
 
+/** A network that swallows everything counts as none. */
+const ANSWER_MS = 15_000;
+
 let session: Session = { is: "unknown" };
 let access = "";
 let expires = 0;
@@ -60,6 +63,7 @@ async function ask(method: string, path: string, body?: unknown): Promise<Respon
   try {
     return await fetch(path, {
       method,
+      signal: AbortSignal.timeout(ANSWER_MS),
       headers: { "accept-language": language(), ...(body ? { "content-type": "application/json" } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
@@ -90,14 +94,14 @@ export async function signIn({ login, password, operator }: Credentials): Promis
   take((await answer.json()) as Opened);
 }
 
-/** Called once at the start: is there a session from before? Without a network: as it was last. */
+/**
+ * Called once at the start: is there a session from before? Whoever was here last is shown at once,
+ * also without a network; what they ask for waits for the token, and a session that is over ends it.
+ */
 export async function resume(): Promise<void> {
-  try {
-    if (!(await renew())) become({ is: "out" });
-  } catch {
-    const last = localStorage.getItem(LAST_USER);
-    become(last ? { is: "in", user: JSON.parse(last) as User } : { is: "out" });
-  }
+  const last = localStorage.getItem(LAST_USER);
+  if (last) become({ is: "in", user: JSON.parse(last) as User });
+  await renew().catch(() => !last && become({ is: "out" }));
 }
 
 /** The token to send, renewed shortly before it ends; empty when nobody is signed in. */

@@ -12,6 +12,7 @@ const plain = (text: string) => text.replace(/[\u00a0\u202f]/g, " ");
 test("money is written as the reader's language does", async () => {
   await chooseLanguage("de");
   expect(plain(money(1234.5))).toBe("1.234,50 €");
+  expect(plain(money(20, undefined, 0))).toBe("20 €");
   expect(plain(price(0.195))).toBe("0,195 €");
   expect(plain(price(0.25))).toBe("0,25 €");
   await chooseLanguage("en");

@@ -8,7 +8,7 @@ export const zone = (): string => config().operator?.time_zone ?? Intl.DateTimeF
 
 /** Major units: 4.2 and "EUR" is "4,20 €" in German. Prices per minute may have three decimals. */
 export function money(amount: number, currency = config().operator?.currency ?? "EUR", digits?: number): string {
-  const more = digits === undefined ? {} : { minimumFractionDigits: 2, maximumFractionDigits: digits };
+  const more = digits === undefined ? {} : { minimumFractionDigits: Math.min(2, digits), maximumFractionDigits: digits };
   return new Intl.NumberFormat(locale(), { style: "currency", currency, ...more }).format(amount);
 }
 export const price = (perMinute: number, currency?: string): string => money(perMinute, currency, 3);

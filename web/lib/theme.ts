@@ -35,6 +35,7 @@ const variants: VariantColorsResolver = (input) => {
 export const theme = createTheme({
   variantColorResolver: variants,
   components: {
+    Anchor: { defaultProps: { underline: "always" } },
     Checkbox: { defaultProps: { iconColor: "var(--on-brand)" } },
     // The page does not scroll behind them, and the lock would need a style that the policy forbids.
     Modal: { defaultProps: { lockScroll: false } },

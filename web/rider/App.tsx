@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, RouterProvider } from "@tanstack/react-router";
+import { Failed } from "@lib/states";
 import { Find } from "./find/Find";
 import { Shell } from "./shell/Shell";
 
@@ -32,6 +33,7 @@ const router = createRouter({
   ]),
   basepath: "/app",
   defaultPreload: "intent",
+  defaultErrorComponent: ({ error }) => <Failed error={error} again={() => location.reload()} />,
   scrollRestoration: true,
 });
 

@@ -21,6 +21,7 @@ from fahrwerk.fleet.events import (
     VehicleReturned,
     VehicleUnlocked,
 )
+from fahrwerk.identity.events import PersonErased
 from fahrwerk.kernel import crypto
 from fahrwerk.kernel.events import Fact, on
 from fahrwerk.rentals.events import RentalEnded
@@ -161,10 +162,31 @@ ON CONFLICT DO NOTHING
 async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
     """A trip, under a name that only we can link to the rental; the rider is a mark for a month."""
     key = crypto.lasting_key_for(f"feeds.trip:{call.tenant}")
-    mark = mds.keyed_id(key, "rider", event.user_id, event.started_at.strftime("%Y-%m"))
+    mark = mds.rider_mark(key, event.user_id, event.started_at)
     await tx.run(
         _TRIP, mds.keyed_id(key, event.booking_id), event.booking_id, event.vehicle_id,
-        event.started_at, event.ended_at, event.duration_s, event.distance_m, mark.hex,
+        event.started_at, event.ended_at, event.duration_s, event.distance_m, mark,
         event.end_latitude, event.end_longitude,
     )  # fmt: skip
     tx.signal("feeds.trip")
+
+
+# Cities know the trip under its own name; from now on not even we can say whose it was.
+_FORGET = """
+UPDATE feeds.trip SET rider_mark = replace(gen_random_uuid()::text, '-', ''),
+       rental_id = gen_random_uuid()
+WHERE tenant_id = kernel.tenant() AND rider_mark = ANY($1) AND due_at IS NULL
+"""
+_FORGET_OPEN = """
+UPDATE feeds.trip SET rider_mark = replace(gen_random_uuid()::text, '-', '')
+WHERE tenant_id = kernel.tenant() AND rider_mark = ANY($1)
+"""
+
+
+@on(PersonErased)
+async def on_person_erased(tx: Tx, call: Call, event: PersonErased, fact: Fact) -> None:
+    """Trips that cities must be told of stay, as nobody's."""
+    key = crypto.lasting_key_for(f"feeds.trip:{call.tenant}")
+    marks = mds.rider_marks(key, event.user_id, fact.at)
+    await tx.run(_FORGET, marks)
+    await tx.run(_FORGET_OPEN, marks)

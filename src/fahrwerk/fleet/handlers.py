@@ -10,7 +10,8 @@ from fahrwerk.fleet.actions.holds import release_within
 from fahrwerk.fleet.actions.returns import count_ride, return_vehicle
 from fahrwerk.fleet.actions.rides import check_service, note_cancelled, note_ride
 from fahrwerk.fleet.events import AlertRaised, VehicleMoved
-from fahrwerk.kernel import geo
+from fahrwerk.identity.events import PersonErased
+from fahrwerk.kernel import geo, person_keys
 from fahrwerk.kernel.events import on
 from fahrwerk.rentals.events import RentalCancelled, RentalEnded
 
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
     """The vehicle is free and locked again; usage grows by this ride (FLT-41), and then it is
     checked whether service is due (FLT-35)."""
-    end = None
-    if event.end_latitude is not None and event.end_longitude is not None:
-        end = (event.end_latitude, event.end_longitude)
+    end = await _end_of(tx, event)
     if end is not None and not geo.on_globe(*end):
         end = None
     await note_ride(tx, event)
@@ -34,6 +33,18 @@ async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) ->
     await forget_place(tx, event.vehicle_id)
     await count_ride(tx, event.vehicle_id, event.distance_m, event.duration_s, event.total_minor)
     await check_service(tx, call, event)
+
+
+async def _end_of(tx: Tx, event: RentalEnded) -> tuple[float, float] | None:
+    """Where a ride ended: sealed, unless it is from before; nowhere, once its rider was erased."""
+    if event.end_place is not None:
+        key = await person_keys.key_within(tx, event.user_id)
+        place = person_keys.unseal_text(key, event.end_place)
+        latitude, _, longitude = (place or "").partition(",")
+        return (float(latitude), float(longitude)) if place else None
+    if event.end_latitude is None or event.end_longitude is None:
+        return None
+    return event.end_latitude, event.end_longitude
 
 
 @on(RentalCancelled)
@@ -59,3 +70,24 @@ async def on_vehicle_moved(tx: Tx, call: Call, event: VehicleMoved, fact: Fact) 
 async def on_alert_raised(tx: Tx, call: Call, event: AlertRaised, fact: Fact) -> None:
     """Where its rule says so, there is work to be done on the vehicle."""
     await open_for_alert(tx, call, event, fact.version)
+
+
+# The vehicle's history stays; who it was that rode, reported or opened does not.
+_FORGET = (
+    """UPDATE fleet.ticket SET description = '' WHERE tenant_id = kernel.tenant()
+    AND source = 'rider' AND id IN (SELECT ticket_id FROM fleet.fault_report
+        WHERE tenant_id = kernel.tenant() AND rider_id = $1)""",
+    """UPDATE fleet.fault_report SET rider_id = gen_random_uuid(), description = ''
+    WHERE tenant_id = kernel.tenant() AND rider_id = $1""",
+    """UPDATE fleet.ride SET rider_id = gen_random_uuid()
+    WHERE tenant_id = kernel.tenant() AND rider_id = $1""",
+    """UPDATE fleet.command SET user_id = NULL
+    WHERE tenant_id = kernel.tenant() AND user_id = $1""",
+)
+
+
+@on(PersonErased)
+async def on_person_erased(tx: Tx, call: Call, event: PersonErased, fact: Fact) -> None:
+    """Where vehicles were is nobody's way any more."""
+    for sql in _FORGET:
+        await tx.run(sql, event.user_id)

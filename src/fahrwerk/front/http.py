@@ -34,7 +34,7 @@ _PAGES = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=Tr
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
 # 1 degree of longitude is this much shorter than one of latitude in the middle of the map.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -229,10 +230,19 @@ async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     return _file(found, request, FOR_EVER)
 
 
+_DRAWN: dict[str, Callable[[], bytes]] = {
+    "streets.geojson": streets_as_geojson,
+    "nature.geojson": NATURE.read_bytes,
+}
+
+
 @get("/web/map/{name:str}", permission=None, public=True, limit=None, include_in_schema=False)
 async def map_file(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """The bundled base map: streets and nature as GeoJSON, and archives of tiles in parts."""
-    drawn = {"streets.geojson": streets_as_geojson, "nature.geojson": lambda: NATURE.read_bytes()}
+    drawn: dict[str, Callable[[], bytes]] = {
+        "streets.geojson": streets_as_geojson,
+        "nature.geojson": lambda: NATURE.read_bytes(),
+    }
     if (draw := drawn.get(name)) is not None:
         kept = {"cache-control": "public, max-age=3600"}
         return Response(draw(), media_type="application/geo+json", headers=kept)

@@ -118,6 +118,14 @@ class SecurityNoticed(msgspec.Struct, frozen=True):
     what: str
 
 
+@event("sso_provider.added", topic="identity")
+class SsoProviderAdded(msgspec.Struct, frozen=True):
+    """People may come in through their company. Stream ``sso_provider:<uuid>``: one fact."""
+
+    provider_id: UUID
+    protocol: str
+
+
 @event("id_check.decided", topic="identity")
 class IdCheckDecided(msgspec.Struct, frozen=True):
     """A check of age or licence was decided, or has run out; ``state``: verified | rejected |

@@ -111,6 +111,7 @@ async def tell_of_keys() -> bool:
 
 _SWEEP = (
     "DELETE FROM identity.challenge WHERE expires_at < kernel.now() - interval '1 hour'",
+    "DELETE FROM identity.device_proof WHERE until < kernel.now()",
     "DELETE FROM identity.failure WHERE since < kernel.now() - interval '2 days'",
     "DELETE FROM identity.proof WHERE expires_at < kernel.now() - interval '2 days'",
     "DELETE FROM identity.attempt WHERE at < kernel.now() - interval '90 days'",

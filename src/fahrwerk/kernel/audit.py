@@ -119,7 +119,7 @@ def _told(subject: str, told: list[Note]) -> tuple[str, dict[str, Any] | None]:
 
 MOST_WAITING = 5_000
 FLUSH_S = 0.5
-_waiting: dict[tuple[UUID, str, str, str], list[Any]] = {}
+_waiting: dict[tuple[UUID, str, str, str, str], list[Any]] = {}
 _flushing: asyncio.Task[None] | None = None
 
 
@@ -128,10 +128,19 @@ def seen(call: Call, action: str, subject: str) -> None:
 
     Looking at the same thing again within a batch is one row that says how often.
     """
+    _later(call, action, subject, "seen")
+
+
+def refused(call: Call, action: str, subject: str, code: str) -> None:
+    """Somebody of the staff asked for what he may not. In batches as well."""
+    _later(call, action, subject, code[:80])
+
+
+def _later(call: Call, action: str, subject: str, outcome: str) -> None:
     global _flushing
     if call.tenant is None:
         return
-    key = (call.tenant, call.actor, action, subject)
+    key = (call.tenant, call.actor, action, subject, outcome)
     waiting = _waiting.get(key)
     if waiting is not None:
         waiting[1] += 1
@@ -160,10 +169,11 @@ async def _soon() -> None:
 
 _MANY = """
 INSERT INTO kernel.audit (id, actor, roles, action, subject, outcome, request_id, address, detail)
-SELECT id, actor, string_to_array(roles, ','), action, subject, 'seen', request_id, address,
+SELECT id, actor, string_to_array(roles, ','), action, subject, outcome, request_id, address,
        CASE WHEN times > 1 THEN jsonb_build_object('times', times) END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::int[]) AS s (id, actor, roles, action, subject, request_id, address, times)
+            $8::int[], $9::text[])
+     AS s (id, actor, roles, action, subject, request_id, address, times, outcome)
 """
 
 
@@ -180,6 +190,7 @@ async def flush() -> None:
             [",".join(sorted(call.roles)) for call in calls], [key[2] for key in batch],
             [key[3] for key in batch], [call.request_id for call in calls],
             [call.address for call in calls], [times for _, times in batch.values()],
+            [key[4] for key in batch],
         )  # fmt: skip
         try:
             await db.run("kernel", system(tenant, "kernel"), _MANY, *columns)

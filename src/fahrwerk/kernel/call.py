@@ -100,15 +100,22 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         if not self.may(permission):
             raise Forbidden(permission=permission)
 
-    def narrowed(self, permission: str, *, is_scoped: bool) -> Call:
+    def narrowed(self, permission: str, *, is_scoped: bool, wider: str | None = None) -> Call:
         """This call for an endpoint that needs ``permission``: within where the caller has it.
 
         An endpoint that cannot narrow (``is_scoped`` false) refuses who has it only somewhere.
+        ``wider`` is what lets it do for others what everybody may for himself: whoever has only
+        that somewhere is narrowed as well, and what is his own stays his.
         """
-        if not self.scoped or self.may(permission):
+        if not self.scoped:
             return self
-        room = permission.partition(".")[0]
-        covering = (self.scoped.get(each) for each in (permission, f"{room}.*", "*"))
+        wanted = permission
+        if self.may(permission):
+            if wider is None or self.may(wider):
+                return self
+            wanted = wider
+        room = wanted.partition(".")[0]
+        covering = (self.scoped.get(each) for each in (wanted, f"{room}.*", "*"))
         scope = frozenset[str]().union(*filter(None, covering))
         if not scope:
             return self
@@ -119,7 +126,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
             )  # fmt: skip
         more = {each for each, where in self.scoped.items() if scope <= where}
         return msgspec.structs.replace(
-            self, permissions=self.permissions | more | {permission}, scope=scope
+            self, permissions=self.permissions | more | {wanted}, scope=scope
         )
 
     def in_time(self) -> None:

@@ -29,7 +29,7 @@ from fahrwerk.kernel import clock
 from fahrwerk.kernel.errors import Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 ACCESS_TOKEN_S = 3600  # IDN-09
 ISSUER = "fahrwerk"
@@ -146,6 +146,20 @@ def _verify(token: str) -> Claims:
             continue
         return Claims(said.sub, said.tenant, frozenset(said.roles), said.sid, said.exp)
     raise Unauthenticated(token_expired=False)
+
+
+@contextlib.contextmanager
+def sealing_also_with(secret: str, *, first: bool) -> Iterator[None]:
+    """Within the block one more secret opens what is sealed; ``first``: and seals what is new.
+
+    Only that: no token is signed with it, or read.
+    """
+    root, before = hashlib.sha256(f"root:{secret}".encode()).digest(), list(_ready(_roots))
+    _roots[:] = [root, *before] if first else [*before, root]
+    try:
+        yield
+    finally:
+        _roots[:] = before
 
 
 def seal(purpose: str, secret: str) -> bytes:

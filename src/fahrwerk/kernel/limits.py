@@ -78,7 +78,8 @@ class Limiter:
     ) -> tuple[Limit, int]:
         """Count one request; the limit and what is left of it.
 
-        ``own``: the caller's own limit instead of that of the class. Raises ``Busy`` with ``limit``, ``window`` and ``retry_after`` (API-05).
+        ``own``: the caller's own limit, not that of the class. Raises ``Busy`` with ``limit``,
+        ``window`` and ``retry_after`` (API-05).
         """
         limit = own or self.limits[limit_class]
         now = time.monotonic()

@@ -19,7 +19,8 @@ from uuid import UUID
 
 import msgspec
 
-from fahrwerk.kernel import events, migrate
+from fahrwerk.kernel import events, migrate, transport
+from fahrwerk.kernel.belongings import EVENTS, LEFT_OUT, NotMoved, Table, tables
 from fahrwerk.kernel.settings import ROOMS
 
 if TYPE_CHECKING:
@@ -29,37 +30,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHUNK = 1 << 18
-LEFT_OUT = {
-    "kernel.idempotency": "answers that are kept for a day",
-    "kernel.dead_letter": "numbers of events that are others elsewhere",
-    "kernel.audit_head": "sealed with the installation's secret: made anew",
-}
-EVENTS = "kernel.event"
 _HANDLED = "1"
 """The transaction that imported events are of: older than any a handler still waits for."""
-
-
-class NotMoved(Exception):
-    """It cannot be done; nothing was changed."""
-
-
-class Table(msgspec.Struct, frozen=True):
-    """One table as the catalogue has it."""
-
-    name: str
-    """``fleet.vehicle``"""
-    columns: list[str]
-    """All but the tenant's and those the database computes."""
-    numbered: list[str]
-    """Those of them that the database numbers: they say the order, and are others elsewhere."""
-    days: str | None
-    """The time column of a table that is divided by days."""
-
-    @property
-    def kept(self) -> list[str]:
-        """The columns whose values stay as they are."""
-        own = {"xid"} if self.name == EVENTS else set()
-        return [each for each in self.columns if each not in {*self.numbered, *own}]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -83,46 +55,8 @@ class Manifest(msgspec.Struct, frozen=True):
     root: dict[str, Any]
     """The tenant's own row, as JSON."""
     parts: list[Part]
-
-
-_TABLES = """
-SELECT n.nspname || '.' || c.relname AS name, c.oid::int8 AS oid,
-    ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
-          AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> 'tenant_id'
-          ORDER BY a.attnum) AS columns,
-    ARRAY(SELECT a.attname::text FROM pg_attribute a
-          WHERE a.attrelid = c.oid AND a.attidentity <> '') AS numbered,
-    (SELECT a.attname::text FROM pg_partitioned_table p JOIN pg_attribute a
-     ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] WHERE p.partrelid = c.oid) AS days
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY($1)
-  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id')
-ORDER BY array_position($1, n.nspname::text), c.relname
-"""
-_POINTS_AT = """
-SELECT conrelid::int8 AS from_table, confrelid::int8 AS to_table FROM pg_constraint
-WHERE contype = 'f' AND conrelid <> confrelid
-"""
-
-
-async def tables(owner: Any) -> list[Table]:
-    """The tenant's tables; what others point at comes before them."""
-    rows = {row["oid"]: row for row in await owner.fetch(_TABLES, ["kernel", *ROOMS])}
-    needs: dict[int, set[int]] = {oid: set() for oid in rows}
-    for row in await owner.fetch(_POINTS_AT):
-        if row["from_table"] in rows and row["to_table"] in rows:
-            needs[row["from_table"]].add(row["to_table"])
-    ordered: list[Table] = []
-    while needs:
-        free = [oid for oid in rows if oid in needs and not needs[oid] & needs.keys()]
-        if not free:
-            raise NotMoved("tables point at each other in a circle")
-        for oid in free:
-            row = rows[oid]
-            del needs[oid]
-            if row["name"] not in LEFT_OUT:
-                ordered.append(Table(*(row[n] for n in ("name", "columns", "numbered", "days"))))
-    return ordered
+    sealed: str = ""
+    """The mark of the key that what is sealed is sealed with on the way; empty: as it was."""
 
 
 _MIGRATIONS = "SELECT room, number, digest FROM kernel.migration ORDER BY room, number"
@@ -148,17 +82,22 @@ async def owning(dsn: str, tenant: UUID) -> AsyncIterator[Any]:
         await owner.close()
 
 
-def _list(columns: list[str], table: str = "") -> str:
-    before = f"{table}." if table else ""
-    return ", ".join(f'{before}"{each}"' for each in columns)
+def _list(columns: list[str]) -> str:
+    return ", ".join(f'"{each}"' for each in columns)
 
 
-async def _sum(owner: Any, table: Table, tenant: UUID) -> tuple[int, str]:
+def _shown(table: Table, columns: list[str], key: str | None) -> str:
+    """Columns of ``r``, with what is sealed in them sealed for the way, if there is a key."""
+    sealed = table.binary if key is not None else []
+    return ", ".join(transport.opened(c, "r") if c in sealed else f'r."{c}"' for c in columns)
+
+
+async def _sum(owner: Any, table: Table, tenant: UUID, key: str | None = None) -> tuple[int, str]:
     """How many rows, and a checksum of what stays as it is."""
     row = await owner.fetchrow(
         "SELECT count(*) AS rows, coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::int8"
-        f"::numeric), 0)::text AS checksum FROM (SELECT {_list(table.kept)} FROM {table.name} "
-        "WHERE tenant_id = $1) t",
+        f"::numeric), 0)::text AS checksum FROM (SELECT {_shown(table, table.kept, key)} "
+        f"FROM {table.name} r WHERE r.tenant_id = $1) t",
         tenant,
     )
     return row["rows"], row["checksum"]
@@ -177,16 +116,20 @@ def _groups() -> list[str]:
 
 
 async def export(
-    dsn: str, root: str, tenant: UUID, path: Path, say: Callable[[str], None]
+    dsn: str,
+    root: str,
+    tenant: UUID,
+    path: Path,
+    say: Callable[[str], None],
+    reseal: transport.Reseal | None = None,
+    key: str | None = None,
 ) -> Manifest:
     """Write a tenant into a new file, as it is at one moment. ``root``: the table of tenants.
 
-    Raises ``NotMoved`` while handlers have not seen all its events, ``FileExistsError``.
+    What is sealed is sealed with ``key`` in it, by what the rooms do (``reseal``). Raises
+    ``NotMoved`` while handlers have not seen all its events, ``FileExistsError``.
     """
-    async with (
-        owning(dsn, tenant) as owner,
-        owner.transaction(isolation="repeatable_read", readonly=True),
-    ):
+    async with _reading(dsn, tenant) as owner:
         own = await owner.fetchval(f"SELECT to_jsonb(r) FROM {root} r WHERE id = $1", tenant)
         if own is None:
             raise NotMoved("there is no such tenant")
@@ -195,21 +138,38 @@ async def export(
                 f"{waiting} events wait for their handlers: suspend the tenant and let a worker "
                 "come to an end (fahrwerk work)"
             )
+        if key is not None and reseal is not None:
+            tally = await transport.gather(owner, tenant, key, reseal)
+            if tally.lost:
+                say(f"{tally.lost} sealed things cannot be opened here, and go as they are")
         parts = []
         with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, allowZip64=True) as file:
             for table in await tables(owner):
-                parts.append(await _write(owner, table, tenant, file))
+                parts.append(await _write(owner, table, tenant, file, key))
                 say(f"{table.name:<36} {parts[-1].rows:>12,}")
             version = await schema_version(owner)
-            manifest = Manifest(FORMAT, version, tenant, msgspec.json.decode(own), parts)
+            mark = transport.mark_of(key) if key is not None else ""
+            manifest = Manifest(FORMAT, version, tenant, msgspec.json.decode(own), parts, mark)
             file.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
 
 
-async def _write(owner: Any, table: Table, tenant: UUID, file: zipfile.ZipFile) -> Part:
+@asynccontextmanager
+async def _reading(dsn: str, tenant: UUID) -> AsyncIterator[Any]:
+    """The owner's view of one moment."""
+    async with owning(dsn, tenant) as owner:
+        await transport.room_for_seals(owner)
+        async with owner.transaction(isolation="repeatable_read", readonly=True):
+            yield owner
+
+
+async def _write(
+    owner: Any, table: Table, tenant: UUID, file: zipfile.ZipFile, key: str | None
+) -> Part:
     digest = hashlib.sha256()
     order = f" ORDER BY {_list(table.numbered)}" if table.numbered else ""
-    sql = f"SELECT {_list(table.columns)} FROM {table.name} WHERE tenant_id = $1{order}"
+    shown = _shown(table, table.columns, key)
+    sql = f"SELECT {shown} FROM {table.name} r WHERE tenant_id = $1{order}"
     with file.open(f"{table.name}.copy", "w", force_zip64=True) as member:
 
         async def take(data: bytes) -> None:
@@ -217,7 +177,7 @@ async def _write(owner: Any, table: Table, tenant: UUID, file: zipfile.ZipFile) 
             member.write(data)
 
         await owner.copy_from_query(sql, tenant, output=take)
-    rows, checksum = await _sum(owner, table, tenant)
+    rows, checksum = await _sum(owner, table, tenant, key)
     return Part(table.name, table.columns, rows, checksum, digest.hexdigest())
 
 
@@ -252,13 +212,23 @@ def check_file(path: Path, say: Callable[[str], None]) -> Manifest:
 
 
 async def bring_in(
-    dsn: str, root: str, path: Path, tenant: UUID, own: dict[str, Any], say: Callable[[str], None]
+    dsn: str,
+    root: str,
+    path: Path,
+    tenant: UUID,
+    own: dict[str, Any],
+    say: Callable[[str], None],
+    reseal: transport.Reseal | None = None,
+    key: str | None = None,
 ) -> Manifest:
     """Bring a file in as ``tenant``; ``own`` are fields of its own row that are others here.
 
-    All or nothing: every table is counted and summed before it is committed. Raises ``NotMoved``.
+    What is sealed is sealed with the secret of here, by what the rooms do (``reseal``). All or
+    nothing: every table is counted and summed before it is committed. Raises ``NotMoved``.
     """
     manifest = check_file(path, lambda _: None)
+    if manifest.sealed != (transport.mark_of(key) if key is not None else ""):
+        raise NotMoved("this is not the key of the file" if key else "the file needs its key")
     async with owning(dsn, tenant) as owner:
         if manifest.schema != await schema_version(owner):
             raise NotMoved(
@@ -284,6 +254,9 @@ async def bring_in(
                     if await _sum(owner, table, tenant) != (part.rows, part.checksum):
                         raise NotMoved(f"{part.table} is not what it was: nothing was brought in")
                     say(f"{part.table:<36} {part.rows:>12,}")
+            if reseal is not None:
+                tally = await transport.arrive(owner, manifest.tenant, tenant, key, reseal)
+                say(f"{tally.anew} sealed anew, {tally.lost} cannot be opened here")
             await owner.execute(_PASS, _groups())
     return manifest
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from fahrwerk.kernel import db, observe
+from fahrwerk.kernel.addresses import is_public
 from fahrwerk.kernel.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class _PublicOnly(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(f"{host} has no address") from error
         addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         for each in addresses:
-            if not each.is_global and not (self._is_dev and each.is_loopback):
+            if not is_public(each) and not (self._is_dev and each.is_loopback):
                 raise httpx.ConnectError(f"{host} is not public")
         return str(addresses[0])
 

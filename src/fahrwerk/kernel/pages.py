@@ -74,7 +74,8 @@ def shown(
     )
     own = {n.decode(): v.decode() for n, v in headers}
     if state is None:
-        own = {n.decode(): v.decode() for n, v in asgi.SAFE_HEADERS} | own
+        safe = {n.decode(): v.decode() for n, v in asgi.SAFE_HEADERS}
+        own = safe | {"x-request-id": request_id} | own
     return Response(body, status_code=status, headers=own, media_type="text/html; charset=utf-8")
 
 

@@ -44,7 +44,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of data about people in one room.
 
     ``sql`` gives a person's rows, $1, in an order that is always the same, under names that a
-    reader understands; ``arguments`` gives $2 and so on. With ``has_files``, ``bytes`` columns are files.
+    reader understands; ``arguments`` gives $2 and so on. With ``has_files``, what is ``bytes`` is a
+    file.
     """
 
     name: str

@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     device_networks: str = ""
     """Who may connect as a device, e.g. ``10.64.0.0/16,fd00::/8``; empty = everybody."""
     directory_networks: str = ""
-    """Where LDAP directories may be besides public addresses, e.g. ``10.20.0.0/16`` (docs/sso.md)."""
+    """Where LDAP directories may be besides public addresses, e.g. ``10.20.0.0/16``."""
     smtp_url: str | None = None
     mail_from: str = "noreply@fahrwerk.example"
     sms_url: str | None = None

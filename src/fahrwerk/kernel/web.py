@@ -33,7 +33,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import Parameter
 from litestar.serialization import decode_json
 
-from fahrwerk.kernel import asgi, audit, clock, document, head, ids, keyed, observe, pages
+from fahrwerk.kernel import asgi, audit, clock, cors, document, head, ids, keyed, observe, pages
 from fahrwerk.kernel.admission import Admission, Front
 from fahrwerk.kernel.asgi import ErrorBody, ErrorDetail, Message, Receive, Scope, Send
 from fahrwerk.kernel.call import Call
@@ -98,6 +98,7 @@ class Door(ASGIMiddleware):
         status = 500
         state: dict[str, Any] = {"request_id": request_id}
         scope["fahrwerk"] = state
+        knows = self.admission.front.is_web_origin
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -109,6 +110,10 @@ class Door(ASGIMiddleware):
                     *self.always,
                     *state.get("headers", ()),
                 )
+                if b"origin" in headers or state.get("origins"):
+                    message["headers"] = await cors.shared(
+                        message["headers"], scope, headers, state, knows, status
+                    )
                 if (visit := state.get("visit")) is not None and visit.jar.set:
                     message["headers"] = [*message["headers"], *visit.jar.set]
             await send(message)
@@ -119,7 +124,15 @@ class Door(ASGIMiddleware):
                 raise Invalid(field=twice, issue="was sent more than once")
             await self._inside(scope, receive, answer, next_app, headers, state)
         except Problem as problem:
-            if self.error_page is not None and scope["route_handler"].opt.get("html"):
+            call = state.get("call")
+            if call is not None and call.is_staff and problem.status == 403:
+                audit.refused(call, *_looked_at(scope["route_handler"], scope), problem.error_code)
+                await audit.room_to_wait()
+            if (
+                said := _in_own_words(scope, problem.status, problem.text, problem.details)
+            ) is not None:
+                await asgi.send_whole(answer, *said)
+            elif self.error_page is not None and scope["route_handler"].opt.get("html"):
                 shown = self.error_page(
                     state.get("visit"), problem, request_id, headers.get(b"accept-language", "")
                 )
@@ -160,7 +173,9 @@ class Door(ASGIMiddleware):
         if permission := opt.get("permission"):
             if call.user is None:
                 raise Unauthenticated(token_expired=False)
-            call = state["call"] = call.narrowed(permission, is_scoped=bool(opt.get("scoped")))
+            # ``scoped=True``, or the permission that widens what everybody may for himself.
+            wider = scoped if isinstance(scoped := opt.get("scoped"), str) else None
+            call = state["call"] = call.narrowed(permission, is_scoped=bool(scoped), wider=wider)
             call.require(permission)
         if (
             (remembered := opt.get("remembered")) is not None
@@ -236,6 +251,14 @@ def _request_id_of(request: Request[Any, Any, Any]) -> str:
     return str(state.get("request_id") or ids.request_id())
 
 
+def _in_own_words(
+    scope: Any, status: int, text: str, details: dict[str, Any]
+) -> tuple[int, asgi.Headers, bytes] | None:
+    """A refusal as an endpoint of somebody else's standard says it (``refuses_as``)."""
+    says = getattr(scope.get("route_handler"), "opt", {}).get("refuses_as")
+    return says(status, text, details) if says is not None else None
+
+
 def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     request_id = _request_id_of(request)
     return pages.shown(request, problem, request_id) or problem_response(problem, request_id)
@@ -255,6 +278,10 @@ def _on_http(
         and (page := pages.shown(request, Invalid(), _request_id_of(request))) is not None
     ):
         return page
+    if (said := _in_own_words(request.scope, error.status_code, error.detail, {})) is not None:
+        status, headers, content = said
+        known = {name.decode(): value.decode() for name, value in headers}
+        return Response(content, status_code=status, headers=known)
     details: dict[str, Any] = {}
     message = error.detail
     if isinstance(error, ValidationException) or error.status_code == 400:
@@ -264,10 +291,10 @@ def _on_http(
     body = ErrorDetail(code, message, details, _request_id_of(request))
     # What is no endpoint's does not pass the door, which would add these.
     safe = {} if "fahrwerk" in request.scope else asgi.SAFE_HEADERS
-    headers = {n.decode(): v.decode() for n, v in safe}
     return Response(
         ErrorBody(body), status_code=error.status_code,
-        headers={**headers, **(error.headers or {}), "x-request-id": body.request_id},
+        headers={**{n.decode(): v.decode() for n, v in safe}, **(error.headers or {}),
+                 "x-request-id": body.request_id},
         media_type="application/json",
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fahrwerk.fleet.events import AlertEscalated, AlertRaised
-from fahrwerk.identity.events import ProofSent, SecurityNoticed
+from fahrwerk.identity.events import PersonErased, ProofSent, SecurityNoticed
 from fahrwerk.kernel import ids
 from fahrwerk.kernel.events import Fact, on
 from fahrwerk.notifications.templates import accounts
@@ -126,3 +126,16 @@ async def on_alert_raised(tx: Tx, call: Call, event: AlertRaised, fact: Fact) ->
 async def on_alert_escalated(tx: Tx, call: Call, event: AlertEscalated, fact: Fact) -> None:
     """Nobody acknowledged it, or the quiet hours are over."""
     await _tell_staff(tx, event.alert_id, event.severity, event.tell)
+
+
+_FORGET = (
+    "DELETE FROM notifications.notice WHERE tenant_id = kernel.tenant() AND user_id = $1",
+    "DELETE FROM notifications.mail WHERE tenant_id = kernel.tenant() AND user_id = $1",
+)
+
+
+@on(PersonErased)
+async def on_person_erased(tx: Tx, call: Call, event: PersonErased, fact: Fact) -> None:
+    """Nothing more is said to somebody who is gone, and what was said is forgotten."""
+    for sql in _FORGET:
+        await tx.run(sql, event.user_id)

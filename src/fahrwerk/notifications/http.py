@@ -29,7 +29,8 @@ SHOWN = 200
 # The letters are ours, the names in them are not: nothing may run, nothing is fetched.
 _HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     ),
     "cache-control": "no-store",
 }

@@ -95,10 +95,10 @@ async def _send(due: Due) -> None:
     call = system(due.tenant, "notifications", trace=due.trace)
     config = settings.load()
     try:
-        letter = await _letter(call, due, config.mail_from, config.address)
-        if due.channel == "sms" and config.sms_url:
+        letter, channel = await _letter(call, due, config.mail_from, config.address)
+        if channel == "sms" and config.sms_url:
             await sms.send(call, letter, config.sms_url)
-        elif due.channel == "email" and config.smtp_url:
+        elif channel == "email" and config.smtp_url:
             await smtp.send(call, letter, config.smtp_url)
         else:
             await mailbox.send(call, letter)
@@ -119,14 +119,21 @@ async def _send(due: Due) -> None:
         await _sent(call, due)
 
 
-async def _letter(call: Call, due: Due, sender: str, address: str) -> Letter:
-    """Ask everyone concerned and write the letter. Raises ``Dropped`` when none is wanted."""
-    about = _ABOUT.get(accounts.file_of(due.template), _ride)
+async def _letter(call: Call, due: Due, sender: str, address: str) -> tuple[Letter, str]:
+    """Ask everyone concerned and write the letter; and which way it goes.
+
+    Raises ``Dropped`` when none is wanted.
+    """
+    form, channel = accounts.file_of(due.template), due.channel
+    about = _ABOUT.get(form, _ride)
     contact, operator, subject = await asyncio.gather(
         identity.contact(call, due.user_id), tenancy.operator(call), about(call, due)
     )
     # A link goes to the address it is to prove, which may not be the account's yet.
     to = subject.address if isinstance(subject, ProofLetter) else contact and contact.email
+    if contact is not None and not to and form == accounts.NEWS:
+        # What is about the account itself reaches those with only a phone number too.
+        to, form, channel = contact.phone, accounts.SHORT_NEWS, "sms"
     if contact is None or not to:
         raise Dropped("no_contact" if contact is None else "no_email_address")
     lang = rules.language(contact.locale, operator.locale)
@@ -135,8 +142,8 @@ async def _letter(call: Call, due: Due, sender: str, address: str) -> Letter:
     name = rules.one_line(contact.name) if has_name else ""
     said = _SAY[accounts.file_of(due.template)](subject, operator, lang, address)
     facts = {"user_name": name, "operator": operator, **said}
-    texts = written(accounts.file_of(due.template), lang, facts)
-    return Letter(
+    texts = written(form, lang, facts)
+    letter = Letter(
         notice_id=due.id,
         user_id=due.user_id,
         template=due.template,
@@ -151,6 +158,7 @@ async def _letter(call: Call, due: Due, sender: str, address: str) -> Letter:
         message_id=f"<{due.id}@{sender.rpartition('@')[2]}>",
         at=clock.now(),
     )
+    return letter, channel
 
 
 def _of_vehicle(vehicle: Vehicle, lang: str) -> dict[str, Any]:

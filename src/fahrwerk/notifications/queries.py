@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import db
+from fahrwerk.kernel.privacy import Holdings, Rule, Section, Text
 from fahrwerk.notifications.contract import Mail, Notice, UnknownMail
 
 if TYPE_CHECKING:
@@ -63,3 +64,54 @@ ORDER BY created_at, id
 async def notices(call: Call, reference: UUID) -> list[Notice]:
     """See the contract."""
     return [Notice(**row) for row in await db.run("notifications", call, _NOTICES, reference)]
+
+
+_PURPOSE = Text("To tell you what happens", "Um Ihnen zu sagen, was geschieht")
+_OLD = """WITH gone AS (
+    DELETE FROM notifications.{table} WHERE tenant_id = kernel.tenant() AND id IN (
+        SELECT id FROM notifications.{table} WHERE tenant_id = kernel.tenant() AND {old} LIMIT $2)
+    RETURNING 1) SELECT count(*) AS count FROM gone"""
+
+PERSONAL = Holdings(
+    sections=(
+        Section(
+            name="notices",
+            title=Text("Messages to you", "Nachrichten an Sie"),
+            purpose=_PURPOSE,
+            basis="contract",
+            kept=Text("180 days", "180 Tage"),
+            fate="deleted",
+            recipients=Text(
+                "The operator's mail and SMS providers", "Die Mail- und SMS-Anbieter des Betreibers"
+            ),
+            sql="""SELECT template AS about, channel, state, created_at, sent_at
+            FROM notifications.notice WHERE tenant_id = kernel.tenant() AND user_id = $1
+            ORDER BY created_at, id""",
+        ),
+        Section(
+            name="mails",
+            title=Text("Letters that were kept", "Aufbewahrte Briefe"),
+            purpose=Text("To try the platform out", "Um die Plattform auszuprobieren"),
+            basis="contract",
+            kept=Text("30 days", "30 Tage"),
+            fate="deleted",
+            sql="""SELECT sent_at, recipient, subject, text FROM notifications.mail
+            WHERE tenant_id = kernel.tenant() AND user_id = $1 ORDER BY sent_at, id""",
+        ),
+    ),
+    rules=(
+        Rule(
+            name="notices",
+            title=Text("Messages to people", "Nachrichten an Personen"),
+            days=180,
+            sql=(_OLD.format(table="notice", old="state <> 'due' AND created_at < $1"),),
+        ),
+        Rule(
+            name="mails",
+            title=Text("Letters that were kept", "Aufbewahrte Briefe"),
+            days=30,
+            sql=(_OLD.format(table="mail", old="sent_at < $1"),),
+        ),
+    ),
+)
+"""What notifications holds about people (``kernel.privacy``)."""

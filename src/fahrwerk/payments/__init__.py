@@ -20,14 +20,16 @@ leases (here the hold of a payment is a gateway's, the hold of a purse is ours).
 
 A *debt* is a ride that could not be collected, a *step* what its dunning did; *evidence* is what an
 operator says against a dispute; a *page* is a gateway's, where a rider pays; a *difference* is
-where a gateway's own list is not ours. Tables: ``debt``, ``debt_step``, ``dunning``, ``evidence``,
-``transfer``, ``difference``, ``comparison``.
+where a gateway's own list is not ours; an *answer* is what staff did about a failed refund. Tables:
+``debt``, ``debt_step``, ``dunning``, ``evidence``, ``transfer``, ``difference``, ``comparison``,
+``refund_answer``.
 
 Asks tenancy for the operator's tax rate; hears ``rental.ended`` and ``rental.cancelled``; tells
 ``PaymentAuthorized``, ``payment.captured``, ``PaymentCompleted``, ``PaymentFailed``,
 ``payment.pending``, ``payment.action_required``, ``payment.voided``, ``payment.refunded``,
 ``payment.refund_failed``, ``payment.disputed``, ``payment.dispute_changed``,
-``payment.returned``, ``sepa.debit_announced``, ``mandate.changed``, ``payment.dispute_money``, ``payment.evidence_given``, ``payment.fee_charged``,
+``payment.returned``, ``sepa.debit_announced``, ``mandate.changed``, ``payment.dispute_money``,
+``payment.dispute_owed``, ``payment.evidence_given``, ``payment.fee_charged``,
 ``payment.written_off``, ``debt.opened``, ``debt.reminded``, ``debt.closed``,
 ``ledger.hold_expired``, ``ledger.lot_expired``.
 """

@@ -158,7 +158,8 @@ class DebitAnnounced(msgspec.Struct, frozen=True, kw_only=True):
     """Not before this day."""
     mandate_reference: str
     creditor_id: str
-    iban_masked: str
+    iban_masked: str = ""
+    """Of events of before; who writes the letter asks for the account (``announced_debit``)."""
 
 
 @event("mandate.changed", topic="payment-lifecycle")
@@ -354,3 +355,14 @@ class PaymentRiskReviewed(msgspec.Struct, frozen=True, kw_only=True):
     rider_id: UUID
     verdict: str
     """cleared | fraud"""
+
+
+@event("payment.gateway_connected", topic="payment-lifecycle")
+class GatewayConnected(msgspec.Struct, frozen=True):
+    """The operator's own account at a gateway works for the first time.
+
+    Stream ``gateway_account:<gateway>``: one fact each.
+    """
+
+    gateway: str
+    is_live: bool

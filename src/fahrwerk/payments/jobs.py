@@ -11,6 +11,7 @@ from fahrwerk.kernel import db
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.jobs import cron, every
 from fahrwerk.kernel.live import hub
+from fahrwerk.payments.actions import corrections
 from fahrwerk.payments.actions._case import LEASE_S, WORK
 from fahrwerk.payments.actions._work import drive
 from fahrwerk.payments.actions.compare import compare
@@ -23,7 +24,7 @@ from fahrwerk.payments.actions.post_ride import post_ride
 from fahrwerk.payments.actions.risk import forget_networks
 from fahrwerk.payments.actions.second_person import carry_out_owed
 from fahrwerk.payments.actions.transfer import see_transfer_through
-from fahrwerk.payments.actions.webhook import take_webhook
+from fahrwerk.payments.actions.webhook import forget_webhooks, take_webhook
 from fahrwerk.payments.gateways import Forged
 from fahrwerk.payments.gateways import _sandbox_webhooks as sandbox
 from fahrwerk.payments.queries.proof import proof
@@ -57,8 +58,9 @@ async def settle_payments() -> bool:
 
 @every(60)
 async def carry_out_approved() -> bool:
-    """Refund what a second person approved, should that process have died before it did."""
-    return await carry_out_owed()
+    """Do what a second person approved, should that process have died before it did."""
+    is_more = await corrections.carry_out_owed()
+    return await carry_out_owed() or is_more
 
 
 async def _settle(tenant: UUID, kind: str, subject: UUID, claimed: datetime) -> None:
@@ -119,6 +121,13 @@ async def remind_debtors() -> bool:
 async def forget_old_networks() -> None:
     """Where payments of more than a month ago came from is nobody's business any more."""
     await forget_networks()
+
+
+@cron("33 3 * * *")
+async def forget_old_webhooks() -> None:
+    """Webhooks that were handled long ago; what they brought about stands in the payments."""
+    for operator in await tenancy.operators(system(None, "payments")):
+        await forget_webhooks(system(operator.id, "payments", slug=operator.slug))
 
 
 @every(5)

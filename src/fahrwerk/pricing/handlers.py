@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fahrwerk.identity.events import PersonErased
 from fahrwerk.kernel.events import on
 from fahrwerk.pricing import actions
 from fahrwerk.rentals.events import RentalEnded
@@ -34,3 +35,15 @@ async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) ->
     """The ride used its promotion: counted now, not when it was booked (PRC-05)."""
     if event.promo_code is not None:
         await tx.run(_REDEEM, event.promo_code, event.booking_id, event.user_id, event.ended_at)
+
+
+_FORGET = """
+UPDATE pricing.redemption SET rider_id = gen_random_uuid()
+WHERE tenant_id = kernel.tenant() AND rider_id = $1
+"""
+
+
+@on(PersonErased)
+async def on_person_erased(tx: Tx, call: Call, event: PersonErased, fact: Fact) -> None:
+    """How often a promotion was used stays; by whom does not."""
+    await tx.run(_FORGET, event.user_id)

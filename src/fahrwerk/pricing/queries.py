@@ -12,6 +12,7 @@ from fahrwerk.fleet import contract as fleet
 from fahrwerk.kernel import clock, db
 from fahrwerk.kernel.errors import Invalid, NotFound
 from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.privacy import Holdings, Section, Text
 from fahrwerk.pricing import rules
 from fahrwerk.pricing.contract import (
     Campaign,
@@ -202,3 +203,21 @@ async def promotions(call: Call, limit: int, offset: int) -> CampaignPage:
         for row in rows
     ]
     return CampaignPage(campaigns, total[0][0])
+
+
+PERSONAL = Holdings(
+    sections=(
+        Section(
+            name="redemptions",
+            title=Text("Promotions you used", "Aktionen, die Sie genutzt haben"),
+            purpose=Text("To reckon your price", "Um Ihren Preis zu berechnen"),
+            basis="contract",
+            kept=Text("as long as the account exists", "solange das Konto besteht"),
+            fate="deleted",
+            sql="""SELECT p.code, r.rental_id AS booking_id, r.at FROM pricing.redemption r
+            JOIN pricing.promotion p ON p.tenant_id = r.tenant_id AND p.id = r.promotion_id
+            WHERE r.tenant_id = kernel.tenant() AND r.rider_id = $1 ORDER BY r.at, r.rental_id""",
+        ),
+    )
+)
+"""What pricing holds about people (``kernel.privacy``)."""

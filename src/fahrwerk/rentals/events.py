@@ -61,14 +61,18 @@ class RentalEnded(msgspec.Struct, frozen=True):
     currency: str
     promo_code: str | None
     is_business: bool
-    end_latitude: float | None
-    end_longitude: float | None
+    end_latitude: float | None = None
+    """In events of before places were sealed only, as is the longitude."""
+    end_longitude: float | None = None
     is_recorded: bool = False
     tax_minor: int | None = None
     """Within the total, as the receipt shows it; None in events of before the ledger."""
     tax_rate_bp: int | None = None
     secured_by: str = "payment"
     """What it is paid from: payment | wallet."""
+    end_place: str | None = None
+    """``latitude,longitude``, sealed with the rider's key (``kernel.person_keys``): where somebody
+    was is to be forgotten with him."""
 
 
 @event("rental.cancelled", topic="booking-lifecycle")

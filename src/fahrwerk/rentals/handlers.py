@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fahrwerk.fleet.events import VehicleReleased, VehicleUnlocked
+from fahrwerk.identity.events import PersonErased
 from fahrwerk.kernel.events import Fact, on
 from fahrwerk.payments.events import PaymentAuthorized, PaymentFailed
 from fahrwerk.rentals import rules
@@ -72,3 +73,21 @@ async def on_payment_failed(tx: Tx, call: Call, event: PaymentFailed, fact: Fact
     if event.step == "authorize" and rental and rental.payment_id == event.payment_id:
         await record_cancelled(tx.run, call, rental, "payment_failed")
         tx.signal(f"rentals.rental:{rental.id}")
+
+
+_FORGET = (
+    """DELETE FROM rentals.end_photo p USING rentals.rental r
+    WHERE p.tenant_id = kernel.tenant() AND r.tenant_id = p.tenant_id AND r.id = p.rental_id
+      AND r.rider_id = $1""",
+    """UPDATE rentals.rental
+    SET start_latitude = NULL, start_longitude = NULL, start_address = NULL, end_latitude = NULL,
+        end_longitude = NULL, end_address = NULL, feedback = NULL, receipt_key = NULL
+    WHERE tenant_id = kernel.tenant() AND rider_id = $1""",
+)
+
+
+@on(PersonErased)
+async def on_person_erased(tx: Tx, call: Call, event: PersonErased, fact: Fact) -> None:
+    """When and for how much was ridden stays, as a number's rides; where, and pictures, go."""
+    for sql in _FORGET:
+        await tx.run(sql, event.user_id)

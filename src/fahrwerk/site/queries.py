@@ -1,4 +1,4 @@
-"""The look of pages, and legal texts. Every page asks for its look: it is remembered for seconds."""
+"""The look of pages, and legal texts. Each page asks for its look: it is kept for seconds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.privacy import Holdings, Rule, Section, Text
 from fahrwerk.site.contract import Contact, LegalText, Look
 from fahrwerk.site.rules.defaults import DEFAULTS
 from fahrwerk.tenancy import contract as tenancy
@@ -48,9 +49,7 @@ async def look(call: Call, host: str) -> Look:
     found = Look(name=(await tenancy.operator(call)).name, contact=await contact(call))
     if brand is not None:
         logo = f"/api/v1/logos/{brand.logo_hash}" if brand.logo_hash else None
-        found = Look(
-            name=brand.name, colour=brand.primary_color, logo=logo, contact=found.contact
-        )
+        found = Look(name=brand.name, colour=brand.primary_color, logo=logo, contact=found.contact)
     if before == _changes:  # else it may have been read before the change
         while len(_kept) >= MOST_KEPT:
             del _kept[next(iter(_kept))]
@@ -84,3 +83,35 @@ async def legal_text(call: Call, kind: LegalKind, locale: str, version: int | No
     reach = own or (operator.domain and f"info@{operator.domain}") or operator.name
     body = DEFAULTS[kind, locale].format(operator=operator.name, contact=reach)
     return LegalText(kind=kind, locale=locale, version=0, body=body, published_at=None)
+
+
+_OLD_CHOICES = """WITH gone AS (
+    DELETE FROM site.consent WHERE tenant_id = kernel.tenant() AND (id, number) IN (
+        SELECT id, number FROM site.consent
+        WHERE tenant_id = kernel.tenant() AND chosen_at < $1 LIMIT $2)
+    RETURNING 1) SELECT count(*) AS count FROM gone"""
+
+PERSONAL = Holdings(
+    sections=(
+        Section(
+            name="cookies",
+            title=Text("What you allowed about cookies", "Was Sie zu Cookies erlaubt haben"),
+            purpose=Text("To prove what was allowed", "Um zu belegen, was erlaubt wurde"),
+            basis="legal_obligation",
+            kept=Text("three years", "drei Jahre"),
+            fate="deleted",
+            sql="""SELECT choices, policy AS policy_version, chosen_at FROM site.consent
+            WHERE tenant_id = kernel.tenant() AND person_id = $1 ORDER BY chosen_at, id, number""",
+        ),
+    ),
+    rules=(
+        Rule(
+            name="cookies",
+            title=Text("Choices about cookies", "Auswahl zu Cookies"),
+            days=1095,
+            least=365,
+            sql=(_OLD_CHOICES,),
+        ),
+    ),
+)
+"""What the site holds about people (``kernel.privacy``)."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fahrwerk.fleet.events import VehicleCreated
-from fahrwerk.identity.events import UserRegistered, UserRolesChanged
+from fahrwerk.identity.events import SsoProviderAdded, UserRegistered, UserRolesChanged
 from fahrwerk.kernel.events import on
+from fahrwerk.payments.events import GatewayConnected
 from fahrwerk.pricing.events import TariffChanged
 from fahrwerk.tenancy.actions.setup import step_done
 from fahrwerk.tenancy.events import OperatorCreated
@@ -41,6 +42,18 @@ async def on_roles_changed(tx: Tx, call: Call, event: UserRolesChanged, fact: Fa
 async def on_tariff_changed(tx: Tx, call: Call, event: TariffChanged, fact: Fact) -> None:
     """There are prices."""
     await step_done(tx, call, "tariffs")
+
+
+@on(SsoProviderAdded)
+async def on_sso_provider_added(tx: Tx, call: Call, event: SsoProviderAdded, fact: Fact) -> None:
+    """Companies' people can come in."""
+    await step_done(tx, call, "sso")
+
+
+@on(GatewayConnected)
+async def on_gateway_connected(tx: Tx, call: Call, event: GatewayConnected, fact: Fact) -> None:
+    """Money can come in, to the operator's own account."""
+    await step_done(tx, call, "payments")
 
 
 @on(VehicleCreated)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from fahrwerk.identity.events import PersonErased
 from fahrwerk.kernel.events import on
 from fahrwerk.payments.events import (
     LotExpired,
@@ -19,6 +20,7 @@ from fahrwerk.payments.events import (
 from fahrwerk.rentals.events import RentalCancelled, RentalEnded
 from fahrwerk.wallet import rules
 from fahrwerk.wallet.actions._book import WORK, book
+from fahrwerk.wallet.actions.rides import SETTLE
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -69,6 +71,7 @@ async def on_payment_voided(tx: Tx, call: Call, event: PaymentVoided, fact: Fact
     await _look(tx, event.booking_id, event.payment_id)
 
 
+AT_ONCE_S = 0.0
 PURSE = "purse"
 """The gateway of what was paid from a balance."""
 
@@ -101,29 +104,18 @@ async def on_payment_refunded(tx: Tx, call: Call, event: PaymentRefunded, fact: 
         await _book_purse(tx, call, event, fact, event.rider_id, event.amount)
 
 
-# Written down for the worker. One that came to nothing, or is paid otherwise, costs nothing here.
-_SETTLE = """
-WITH settling AS (
-    UPDATE wallet.ride SET state = 'settling', total_minor = $2
-    WHERE rental_id = $1 AND state = 'open' RETURNING rental_id
-)
-INSERT INTO wallet.work (kind, subject, at) SELECT 'ride', rental_id, kernel.now() FROM settling
-ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
-"""
-
-
 @on(RentalEnded)
 async def on_rental_ended(tx: Tx, call: Call, event: RentalEnded, fact: Fact) -> None:
     """The ride's price is known: take it from what is held, and let the rest go."""
     total = event.total_minor if event.secured_by == "wallet" else 0
-    await tx.run(_SETTLE, event.booking_id, total)
+    await tx.run(SETTLE, event.booking_id, total, AT_ONCE_S)
     tx.signal(WORK)
 
 
 @on(RentalCancelled)
 async def on_rental_cancelled(tx: Tx, call: Call, event: RentalCancelled, fact: Fact) -> None:
     """No ride: what is held is let go."""
-    await tx.run(_SETTLE, event.booking_id, 0)
+    await tx.run(SETTLE, event.booking_id, 0, AT_ONCE_S)
     tx.signal(WORK)
 
 
@@ -146,3 +138,22 @@ async def on_lot_expired(tx: Tx, call: Call, event: LotExpired, fact: Fact) -> N
         currency=event.currency, reference=event.lot_id, at=fact.at,
     )  # fmt: skip
     await book(tx.run, call, entry, None)
+
+
+_OF = "tenant_id = kernel.tenant() AND rider_id = $1"
+_FORGET = (
+    f"""UPDATE wallet.account SET has_auto = false, auto_method_id = NULL,
+        frozen_reason = CASE WHEN frozen_reason IS NOT NULL THEN 'erased' END WHERE {_OF}""",
+    f"UPDATE wallet.transaction SET description = '' WHERE {_OF} AND description <> ''",
+    f"UPDATE wallet.topup SET method_id = NULL, next_action = NULL WHERE {_OF}",
+    f"DELETE FROM wallet.reseller_customer WHERE {_OF}",
+    """UPDATE wallet.reseller SET person_id = NULL
+    WHERE tenant_id = kernel.tenant() AND person_id = $1""",
+)
+
+
+@on(PersonErased)
+async def on_person_erased(tx: Tx, call: Call, event: PersonErased, fact: Fact) -> None:
+    """The account is empty by now; what happened on it stays as numbers."""
+    for sql in _FORGET:
+        await tx.run(sql, event.user_id)

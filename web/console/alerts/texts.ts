@@ -14,7 +14,7 @@ export const de = {
   line: { raised: "Ausgelöst", acknowledged: "Bestätigt", resolved: "Erledigt", escalated: "Verschärft", noted: "Notiz", note: "Notiz", silenced: "Stumm geschaltet", unsilenced: "Wieder laut", reopened: "Wieder da", returned: "Wieder da", told: "Gemeldet", deferred: "Meldung aufgeschoben" },
   on: "An", name: "Name", raiseAt: "Auslösen ab", clearAt: "Vorbei ab", hold: "Dauer (s)", readings: "Messungen", tell: "Wem melden", group: "Flottenalarm über", escalate: "Verschärfen nach (s)", types: "Fahrzeugarten", ticket: "Ticket öffnen",
   never: "nie", nobody: "niemandem", allTypes: "Alle Arten", noTicket: "Kein Ticket", rulesSaved: "Regeln gespeichert", rulesText: "Zwischen den beiden Marken ändert sich nichts, damit nichts flattert.", addRule: "Regel hinzufügen", kindLabel: "Art der Regel",
-  unit: { moved_without_ride: "m", outside_area: "Messungen", tipped_over: "1 = liegt", silent: "s", battery_falling_fast: "Punkte", battery_low: "%", temperature_high: "°C", temperature_low: "°C" },
+  unit: { moved_without_ride: "m", outside_area: "Messungen", tipped_over: "", silent: "s", battery_falling_fast: "Punkte", battery_low: "%", temperature_high: "°C", temperature_low: "°C" },
   role: { admin: "Administration", provider: "Flotte", support: "Kundendienst" }, changedElsewhere: "Jemand hat die Regeln inzwischen geändert. Bitte neu laden.", unsaved: "Nicht gespeichert", discard: "Verwerfen",
 };
 export const en: typeof de = {
@@ -33,6 +33,6 @@ export const en: typeof de = {
   line: { raised: "Raised", acknowledged: "Acknowledged", resolved: "Resolved", escalated: "Escalated", noted: "Note", note: "Note", silenced: "Silenced", unsilenced: "Told again", reopened: "Came back", returned: "Came back", told: "Told", deferred: "Telling deferred" },
   on: "On", name: "Name", raiseAt: "Raised at", clearAt: "Cleared at", hold: "Held for (s)", readings: "Readings", tell: "Who is told", group: "Fleet-wide above", escalate: "Escalate after (s)", types: "Vehicle types", ticket: "Open a ticket",
   never: "never", nobody: "nobody", allTypes: "All types", noTicket: "No ticket", rulesSaved: "Rules saved", rulesText: "What lies between the two marks changes nothing, so nothing flaps.", addRule: "Add rule", kindLabel: "Kind of rule",
-  unit: { moved_without_ride: "m", outside_area: "readings", tipped_over: "1 = on its side", silent: "s", battery_falling_fast: "points", battery_low: "%", temperature_high: "°C", temperature_low: "°C" },
+  unit: { moved_without_ride: "m", outside_area: "readings", tipped_over: "", silent: "s", battery_falling_fast: "points", battery_low: "%", temperature_high: "°C", temperature_low: "°C" },
   role: { admin: "Administration", provider: "Fleet", support: "Support" }, changedElsewhere: "Somebody has changed the rules since. Please load them again.", unsaved: "Not saved", discard: "Discard",
 };

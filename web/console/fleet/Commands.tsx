@@ -3,7 +3,7 @@ import { Button, Group, Stack, Text } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
 import { ago } from "@lib/format";
 import { toast } from "@lib/toast";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { State } from "../parts/State";
 import { useMay } from "../shell/may";
@@ -24,12 +24,14 @@ export function Commands({ id, type }: { id: string; type: string }) {
   const t = useWords();
   const may = useMay();
   const [sent, setSent] = useState<Command[]>([]);
+  const client = useQueryClient();
   const [busy, setBusy] = useState("");
   const send = async (command: Name) => {
     setBusy(command);
     try {
       const made = await ok(api.POST("/api/v1/vehicles/{vehicle_id}/commands", { params: { path: { vehicle_id: id } }, body: { command, ...(command === "lights" ? { args: { on: true } } : {}) } }));
       setSent((now) => [made, ...now].slice(0, 6));
+      void client.invalidateQueries({ queryKey: ["story", id] });
     } catch (error) {
       toast.bad(error);
     } finally {

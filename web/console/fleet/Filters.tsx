@@ -31,13 +31,21 @@ export function Filters({ filter, counts, onChange }: FiltersProps) {
   const groups = useGroups();
   const text = useRef<HTMLInputElement>(null);
   useKeys(useMemo(() => [{ keys: "f", what: t("fleet.find"), run: () => text.current?.focus() }], [t]));
+  // The address follows the typing a moment later; only what comes from elsewhere (a view, a reset) is taken over.
+  const [typed, setTyped] = useState(filter.text);
+  const [said, setSaid] = useState(filter.text);
+  if (said !== filter.text) {
+    setSaid(filter.text);
+    const isOnTheWay = filter.text !== "" && (typed.startsWith(filter.text) || filter.text.startsWith(typed));
+    if (!isOnTheWay) setTyped(filter.text);
+  }
   const flip = (status: Status) =>
     onChange({ ...filter, statuses: filter.statuses.includes(status) ? filter.statuses.filter((s) => s !== status) : [...filter.statuses, status] });
   return (
     <div className={parts.filters}>
       <TextInput
-        ref={text} size="sm" w={170} aria-label={t("fleet.find")} placeholder={t("fleet.find")} leftSection={<Icon name="search" size={16} />} defaultValue={filter.text} key={filter.text === "" ? "none" : "some"}
-        onChange={(e) => onChange({ ...filter, text: e.currentTarget.value })}
+        ref={text} size="sm" w={170} aria-label={t("fleet.find")} placeholder={t("fleet.find")} leftSection={<Icon name="search" size={16} />} value={typed}
+        onChange={(e) => { setTyped(e.currentTarget.value); onChange({ ...filter, text: e.currentTarget.value }); }}
       />
       {STATUSES.map((status, i) => (
         <UnstyledButton key={status} className={classes.pill} aria-pressed={filter.statuses.includes(status)} onClick={() => flip(status)}>

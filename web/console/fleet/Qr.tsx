@@ -2,7 +2,7 @@ import { Button, Stack, Text } from "@mantine/core";
 import { Icon } from "@lib/icons";
 import { Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useMemo } from "react";
 import { saveFile } from "../parts/csv";
 import { Problem } from "../parts/Problem";
 import { useWords } from "../text";
@@ -12,14 +12,9 @@ import classes from "./fleet.module.css";
 export function Qr({ id, identifier }: { id: string; identifier: string }) {
   const t = useWords();
   const found = useQuery({ queryKey: ["qr", id], queryFn: () => blobOf(`/api/v1/vehicles/${id}/qr.png?scale=10`), staleTime: Infinity });
-  const [address, setAddress] = useState("");
   const blob = found.data;
-  useEffect(() => {
-    if (!blob) return;
-    const made = URL.createObjectURL(blob);
-    setAddress(made);
-    return () => URL.revokeObjectURL(made);
-  }, [blob]);
+  const address = useMemo(() => (blob ? URL.createObjectURL(blob) : ""), [blob]);
+  useEffect(() => () => URL.revokeObjectURL(address), [address]);
   if (found.error) return <Problem error={found.error} />;
   if (!blob || !address) return <Rows count={1} height={200} />;
   return (

@@ -1,6 +1,5 @@
 // The parts of a screen as links: the part shown stands in the address (`?part=`).
-import { useQueryPart } from "../shell/place";
-import { Go } from "../shell/place";
+import { textOf, useGo, useQueryPart } from "../shell/place";
 import { useLocation } from "@tanstack/react-router";
 import classes from "./office.module.css";
 
@@ -12,11 +11,18 @@ export function usePart<Name extends string>(names: readonly Name[]): Name {
 
 export function Parts<Name extends string>({ label, of, now }: { label: string; of: readonly (readonly [Name, string])[]; now: Name }) {
   const { pathname } = useLocation();
+  const go = useGo();
+  const place = pathname.replace(/^\/console/, "");
   return (
     <nav aria-label={label} className={classes.parts}>
-      {of.map(([name, text], i) => (
-        <Go key={name} to={pathname} query={i === 0 ? {} : { part: name }} className={classes.part} aria-current={name === now ? "page" : undefined}>{text}</Go>
-      ))}
+      {of.map(([name, text], i) => {
+        const query: Record<string, string> = i === 0 ? {} : { part: name };
+        // Not the router's link: that one calls itself current whenever the path is, whatever the part.
+        return (
+          <a key={name} href={`/console${place}${textOf(query)}`} className={classes.part} aria-current={name === now ? "page" : undefined}
+            onClick={(e) => { if (!e.metaKey && !e.ctrlKey && !e.shiftKey) { e.preventDefault(); go(place, query); } }}>{text}</a>
+        );
+      })}
     </nav>
   );
 }

@@ -11,12 +11,16 @@ export const nameOf = (person: Pick<Person, "first_name" | "last_name" | "email"
 /** `usr_0350qlFENQ3U1YMjQLSZ94` is "…qLSZ94" where there is no name for it. */
 export const shortId = (id: string): string => (id.length > 12 ? `…${id.slice(-6)}` : id);
 
+/** `usr_...`, or the bare UUID that the books know people by. */
+const isPerson = (id: string | undefined): boolean => id !== undefined && (id.startsWith("usr_") || /^[0-9a-f-]{36}$/.test(id));
+
 export function usePerson(id: string | undefined) {
   const may = useMay();
   return useQuery({
     queryKey: ["person", id],
     queryFn: () => ok(api.GET("/api/v1/users/{user}", { params: { path: { user: id as string } } })),
-    enabled: Boolean(id?.startsWith("usr_")) && (may?.("identity.person.read") ?? false),
+    enabled: isPerson(id) && (may?.("identity.person.read") ?? false),
     staleTime: 300_000,
+    retry: false,
   });
 }

@@ -1,6 +1,7 @@
 // Every list of the console: virtual rows (fifty thousand are fine), sorting, selection, j/k/Enter/x,
 // export of what it shows. Rows that come in pages are asked for by `onEnd`.
 import { Button, Checkbox, Group, Text } from "@mantine/core";
+import { number } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { useKeys } from "@lib/keys";
 import { useVirtualizer } from "@tanstack/react-virtual";
@@ -72,6 +73,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const [at, setAt] = useState(-1);
   const order = onOrder ? props.order : ownOrder;
   const shown = useMemo(() => (onOrder ? rows : sorted(rows, columns, ownOrder)), [onOrder, rows, columns, ownOrder]);
+  // eslint-disable-next-line react-hooks/incompatible-library -- its functions stay in this component
   const virtual = useVirtualizer({
     count: shown.length, getScrollElement: () => scroll.current, estimateSize: () => rowHeight, overscan: 12,
     initialRect: { width: 800, height: 600 },
@@ -144,7 +146,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
     <div className={classes.table}>
       <div className={classes.bar}>
         <Text size="sm" c="dimmed" role="status" className="figures">
-          {chosen > 0 ? t("shell.table.selected", { count: chosen }) : t("shell.table.rows", { count: total ?? shown.length })}
+          {chosen > 0 ? t("shell.table.selected", { count: chosen, shown: number(chosen) }) : t("shell.table.rows", { count: total ?? shown.length, shown: number(total ?? shown.length) })}
         </Text>
         {chosen > 0 && <Button size="compact-sm" variant="subtle" onClick={() => onSelect?.(new Set())}>{t("shell.table.clear")}</Button>}
         {bar}

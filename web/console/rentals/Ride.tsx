@@ -1,12 +1,12 @@
 // One ride: what it cost and why, how it was paid, where it went, and what can be put right.
-import { Anchor, Button, Group, Image, Text } from "@mantine/core";
+import { Button, Group, Text } from "@mantine/core";
 import { api, ok, sendRequest, type Schema } from "@lib/api/client";
 import { ApiProblem, problemOf } from "@lib/errors";
 import { at, distance, minutes, money, price } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useCallback, useState } from "react";
 import { deed } from "../office/deed";
 import { FormDialog } from "../office/FormDialog";
 import office from "../office/office.module.css";
@@ -220,9 +220,9 @@ function Way({ id, isOver }: { id: string; isOver: boolean }) {
   );
 }
 
-/** The address of a ride's photo in this page; null when there is none. The API wants the token, so no plain `src`. */
-export function usePhoto(rentalId: string): { address: string | null; isPending: boolean } {
-  const { data, isPending } = useQuery({
+/** A ride's photo; null when there is none. The API wants the token, so a plain `src` cannot fetch it. */
+export function usePhoto(rentalId: string) {
+  return useQuery({
     queryKey: ["photo", rentalId],
     queryFn: async () => {
       const answer = await sendRequest(new Request(new URL(`/api/v1/rentals/${rentalId}/photo`, location.origin)));
@@ -232,25 +232,30 @@ export function usePhoto(rentalId: string): { address: string | null; isPending:
     },
     staleTime: Infinity,
   });
-  const [address, setAddress] = useState<string | null>(null);
-  useEffect(() => {
-    if (!data) return;
-    const made = URL.createObjectURL(data);
-    setAddress(made);
-    return () => URL.revokeObjectURL(made);
-  }, [data]);
-  return { address: data ? address : null, isPending };
+}
+
+/** A picture that is there already; its address lives as long as it is shown. */
+export function Picture({ of, alt, className }: { of: Blob; alt: string; className?: string }) {
+  const show = useCallback(
+    (image: HTMLImageElement | null) => {
+      if (!image) return;
+      const address = URL.createObjectURL(of);
+      image.src = address;
+      return () => URL.revokeObjectURL(address);
+    },
+    [of],
+  );
+  return <img ref={show} alt={alt} className={className} />;
 }
 
 function Photo({ id }: { id: string }) {
   const t = useWords();
-  const { address, isPending } = usePhoto(id);
+  const { data, isPending } = usePhoto(id);
   if (isPending) return null;
   return (
     <section aria-label={t("rentals.photo")}>
       <h3 className={office.section}>{t("rentals.photo")}</h3>
-      {address ? <Anchor href={address} target="_blank"><Image src={address} alt={t("rentals.photoAlt")} radius="md" mah={320} fit="contain" /></Anchor>
-        : <Text size="sm" c="dimmed">{t("rentals.photoNone")}</Text>}
+      {data ? <Picture of={data} alt={t("rentals.photoAlt")} className={office.endPhoto ?? ""} /> : <Text size="sm" c="dimmed">{t("rentals.photoNone")}</Text>}
     </section>
   );
 }

@@ -51,7 +51,7 @@ export function Search({ screens, onClose }: { screens: Screen[]; onClose: () =>
     hit.open();
   };
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding={0} size={560} yOffset="12vh" aria-label={t("shell.search")}>
+    <Modal opened onClose={onClose} withCloseButton={false} transitionProps={{ duration: 0 }} padding={0} size={560} yOffset="12vh" aria-label={t("shell.search")}>
       <TextInput
         data-autofocus size="lg" variant="unstyled" px="md" leftSection={<Icon name="search" size={20} />} leftSectionWidth={52}
         placeholder={t("shell.searchHint")} aria-label={t("shell.search")} value={wanted}

@@ -32,7 +32,10 @@ export function Shell() {
   const own = useOwnScreens();
   const { pathname } = useLocation();
   const path = pathname.replace(/^\/console/, "") || "/";
-  const [isOpen, setOpen] = useState(false);
+  // The menu of narrow screens belongs to the screen it was opened on: elsewhere it is shut.
+  const [openOn, setOpenOn] = useState<string | null>(null);
+  const isOpen = openOn === path;
+  const setOpen = (open: boolean) => setOpenOn(open ? path : null);
   const [over, setOver] = useState<"search" | "help" | null>(null);
   const main = useRef<HTMLElement>(null);
 
@@ -50,7 +53,6 @@ export function Shell() {
   );
   useKeys(keys);
   useEffect(() => {
-    setOpen(false);
     const here = SCREENS.find((screen) => screen.nav && isAt(screen, path));
     document.title = here?.nav ? `${t(here.nav.label)} · Fahrwerk` : "Fahrwerk";
   }, [path, t]);

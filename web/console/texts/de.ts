@@ -2,6 +2,11 @@
 import { de as fleet } from "../fleet/texts";
 import { de as office } from "../office/texts";
 import { de as overview } from "../overview/texts";
+import { de as alerts } from "../alerts/texts";
+import { de as charging } from "../charging/texts";
+import { de as imports } from "../imports/texts";
+import { de as maintenance } from "../maintenance/texts";
+import { de as zones } from "../zones/texts";
 import { de as shell } from "../shell/texts";
 
-export default { shell, overview, fleet, ...office };
+export default { shell, overview, fleet, alerts, charging, imports, maintenance, zones, ...office };

@@ -1374,6 +1374,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/failed-refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Refunds that riders did not get; with `all` also those that are dealt with */
+        get: operations["payments_list_failed_refunds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/failed-refunds/{refund_key}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask the gateway again, record that it was paid out by hand, or leave it */
+        post: operations["payments_post_refund_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feeds/agencies": {
         parameters: {
             query?: never;
@@ -1856,6 +1890,91 @@ export interface paths {
         put?: never;
         /** Try the stored keys; `problem` says what was found */
         post: operations["payments_post_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gdpr/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you may agree to, and what you did */
+        get: operations["identity_gdpr_consents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gdpr/consents/{purpose}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Agree, refuse or take back */
+        put: operations["identity_gdpr_consent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gdpr/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have your account and what is held about you deleted */
+        post: operations["identity_gdpr_delete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gdpr/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have everything that is held about you put together */
+        post: operations["identity_gdpr_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gdpr/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you asked for about your data */
+        get: operations["identity_gdpr_requests"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2518,6 +2637,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/payments/sepa/lines/{line_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take back that a line was put on an account; it can be assigned anew */
+        post: operations["payments_release_bank_line"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payments/sepa/mandate-text": {
         parameters: {
             query?: never;
@@ -2907,6 +3043,383 @@ export interface paths {
         put?: never;
         /** What a ride would cost, itemised, before it is booked */
         post: operations["pricing_quote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/all-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people asked for about their data, by when it is to be answered (Art */
+        get: operations["identity_list_privacy_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you may agree to, and what you did */
+        get: operations["identity_gdpr_consents_privacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/consents/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every answer you gave, newest first (Art */
+        get: operations["identity_gdpr_consent_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/consents/{purpose}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Agree, refuse or take back */
+        put: operations["identity_gdpr_consent_privacy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have your account and what is held about you deleted */
+        post: operations["identity_gdpr_delete_privacy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/erasures/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What stands against deleting your account now */
+        get: operations["identity_gdpr_delete_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have everything that is held about you put together */
+        post: operations["identity_gdpr_export_privacy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/processing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is held about people, what for, by what right and how long (Art */
+        get: operations["identity_gdpr_processing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you asked for about your data */
+        get: operations["identity_gdpr_requests_privacy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/requests/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far one has come */
+        get: operations["identity_gdpr_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/requests/{request_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Call off what has not begun */
+        post: operations["identity_gdpr_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/requests/{request_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your data as a ZIP of JSON files, pictures and one page to read; for seven days */
+        get: operations["identity_gdpr_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/restriction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Have your data kept but not used, or used again (Art */
+        put: operations["identity_gdpr_restrict"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long what is kept (Art */
+        get: operations["identity_read_retention"];
+        /** Keep something longer or shorter, within what is sane */
+        put: operations["identity_write_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/retention/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was thrown away because of its age, night by night */
+        get: operations["identity_list_retention_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom people may turn to, and how long an erasure may be called off */
+        get: operations["identity_read_privacy_settings"];
+        /** Replace them */
+        put: operations["identity_write_privacy_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/texts/{purpose}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people are asked to agree to for a purpose */
+        get: operations["identity_read_consent_text"];
+        /** Publish new words: everybody is asked again */
+        put: operations["identity_write_consent_text"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/users/{user}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What somebody agreed to (Art */
+        get: operations["identity_list_users_consents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/users/{user}/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have somebody erased who asked for it otherwise */
+        post: operations["identity_erase_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/users/{user}/erasures/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What stands against erasing somebody now */
+        get: operations["identity_check_users_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/users/{user}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have somebody's data put together who asked for it otherwise; only he can download it */
+        post: operations["identity_export_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/users/{user}/restriction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Have somebody's data kept but not used, or used again (Art */
+        put: operations["identity_restrict_user"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3327,6 +3840,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reversal-approvals/{approval_id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve taking a journal back that somebody else asked for, and do it */
+        post: operations["payments_approve_reversal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/risk/decisions": {
         parameters: {
             query?: never;
@@ -3713,6 +4243,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tenant/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your operator with the rules of its market: what `PATCH /api/v1/tenant` changes */
+        get: operations["tenancy_own_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tenant/setup": {
         parameters: {
             query?: never;
@@ -3844,6 +4391,23 @@ export interface paths {
         put?: never;
         /** Stop an operator's business: nobody books, rides end, staff only read, feeds are gone */
         post: operations["tenancy_suspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Money sent on to partners, newest first */
+        get: operations["payments_list_transfers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -4622,6 +5186,23 @@ export interface paths {
         patch: operations["wallet_patch_auto_topup"];
         trace?: never;
     };
+    "/api/v1/wallet/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Empty your account, before it is deleted */
+        post: operations["wallet_close_wallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallet/debts/{debt_id}/pay": {
         parameters: {
             query?: never;
@@ -5182,6 +5763,14 @@ export interface components {
             jurisdiction_url?: string | null;
         };
         /**
+         * Agreeing
+         * @description What to say about it; kept with the approval.
+         */
+        Agreeing: {
+            /** @default null */
+            note?: string | null;
+        };
+        /**
          * AlertCounts
          * @description How many alerts there are in each state, and of those not resolved in each severity.
          */
@@ -5301,6 +5890,20 @@ export interface components {
             crossed: components["schemas"]["ShownHit"][];
             parking: components["schemas"]["ShownParking"];
             speed_limit_kmh: number | null;
+        };
+        /**
+         * AnswerShown
+         * @description What was said to a text, and the proof of it.
+         */
+        AnswerShown: {
+            purpose: string;
+            is_given: boolean;
+            version: number;
+            language: string;
+            text_digest: string;
+            way: string;
+            at: string;
+            ended_at: string | null;
         };
         /**
          * AppCode
@@ -5782,15 +6385,6 @@ export interface components {
             brand_id?: string | null;
         };
         /**
-         * Closing
-         * @description Why, and how long the data are kept: 30 to 4000 days. Books are kept ten years by law.
-         */
-        Closing: {
-            reason: string;
-            /** @default 90 */
-            keep_days?: number;
-        };
-        /**
          * CommandBody
          * @description What staff tell a vehicle.
          */
@@ -5878,6 +6472,56 @@ export interface components {
             vehicle: components["schemas"]["BookedVehicle"];
             payment: components["schemas"]["BookingPayment"];
             unlock_expires_at: string | null;
+        };
+        /**
+         * ConsentShown
+         * @description One purpose: the text of now, and how it stands.
+         */
+        ConsentShown: {
+            purpose: string;
+            title: string;
+            text: string;
+            version: number;
+            language: string;
+            is_given: boolean;
+            is_asked: boolean;
+            answer: components["schemas"]["AnswerShown"] | null;
+        };
+        /**
+         * ConsentTextBody
+         * @description Words to agree to, in one language.
+         */
+        ConsentTextBody: {
+            language: string;
+            text: string;
+        };
+        /**
+         * ConsentTextShown
+         * @description What is agreed to now.
+         */
+        ConsentTextShown: {
+            purpose: string;
+            title: string;
+            language: string;
+            version: number;
+            text: string;
+            published_at: string | null;
+        };
+        /**
+         * ConsentWish
+         * @description `version`: of the text that was shown; left out, it is that of now.
+         */
+        ConsentWish: {
+            is_given: boolean;
+            /** @default null */
+            version?: number | null;
+        };
+        /**
+         * ConsentsShown
+         * @description All purposes.
+         */
+        ConsentsShown: {
+            consents: components["schemas"]["ConsentShown"][];
         };
         /**
          * ContactBody
@@ -6219,6 +6863,8 @@ export interface components {
             write_off_days: number | null;
             /** @default 0 */
             block_above_minor?: number;
+            /** @default false */
+            dispute_is_owed?: boolean;
         };
         /**
          * End
@@ -6334,6 +6980,32 @@ export interface components {
         ExpiryView: {
             amount: number;
             at: string;
+        };
+        /**
+         * FailedRefundView
+         * @description A refund that the gateway refused, or that came back from the rider's bank.
+         */
+        FailedRefundView: {
+            key: string;
+            payment_id: string;
+            booking_id: string;
+            user_id: string;
+            gateway: string;
+            amount: number;
+            currency: string;
+            reason: string;
+            asked_at: string;
+            failed_at: string;
+            answer: string | null;
+            note: string | null;
+        };
+        /**
+         * FailedRefundsView
+         * @description A page of failed refunds, newest first.
+         */
+        FailedRefundsView: {
+            refunds: components["schemas"]["FailedRefundView"][];
+            pagination: components["schemas"]["Pagination"];
         };
         /**
          * FailureList
@@ -6576,6 +7248,13 @@ export interface components {
             missing: number;
             gaps: components["schemas"]["MissingReadings"][];
             given_up: number;
+        };
+        /**
+         * HistoryShown
+         * @description Answers, newest first, by `limit` and `offset`.
+         */
+        HistoryShown: {
+            answers: components["schemas"]["AnswerShown"][];
         };
         /**
          * HistoryView
@@ -7528,6 +8207,23 @@ export interface components {
             notices: components["schemas"]["NoticeShown"][];
         };
         /**
+         * ObstacleShown
+         * @description Why an account cannot be deleted now.
+         */
+        ObstacleShown: {
+            code: string;
+            message: string;
+            details: Record<string, never>;
+        };
+        /**
+         * ObstaclesShown
+         * @description All that stands against it; none: it can be deleted.
+         */
+        ObstaclesShown: {
+            is_possible: boolean;
+            obstacles: components["schemas"]["ObstacleShown"][];
+        };
+        /**
          * Oidc
          * @description OpenID Connect: code flow with PKCE. Its secret is the client secret, if it has one.
          */
@@ -7864,6 +8560,17 @@ export interface components {
             expires_at: string;
         };
         /**
+         * PendingReversal
+         * @description A reversal that waits for a second person.
+         */
+        PendingReversal: {
+            approval_id: string;
+            status: string;
+            amount: number;
+            currency: string;
+            expires_at: string;
+        };
+        /**
          * PermissionView
          * @description One permission of the catalogue; `endpoints` is empty when it only widens others.
          */
@@ -7992,6 +8699,7 @@ export interface components {
             second_factor_roles?: string[];
             bind_sessions?: boolean;
             verify_at_register?: boolean;
+            quiet_registration?: boolean;
             ride_needs_contact?: boolean;
             ride_checks?: {
                 [key: string]: string[];
@@ -8043,6 +8751,21 @@ export interface components {
             reason: string;
             says: string;
             at: string;
+        };
+        /**
+         * ProcessingShown
+         * @description One line of the records of processing (Art. 30).
+         */
+        ProcessingShown: {
+            section: string;
+            title: string;
+            purpose: string;
+            legal_basis: string;
+            data: string[];
+            kept: string;
+            recipients: string;
+            at_erasure: string;
+            why_kept: string;
         };
         /**
          * Profile
@@ -8327,11 +9050,28 @@ export interface components {
             created_at: string;
         };
         /**
+         * RecordsShown
+         * @description Everything that is held about people, as the rooms say it.
+         */
+        RecordsShown: {
+            officer: string;
+            records: components["schemas"]["ProcessingShown"][];
+        };
+        /**
          * RecoveryCodes
          * @description Ways in without the app: shown once, each good once.
          */
         RecoveryCodes: {
             recovery_codes: string[];
+        };
+        /**
+         * RefundAnswer
+         * @description What to do about it: ask the gateway again, record what was paid out by hand, or nothing.
+         */
+        RefundAnswer: {
+            /** @enum {string} */
+            answer: "by_hand" | "dropped" | "repeated";
+            note: string;
         };
         /**
          * RefundRequest
@@ -8362,6 +9102,13 @@ export interface components {
             tenant?: string | null;
         };
         /**
+         * ReleaseRequest
+         * @description Why the line was on the wrong account.
+         */
+        ReleaseRequest: {
+            note: string;
+        };
+        /**
          * ReportView
          * @description What a rider said.
          */
@@ -8370,6 +9117,35 @@ export interface components {
             description: string;
             is_unsafe: boolean;
             reported_at: string;
+        };
+        /**
+         * RequestShown
+         * @description An export or erasure; `status`: waiting | running | erasing | ready | done | refused |
+         *         cancelled | failed | expired.
+         */
+        RequestShown: {
+            id: string;
+            user_id: string;
+            kind: string;
+            status: string;
+            progress: number;
+            asked_at: string;
+            asked_by: string;
+            due_at: string;
+            begins_at: string | null;
+            ended_at: string | null;
+            expires_at: string | null;
+            download_url: string | null;
+            bytes: number;
+            result: Record<string, never> | null;
+        };
+        /**
+         * RequestsShown
+         * @description Newest first.
+         */
+        RequestsShown: {
+            requests: components["schemas"]["RequestShown"][];
+            pagination: components["schemas"]["Pagination"];
         };
         /**
          * ResellerView
@@ -8404,6 +9180,50 @@ export interface components {
          */
         Restore: {
             version: number;
+        };
+        /**
+         * RestrictionShown
+         * @description Since when, or null.
+         */
+        RestrictionShown: {
+            restricted_since: string | null;
+        };
+        /**
+         * RestrictionWish
+         * @description Art. 18: keep, do not use.
+         */
+        RestrictionWish: {
+            is_restricted: boolean;
+            /** @default  */
+            reason?: string;
+        };
+        /**
+         * RetentionBody
+         * @description Days by rule; what is left out stays.
+         */
+        RetentionBody: {
+            days: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * RetentionShown
+         * @description How long one kind of data is kept.
+         */
+        RetentionShown: {
+            rule: string;
+            title: string;
+            days: number;
+            usual_days: number;
+            least: number;
+            most: number;
+        };
+        /**
+         * RetentionsShown
+         * @description All kinds.
+         */
+        RetentionsShown: {
+            retention: components["schemas"]["RetentionShown"][];
         };
         /**
          * ReversalRequest
@@ -8690,6 +9510,16 @@ export interface components {
             execute_on?: string | null;
         };
         /**
+         * RunShown
+         * @description What was thrown away of one kind in one night.
+         */
+        RunShown: {
+            rule: string;
+            before: string;
+            deleted: number;
+            at: string;
+        };
+        /**
          * RunView
          * @description One file for the bank.
          */
@@ -8709,6 +9539,14 @@ export interface components {
             approved_at: string | null;
             exported_at: string | null;
             sha256: string | null;
+        };
+        /**
+         * RunsShown
+         * @description Newest first.
+         */
+        RunsShown: {
+            runs: components["schemas"]["RunShown"][];
+            pagination: components["schemas"]["Pagination"];
         };
         /**
          * RunsView
@@ -8904,6 +9742,16 @@ export interface components {
             gateway_token: string | null;
         };
         /**
+         * SettingBody
+         * @description `officer`: whom people may turn to. `grace_days`: an erasure may be called off.
+         */
+        SettingBody: {
+            /** @default  */
+            officer?: string;
+            /** @default 0 */
+            grace_days?: number;
+        };
+        /**
          * SettingShown
          * @description What the operator publishes. None = the default: see docs/gbfs.md.
          */
@@ -8929,6 +9777,7 @@ export interface components {
             max_ride_h: number;
             max_ride_km: number;
             refund_limit: number | null;
+            web_origins: string[];
         };
         /**
          * SettingsShown
@@ -9703,6 +10552,31 @@ export interface components {
             next: string | null;
         };
         /**
+         * TransferView
+         * @description Money sent on to a partner's account at a gateway.
+         */
+        TransferView: {
+            id: string;
+            key: string;
+            gateway: string;
+            account: string;
+            amount: number;
+            currency: string;
+            status: string;
+            reference: string | null;
+            reason: string | null;
+            begun_at: string;
+            ended_at: string | null;
+        };
+        /**
+         * TransfersView
+         * @description A page of transfers, newest first.
+         */
+        TransfersView: {
+            transfers: components["schemas"]["TransferView"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
          * TrialBalance
          * @description Each currency's openings, and closings, are zero in sum; debits are as much as credits.
          */
@@ -10211,6 +11085,7 @@ export interface components {
             second_factor_roles: string[];
             bind_sessions: boolean;
             verify_at_register: boolean;
+            quiet_registration: boolean;
             ride_needs_contact: boolean;
             ride_checks: {
                 [key: string]: string[];
@@ -10308,6 +11183,16 @@ export interface components {
             max_ride_h?: number;
             max_ride_km?: number;
             refund_limit?: (number | string) | null;
+            web_origins?: string[];
+        };
+        /**
+         * Closing
+         * @description Why, and how long the data are kept: 30 to 4000 days. Books are kept ten years by law.
+         */
+        TenancyClosing: {
+            reason: string;
+            /** @default 90 */
+            keep_days?: number;
         };
         /**
          * StepView
@@ -10318,6 +11203,17 @@ export interface components {
             state: string;
             is_needed: boolean;
             data: Record<string, never>;
+        };
+        /**
+         * Closing
+         * @description `balance`: have it paid out the way it came, or give it up. `is_agreed`: bonuses lapse
+         *         with the one, everything with the other.
+         */
+        WalletClosing: {
+            /** @enum {string} */
+            balance: "forfeit" | "payout";
+            /** @enum {unknown} */
+            is_agreed: true;
         };
     };
     responses: {
@@ -12024,6 +12920,15 @@ export interface operations {
                     "application/json": components["schemas"]["JournalView"];
                 };
             };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingReversal"];
+                };
+            };
         };
     };
     payments_get_trial_balance: {
@@ -12754,6 +13659,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EndPhotos"];
+                };
+            };
+        };
+    };
+    payments_list_failed_refunds: {
+        parameters: {
+            query?: {
+                /** @description Those that are dealt with, too */
+                all?: boolean;
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailedRefundsView"];
+                };
+            };
+        };
+    };
+    payments_post_refund_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                refund_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundAnswer"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
                 };
             };
         };
@@ -13711,6 +14669,117 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GatewayAccountView"];
+                };
+            };
+        };
+    };
+    identity_gdpr_consents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentsShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                purpose: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentWish"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_requests: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestsShown"];
                 };
             };
         };
@@ -14830,6 +15899,32 @@ export interface operations {
             };
         };
     };
+    payments_release_bank_line: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                line_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineView"];
+                };
+            };
+        };
+    };
     payments_get_mandate_text: {
         parameters: {
             query?: never;
@@ -15453,6 +16548,578 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuoteAnswer"];
+                };
+            };
+        };
+    };
+    identity_list_privacy_requests: {
+        parameters: {
+            query?: {
+                status?: string;
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestsShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_consents_privacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentsShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_consent_history: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_consent_privacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                purpose: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentWish"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_delete_privacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_delete_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObstaclesShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_export_privacy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_processing: {
+        parameters: {
+            query?: {
+                /** @description de or en */
+                locale?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordsShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_requests_privacy: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestsShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_gdpr_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+        };
+    };
+    identity_gdpr_restrict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestrictionWish"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestrictionShown"];
+                };
+            };
+        };
+    };
+    identity_read_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionsShown"];
+                };
+            };
+        };
+    };
+    identity_write_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionsShown"];
+                };
+            };
+        };
+    };
+    identity_list_retention_runs: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunsShown"];
+                };
+            };
+        };
+    };
+    identity_read_privacy_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingBody"];
+                };
+            };
+        };
+    };
+    identity_write_privacy_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingBody"];
+                };
+            };
+        };
+    };
+    identity_read_consent_text: {
+        parameters: {
+            query?: {
+                language?: string;
+            };
+            header?: never;
+            path: {
+                purpose: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentTextShown"];
+                };
+            };
+        };
+    };
+    identity_write_consent_text: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                purpose: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentTextBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentTextShown"];
+                };
+            };
+        };
+    };
+    identity_list_users_consents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentsShown"];
+                };
+            };
+        };
+    };
+    identity_erase_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_check_users_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObstaclesShown"];
+                };
+            };
+        };
+    };
+    identity_export_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestShown"];
+                };
+            };
+        };
+    };
+    identity_restrict_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestrictionWish"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestrictionShown"];
                 };
             };
         };
@@ -16184,6 +17851,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    payments_approve_reversal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                approval_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Agreeing"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JournalView"];
+                };
             };
         };
     };
@@ -16984,6 +18677,26 @@ export interface operations {
             };
         };
     };
+    tenancy_own_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenant"];
+                };
+            };
+        };
+    };
     tenancy_get_setup: {
         parameters: {
             query?: never;
@@ -17090,7 +18803,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Closing"];
+                "application/json": components["schemas"]["TenancyClosing"];
             };
         };
         responses: {
@@ -17197,6 +18910,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LifeView"];
+                };
+            };
+        };
+    };
+    payments_list_transfers: {
+        parameters: {
+            query?: {
+                status?: "declined" | "done" | "sent";
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransfersView"];
                 };
             };
         };
@@ -18466,6 +20205,30 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AutoWish"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletView"];
+                };
+            };
+        };
+    };
+    wallet_close_wallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WalletClosing"];
             };
         };
         responses: {

@@ -76,8 +76,8 @@ export default function MapView({ label, centre, zoom = 14, onStyle, onMap, fall
         made.getCanvas().setAttribute("aria-label", first.current.label);
         map.current = made;
         made.on("style.load", () => {
-          calls.current.onStyle?.(made, draw);
           addNames(made);
+          calls.current.onStyle?.(made, draw);
         });
         made.once("idle", () => {
           setState("drawn");

@@ -42,12 +42,6 @@ export function mapStyle(): StyleSpecification | string {
   };
 }
 
-interface Named {
-  name: string;
-  longitude: number;
-  latitude: number;
-  weight: number;
-}
 const SHOWN_FROM: [weight: number, zoom: number][] = [[8, 11], [5, 12.5], [0, 13.5]];
 
 /** Names without a glyph server: each drawn once on a canvas, as an image of the map. */

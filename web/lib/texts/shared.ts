@@ -100,7 +100,7 @@ const en: typeof de = {
 const fr: typeof de = {
   undo: "Annuler l’action", close: "Fermer", cancel: "Annuler", save: "Enregistrer", back: "Retour", loading: "Chargement …",
   tryAgain: "Réessayer", failed: "Cela n’a pas marché", signIn: "Se connecter", signOut: "Se déconnecter", email: "E-mail ou téléphone",
-  password: "Mot de passe", operator: "Opérateur", light: "Clair", dark: "Sombre", auto: "Comme l’appareil", appearance: "Apparence", language: "Langue",
+  password: "Mot de passe", operator: "Opérateur", light: "Clair", dark: "Sombre", auto: "Auto", appearance: "Apparence", language: "Langue",
   map: { unavailable: "Cet appareil ne peut pas dessiner la carte. La liste montre les mêmes véhicules.", label: "Carte", loading: "Chargement de la carte …" },
   status: { available: "Disponible", reserved: "Réservé", in_use: "En course", maintenance: "En maintenance", offline: "Hors ligne" },
   type: { scooter: "Trottinette", ebike: "Vélo électrique", car: "Voiture", van: "Utilitaire" },
@@ -148,7 +148,7 @@ const fr: typeof de = {
 const es: typeof de = {
   undo: "Deshacer", close: "Cerrar", cancel: "Cancelar", save: "Guardar", back: "Atrás", loading: "Cargando …",
   tryAgain: "Intentar de nuevo", failed: "No ha funcionado", signIn: "Iniciar sesión", signOut: "Cerrar sesión", email: "Correo o teléfono",
-  password: "Contraseña", operator: "Operador", light: "Claro", dark: "Oscuro", auto: "Como el dispositivo", appearance: "Apariencia", language: "Idioma",
+  password: "Contraseña", operator: "Operador", light: "Claro", dark: "Oscuro", auto: "Auto", appearance: "Apariencia", language: "Idioma",
   map: { unavailable: "Este dispositivo no puede dibujar el mapa. La lista muestra los mismos vehículos.", label: "Mapa", loading: "Cargando el mapa …" },
   status: { available: "Disponible", reserved: "Reservado", in_use: "En viaje", maintenance: "En mantenimiento", offline: "Sin conexión" },
   type: { scooter: "Patinete", ebike: "Bici eléctrica", car: "Coche", van: "Furgoneta" },

@@ -16,6 +16,7 @@ import { Purpose } from "../find/Purpose";
 import { keep } from "../keep";
 import { useWords } from "../text";
 import { useInstall } from "./install";
+import { Privacy } from "./Privacy";
 
 const ME = ["me"];
 
@@ -48,9 +49,9 @@ export function Account() {
             <Group justify="space-between" wrap="nowrap"><Text>{t("account.installText")}</Text><Button onClick={() => void install()}>{t("account.install")}</Button></Group>
           </Card>
         )}
+        <Privacy />
         <Stack gap="xs">
           <LinkButton variant="default" size="md" to="/help" leftSection={<Icon name="help" />}>{t("help.title")}</LinkButton>
-          <Button variant="default" size="md" component="a" href="/legal/privacy" leftSection={<Icon name="shield" />}>{t("account.privacy")}</Button>
           <Button variant="default" size="md" leftSection={<Icon name="play" />} onClick={() => { keep("greeted", null); void signOut(); }}>{t("account.tutorial")}</Button>
           <Button variant="light" color="red" size="md" leftSection={<Icon name="signout" />} onClick={() => void leave()}>{t("signOut")}</Button>
         </Stack>

@@ -12,10 +12,12 @@ from fahrwerk.feeds.queries.mds import (
     mds_vehicles,
 )
 from fahrwerk.feeds.queries.mds_hours import mds_events, mds_report, mds_telemetry, mds_trips
+from fahrwerk.feeds.queries.personal import PERSONAL
 from fahrwerk.feeds.queries.policies import document_versions, policies, published
 from fahrwerk.feeds.queries.settings import setting
 
 __all__ = [
+    "PERSONAL",
     "agencies",
     "agency",
     "check",

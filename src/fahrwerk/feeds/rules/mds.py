@@ -156,6 +156,20 @@ def keyed_id(key: bytes, *parts: object) -> UUID:
     return ids.derived(mac.hexdigest())
 
 
+def rider_mark(key: bytes, rider_id: UUID, at: datetime) -> str:
+    """Under what a rider's trips of one month can be told from others'."""
+    return keyed_id(key, "rider", rider_id, at.strftime("%Y-%m")).hex
+
+
+def rider_marks(key: bytes, rider_id: UUID, until: datetime, months: int = 130) -> list[str]:
+    """All marks of a rider, back as far as trips may be kept."""
+    found, month = [], until.replace(day=1)
+    for _ in range(months):
+        found.append(rider_mark(key, rider_id, month))
+        month = (month - timedelta(days=1)).replace(day=1)
+    return found
+
+
 def status_after(status: str, happening: Happening) -> str:
     """The vehicle's status in fleet's words, once this has happened."""
     return happening.status or _STATUS_AFTER.get(happening.kind, status)

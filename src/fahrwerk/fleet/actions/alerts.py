@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fahrwerk.fleet.contract import OutOfReach
 from fahrwerk.fleet.contract.alerts import (
     MOST_AT_ONCE,
     Alert,
@@ -17,6 +18,7 @@ from fahrwerk.fleet.contract.alerts import (
 )
 from fahrwerk.fleet.events import AlertAcknowledged, AlertResolved
 from fahrwerk.fleet.queries.alerts import in_force, one_alert
+from fahrwerk.fleet.queries.scope import about, part_of
 from fahrwerk.fleet.rules.alerts import LONGEST_SILENCE, check_rules
 from fahrwerk.kernel import db, events
 from fahrwerk.kernel.call import system
@@ -69,7 +71,10 @@ _LOCK_ALERTS = """
 SELECT id FROM fleet.alert
 WHERE tenant_id = kernel.tenant() AND id = ANY($1) AND state = ANY($2) ORDER BY id FOR UPDATE
 """
-_KNOWN = "SELECT count(*) FROM fleet.alert WHERE tenant_id = kernel.tenant() AND id = ANY($1)"
+_KNOWN = f"""
+SELECT count(*) FROM fleet.alert
+WHERE tenant_id = kernel.tenant() AND id = ANY($1) AND {about(2, "vehicle_id")}
+"""
 _ACKNOWLEDGE = """
 UPDATE fleet.alert
 SET state = 'acknowledged', acknowledged_at = kernel.now(), acknowledged_by = $2,
@@ -83,9 +88,9 @@ async def acknowledge_alerts(call: Call, alert_ids: list[UUID], note: str | None
     call.require(WRITE)
     if not 1 <= len(alert_ids) <= MOST_AT_ONCE:
         raise Invalid(field="ids", issue=f"must be 1 to {MOST_AT_ONCE}")
-    note = _readable(note)
+    note, part = _readable(note), await part_of(call)
     async with db.tx("fleet", call) as tx:
-        [known] = await tx.run(_KNOWN, alert_ids)
+        [known] = await tx.run(_KNOWN, alert_ids, *part)
         if known["count"] < len(set(alert_ids)):
             raise UnknownAlert
         await tx.run(_LOCK_ALERTS, alert_ids, ["open"])
@@ -122,6 +127,7 @@ WHERE tenant_id = kernel.tenant() AND vehicle_id = ANY($1)
 async def resolve_alert(call: Call, alert_id: UUID, note: str | None) -> Alert:
     call.require(WRITE)
     note = _readable(note)
+    await one_alert(call, alert_id)
     async with db.tx("fleet", call) as tx:
         row = await tx.one(_RESOLVE, alert_id, call.user)
         if row is not None:
@@ -166,6 +172,9 @@ UPDATE fleet.alert SET xid = pg_current_xact_id() WHERE tenant_id = kernel.tenan
 
 async def silence_alert(call: Call, alert_id: UUID, scope: Scope, until: datetime | None) -> Alert:
     call.require(WRITE)
+    await one_alert(call, alert_id)
+    if scope == "rule" and call.scope is not None:
+        raise OutOfReach  # the same rule elsewhere is not this caller's business
     async with db.tx("fleet", call) as tx:
         found = await tx.one(_NOW, alert_id)
         if found is None:
@@ -204,6 +213,7 @@ async def note_alert(call: Call, alert_id: UUID, note: str) -> AlertEntry:
     text = _readable(note)
     if not text:
         raise Invalid(field="note", issue="must not be empty")
+    await one_alert(call, alert_id)
     async with db.tx("fleet", call) as tx:
         if await tx.one(_IS_THERE, alert_id) is None:
             raise UnknownAlert

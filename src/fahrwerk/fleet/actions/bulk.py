@@ -13,12 +13,13 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from fahrwerk.fleet.actions import plan_limit
 from fahrwerk.fleet.actions.commands import send_command
 from fahrwerk.fleet.actions.edges import tell_caches, title
 from fahrwerk.fleet.actions.groups import HOLD_GROUP, SET_GROUPS
 from fahrwerk.fleet.actions.holds import SILENT
 from fahrwerk.fleet.actions.import_jobs import run_import
-from fahrwerk.fleet.contract import BadImport
+from fahrwerk.fleet.contract import BadImport, OutOfReach
 from fahrwerk.fleet.contract.bulk import (
     MOST_RUNNING,
     MOST_VEHICLES,
@@ -33,13 +34,15 @@ from fahrwerk.fleet.contract.bulk import (
 from fahrwerk.fleet.contract.groups import UnknownGroup
 from fahrwerk.fleet.events import VehicleChanged
 from fahrwerk.fleet.importers import vehicle_csv
-from fahrwerk.fleet.queries.bulk import JOB_COLUMNS, ONE_JOB, shown_job
+from fahrwerk.fleet.queries.bulk import JOB_COLUMNS, ONE_JOB, check_own, shown_job
 from fahrwerk.fleet.queries.groups import group
+from fahrwerk.fleet.queries.scope import about, if_limited, part_of
 from fahrwerk.fleet.rules import bulk as rules
 from fahrwerk.fleet.rules.bulk import Now, Outcome, Target
 from fahrwerk.kernel import db, events, ids, observe
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Invalid, Problem, Unavailable
+from fahrwerk.tenancy.contract import LimitReached
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -56,17 +59,18 @@ _START = """
 INSERT INTO fleet.bulk_job (id, operation, value, args, undo_of, file, total, created_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, id) DO NOTHING RETURNING 1
 """
-_NAMED = """
+_NAMED = f"""
 WITH added AS (
     INSERT INTO fleet.bulk_item (job_id, position, vehicle_id)
     SELECT $1, (row_number() OVER (ORDER BY first))::int, id
     FROM (SELECT id, min(place) AS first
           FROM unnest($2::uuid[]) WITH ORDINALITY AS named (id, place) GROUP BY id) once
+    WHERE {about(3, "once.id")}
     RETURNING 1
 )
 UPDATE fleet.bulk_job SET total = (SELECT count(*) FROM added) WHERE id = $1
 """
-_CHOSEN = """
+_CHOSEN = f"""
 WITH added AS (
     INSERT INTO fleet.bulk_item (job_id, position, vehicle_id)
     SELECT $1, (row_number() OVER (ORDER BY identifier))::int, id FROM fleet.vehicle
@@ -74,7 +78,8 @@ WITH added AS (
       AND ($2::text IS NULL OR vehicle_type = $2)
       AND CASE WHEN $3::text IS NULL THEN status <> 'retired' ELSE status = $3 END
       AND ($4::text IS NULL OR category = $4) AND ($5::uuid IS NULL OR $5 = ANY(group_ids))
-    ORDER BY identifier LIMIT $6
+      AND {if_limited(6)}
+    ORDER BY identifier LIMIT $11
     RETURNING 1
 )
 UPDATE fleet.bulk_job SET total = (SELECT count(*) FROM added) WHERE id = $1 RETURNING total
@@ -98,13 +103,16 @@ async def start_bulk(
         raise Invalid(field="ids", issue="either ids or a filter")
     if vehicle_ids is not None and not 1 <= len(vehicle_ids) <= MOST_VEHICLES:
         raise Invalid(field="ids", issue=f"must be 1 to {MOST_VEHICLES}")
+    if operation.kind in ABOUT_GROUPS and call.scope is not None:
+        raise OutOfReach  # who is in a group is what others' grants reach
+    part = await part_of(call)
     async with db.tx("fleet", call) as tx:
         if await _started(tx, call, job_id, operation):
             if vehicle_ids is not None:
-                await tx.run(_NAMED, job_id, vehicle_ids)
+                await tx.run(_NAMED, job_id, vehicle_ids, *part)
             elif chosen is not None:
                 which = (chosen.vehicle_type, chosen.status, chosen.category, chosen.group_id)
-                [row] = await tx.run(_CHOSEN, job_id, *which, MOST_VEHICLES + 1)
+                [row] = await tx.run(_CHOSEN, job_id, *which, *part, MOST_VEHICLES + 1)
                 if row["total"] > MOST_VEHICLES:
                     raise Invalid(field="filter", issue=f"fits more than {MOST_VEHICLES} vehicles")
         [job] = await tx.run(ONE_JOB, job_id)
@@ -156,6 +164,8 @@ WHERE j.tenant_id = kernel.tenant() AND j.id = $1 AND j.state = 'running' RETURN
 
 async def cancel_bulk(call: Call, job_id: UUID) -> BulkJob:
     call.require("fleet.vehicle.write")
+    if (known := await db.one("fleet", call, ONE_JOB, job_id)) is not None:
+        check_own(call, known)
     row = await db.one("fleet", call, _CANCEL, job_id)
     if row is not None:
         return shown_job(row)
@@ -186,6 +196,7 @@ async def undo_bulk(call: Call, job_id: UUID) -> BulkJob:
         row = await tx.one(ONE_JOB, job_id)
         if row is None:
             raise UnknownJob
+        check_own(call, row)
         job = shown_job(row)
         if job.state == "running" or job.kind not in rules.UNDOABLE:
             raise NotUndoable(state=job.state, operation=job.kind)
@@ -277,7 +288,9 @@ _SET = {
 
 
 async def _change_some(call: Call, job: BulkJob) -> bool:
+    most = await plan_limit.allowed(call) if job.kind == "set_status" else None
     async with db.tx("fleet", call) as tx:
+        room = await plan_limit.room(tx, most) if most is not None else None
         targets = db.shaped(Target, await tx.run(_TARGETS, job.id, BATCH))
         group_id = UUID(job.value) if job.kind in ABOUT_GROUPS else None
         locked = await tx.run(_LOCK, [target.vehicle_id for target in targets], group_id)
@@ -292,6 +305,7 @@ async def _change_some(call: Call, job: BulkJob) -> bool:
         ]
         if group_id is not None and await tx.one(HOLD_GROUP, group_id) is None:
             outcomes = [(t, Outcome(reason=UnknownGroup.code)) for t, _ in outcomes]
+        outcomes = rules.within(room, outcomes, LimitReached.code)
         changes = [(t.vehicle_id, o) for t, o in outcomes if o.made != o.found]
         told = (*title(VehicleChanged), call.actor, call.trace)
         if changes and group_id is not None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fahrwerk.fleet.actions.edges import refused_by
-from fahrwerk.fleet.actions.imports import checked, write_within
+from fahrwerk.fleet.actions.imports import checked, too_many, write_within
 from fahrwerk.fleet.actions.vehicles import CODES_ARE_UNIQUE
 from fahrwerk.fleet.contract import IdentifierTaken, ImportProblem, ImportResult
 from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import Unavailable
+from fahrwerk.tenancy.contract import LimitReached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,6 +78,11 @@ async def run_import(call: Call, job: BulkJob) -> None:
                 problem = ImportProblem(0, str(taken.details["field"]), "is in the fleet already")
                 failed = msgspec.structs.replace(
                     result, valid=0, problem_count=1, problems=[problem]
+                )
+                await db.run("fleet", call, _FINISH, job.id, *_figures("failed", failed))
+            except LimitReached as full:
+                failed = msgspec.structs.replace(
+                    result, valid=0, problem_count=1, problems=[too_many(full)]
                 )
                 await db.run("fleet", call, _FINISH, job.id, *_figures("failed", failed))
 

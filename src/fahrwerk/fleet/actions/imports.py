@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fahrwerk.fleet.actions import plan_limit
 from fahrwerk.fleet.actions.edges import refused_by, title
-from fahrwerk.fleet.actions.plan_limit import check_room
 from fahrwerk.fleet.actions.vehicles import CODES_ARE_UNIQUE, add_within
 from fahrwerk.fleet.contract import BadImport, ImportProblem, ImportResult
 from fahrwerk.fleet.contract.bulk import MODES
@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     known: list[tuple[NewVehicle, frozenset[str]]]
     """With the columns that say something."""
     result: ImportResult
+    most: int | None = None
+    """Vehicles that the operator's plan allows."""
 
 
 async def import_vehicles(
@@ -89,6 +91,7 @@ async def checked(
         [vehicle for _, vehicle in rows if vehicle.identifier not in known],
         [(vehicle, sheet.given[row]) for row, vehicle in rows if vehicle.identifier in known],
         result,
+        await plan_limit.allowed(call),
     )
 
 
@@ -97,6 +100,8 @@ async def write_within(
 ) -> ImportResult:
     """Do what was planned as part of a transaction."""
     written, updated = 0, 0
+    if plan.new:
+        await plan_limit.check_within(tx, plan.most, len(plan.new))
     wanted = iter(plan.new)
     while part := list(islice(wanted, _AT_ONCE)):
         await add_within(tx, call, [ids.new() for _ in part], part)
@@ -113,12 +118,17 @@ async def write_within(
 async def _too_many(call: Call, new: int) -> list[ImportProblem]:
     """The operator's plan, as a problem of the whole file."""
     try:
-        await check_room(call, new)
+        await plan_limit.check_room(call, new)
     except LimitReached as full:
-        about = full.details
-        issue = f"your plan allows {about['allowed']} vehicles, you have {about['used']}"
-        return [ImportProblem(0, "", issue)]
+        return [too_many(full)]
     return []
+
+
+def too_many(full: LimitReached) -> ImportProblem:
+    """The operator's plan, as a problem of the whole file."""
+    about = full.details
+    issue = f"your plan allows {about['allowed']} vehicles, you have {about['used']}"
+    return ImportProblem(0, "", issue)
 
 
 _TYPES = "SELECT identifier, vehicle_type FROM fleet.vehicle WHERE identifier = ANY($1)"

@@ -34,7 +34,7 @@ from fahrwerk.fleet.events import (
     MaintenanceTicketClosed,
     MaintenanceTicketOpened,
 )
-from fahrwerk.fleet.queries.maintenance import ONE_TICKET, PARTS, ticket_of
+from fahrwerk.fleet.queries.maintenance import ONE_TICKET, PARTS, ticket, ticket_of
 from fahrwerk.fleet.rules import maintenance
 from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.kernel.errors import Invalid
@@ -217,6 +217,8 @@ async def _changed(
     call: Call, ticket_id: UUID, change: TicketChange, resolution: str | None
 ) -> Ticket:
     _check(change)
+    if call.scope is not None:
+        await ticket(call, ticket_id)
     async with db.tx("fleet", call) as tx:
         found = await tx.one(_VEHICLE_OF, ticket_id)
         if found is None:

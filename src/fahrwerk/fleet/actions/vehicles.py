@@ -8,9 +8,9 @@ import msgspec
 from msgspec import UNSET
 
 from fahrwerk.fleet import rules
+from fahrwerk.fleet.actions import plan_limit
 from fahrwerk.fleet.actions.edges import refused_by, tell_caches, title
 from fahrwerk.fleet.actions.holds import SILENT
-from fahrwerk.fleet.actions.plan_limit import check_room
 from fahrwerk.fleet.contract import (
     IdentifierTaken,
     NewVehicle,
@@ -85,14 +85,21 @@ _KNOWN = f"SELECT {COLUMNS} FROM fleet.vehicle WHERE id = $1"
 async def create_vehicle(call: Call, wanted: NewVehicle) -> Vehicle:
     call.require("fleet.vehicle.create")
     rules.check(wanted)
-    await check_room(call, 1)
+    most = await plan_limit.allowed(call)
     # With a key a repeat finds what the first try had written before its answer was lost.
     vehicle_id = (
         ids.derived("vehicle", call.tenant, call.key, wanted.identifier) if call.key else ids.new()
     )
     try:
         with refused_by(**CODES_ARE_UNIQUE):
-            [row] = await db.run("fleet", call, _ADD_ONE, *_added(call, [vehicle_id], [wanted]))
+            added = _added(call, [vehicle_id], [wanted])
+            if most is None:
+                [row] = await db.run("fleet", call, _ADD_ONE, *added)
+            else:
+                async with db.tx("fleet", call) as tx:
+                    await plan_limit.in_line(tx)
+                    [row] = await tx.run(_ADD_ONE, *added)
+                    await plan_limit.check_within(tx, most, 0)
     except IdentifierTaken:
         known = await db.one("fleet", call, _KNOWN, vehicle_id)
         if known is None:
@@ -162,12 +169,18 @@ async def change_vehicle(call: Call, vehicle_id: UUID, change: VehicleChange) ->
     call.require("fleet.vehicle.write")
     rules.check(change)
     given = {n: v for n in _CHANGEABLE if (v := getattr(change, n)) is not UNSET}
+    is_back = change.status not in (UNSET, "retired")
+    most = await plan_limit.allowed(call) if is_back else None
     with refused_by(**CODES_ARE_UNIQUE):
         async with db.tx("fleet", call) as tx:
+            if most is not None:
+                await plan_limit.in_line(tx)
             row = await tx.one(_LOCKED, vehicle_id)
             if row is None:
                 raise UnknownVehicle
             status, reasons = row["status"], row["out_for"]
+            if status == "retired":
+                await plan_limit.check_within(tx, most, 1)
             if change.status is not UNSET:
                 status = rules.status_by_staff(
                     status, change.status, row["is_connected"], row["is_silent"]

@@ -21,6 +21,7 @@ from fahrwerk.fleet.contract.zones import (
     ZoneRules,
 )
 from fahrwerk.fleet.events import ZoneChanged
+from fahrwerk.fleet.queries.scope import check_shape, reach
 from fahrwerk.fleet.queries.zones import CHANGED, ZONE_COLUMNS, read_zone
 from fahrwerk.fleet.rules import polygons as polygon_rules
 from fahrwerk.fleet.rules import zones as zone_rules
@@ -131,6 +132,7 @@ async def create_zone(call: Call, rules: ZoneRules, polygons: Polygons, zone_id:
     call.require(WRITE)
     zone_rules.check_rules(rules)
     wanted = Wanted(zone_id, rules, await sound(polygons))
+    check_shape(await reach(call), wanted.polygons)
     async with db.tx("fleet", call) as tx:
         await tx.run(LOCK)
         known = await known_zone(tx, zone_id)
@@ -146,10 +148,12 @@ async def replace_zone(
 ) -> Zone:
     call.require(WRITE)
     zone_rules.check_rules(rules)
-    wanted = Wanted(zone_id, rules, await sound(polygons))
+    wanted, part = Wanted(zone_id, rules, await sound(polygons)), await reach(call)
+    check_shape(part, wanted.polygons)
     async with db.tx("fleet", call) as tx:
         await tx.run(LOCK)
         known = _own(await known_zone(tx, zone_id))
+        check_shape(part, known.polygons)
         if known.is_deleted:
             raise UnknownZone
         if known.version != version:
@@ -163,9 +167,11 @@ async def replace_zone(
 
 async def delete_zone(call: Call, zone_id: UUID, version: int | None) -> Zone:
     call.require(WRITE)
+    part = await reach(call)
     async with db.tx("fleet", call) as tx:
         await tx.run(LOCK)
         known = _own(await known_zone(tx, zone_id))
+        check_shape(part, known.polygons)
         if known.is_deleted:
             return known
         if version is not None and known.version != version:
@@ -183,14 +189,17 @@ WHERE tenant_id = kernel.tenant() AND zone_id = $1 AND version = $2
 
 async def restore_zone(call: Call, zone_id: UUID, version: int) -> Zone:
     call.require(WRITE)
+    part = await reach(call)
     async with db.tx("fleet", call) as tx:
         await tx.run(LOCK)
         known = _own(await known_zone(tx, zone_id))
+        check_shape(part, known.polygons)
         row = await tx.one(_EARLIER, zone_id, version)
         if row is None:
             raise UnknownZone("The zone never had this version.")
         rules = msgspec.convert(row["rules"], ZoneRules)
         polygons = msgspec.convert(row["polygons"], Polygons)
+        check_shape(part, polygons)
         if zone_rules.is_same(known, rules, polygons):
             return known
         made = await write(tx, call, Wanted(zone_id, rules, polygons), "restored")

@@ -243,7 +243,7 @@ def _moment(field: str, text: str | None) -> datetime | None:
 # --- reading
 
 
-@get("/api/v1/alerts", permission="fleet.alert.read", tags=["fleet"])
+@get("/api/v1/alerts", permission="fleet.alert.read", scoped=True, tags=["fleet"])
 async def list_alerts(
     call: web.Caller,
     in_state: Annotated[
@@ -269,7 +269,7 @@ async def list_alerts(
     return AlertList(shown, page.counts, web.pagination(page.total, limit, offset, len(shown)))
 
 
-@get("/api/v1/alerts/{alert_id:str}", permission="fleet.alert.read", tags=["fleet"])
+@get("/api/v1/alerts/{alert_id:str}", permission="fleet.alert.read", scoped=True, tags=["fleet"])
 async def one_alert(call: web.Caller, alert_id: FromPath[str]) -> AlertWithTimeline:
     """One alert with its timeline."""
     found = await contract.alert_details(call, _id_in(alert_id))
@@ -286,6 +286,7 @@ async def one_alert(call: web.Caller, alert_id: FromPath[str]) -> AlertWithTimel
 @post(
     "/api/v1/alerts/{alert_id:str}/acknowledge",
     permission="fleet.alert.write",
+    scoped=True,
     status_code=200,
     tags=["fleet"],
 )
@@ -301,7 +302,13 @@ async def acknowledge_alert(
     return _view(alert)
 
 
-@post("/api/v1/alerts/acknowledge", permission="fleet.alert.write", status_code=200, tags=["fleet"])
+@post(
+    "/api/v1/alerts/acknowledge",
+    permission="fleet.alert.write",
+    scoped=True,
+    status_code=200,
+    tags=["fleet"],
+)
 async def acknowledge_alerts(call: web.Caller, data: JSONBody[ManyBody]) -> Acknowledged:
     """Acknowledge up to 500 at once; those that are not open are passed over."""
     wanted = [_id_in(each) for each in data.alert_ids]
@@ -312,6 +319,7 @@ async def acknowledge_alerts(call: web.Caller, data: JSONBody[ManyBody]) -> Ackn
 @post(
     "/api/v1/alerts/{alert_id:str}/resolve",
     permission="fleet.alert.write",
+    scoped=True,
     status_code=200,
     tags=["fleet"],
 )
@@ -326,6 +334,7 @@ async def resolve_alert(
 @post(
     "/api/v1/alerts/{alert_id:str}/silence",
     permission="fleet.alert.write",
+    scoped=True,
     status_code=200,
     tags=["fleet"],
 )
@@ -339,6 +348,7 @@ async def silence_alert(
 @post(
     "/api/v1/alerts/{alert_id:str}/note",
     permission="fleet.alert.write",
+    scoped=True,
     status_code=201,
     tags=["fleet"],
 )
@@ -347,7 +357,7 @@ async def note_alert(call: web.Caller, alert_id: FromPath[str], data: JSONBody[T
     return _line(await contract.note_alert(call, _id_in(alert_id), data.note))
 
 
-@get("/api/v1/alert-silences", permission="fleet.alert.read", tags=["fleet"])
+@get("/api/v1/alert-silences", permission="fleet.alert.read", scoped=True, tags=["fleet"])
 async def list_silences(call: web.Caller) -> Silences:
     """Silences that have not run out; at most 1,000."""
     return Silences(
@@ -385,6 +395,7 @@ async def set_alert_rules(call: web.Caller, data: JSONBody[RulesBody]) -> contra
 @get(
     "/api/v1/alerts/stream",
     permission="fleet.alert.read",
+    scoped=True,
     media_type="text/event-stream",
     tags=["fleet"],
 )

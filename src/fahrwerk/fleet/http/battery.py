@@ -107,6 +107,7 @@ class BatteryAnswer(msgspec.Struct, frozen=True):
 @post(
     "/api/v1/vehicles/{vehicle_id:str}/battery",
     permission="fleet.maintenance.write",
+    scoped=True,
     status_code=201,
     tags=["fleet"],
 )

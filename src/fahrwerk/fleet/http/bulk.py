@@ -168,6 +168,7 @@ def _vehicles(named: list[str]) -> list[UUID]:
 @post(
     "/api/v1/vehicles/bulk",
     permission="fleet.vehicle.write",
+    scoped=True,
     status_code=202,
     body_bytes=BULK_BYTES,
     request_max_body_size=BULK_BYTES,
@@ -213,7 +214,7 @@ async def start_import(
     return _view(await fleet.start_import(call, job_id, mode, dry_run, bytes(body)))
 
 
-@get("/api/v1/bulk", permission="fleet.live.read", tags=["fleet"])
+@get("/api/v1/bulk", permission="fleet.live.read", scoped=True, tags=["fleet"])
 async def bulk_jobs(call: web.Caller, limit: web.Limit = 50, offset: web.Offset = 0) -> BulkList:
     """Jobs of the last 30 days, newest first."""
     page = await fleet.bulk_jobs(call, limit, offset)
@@ -221,13 +222,15 @@ async def bulk_jobs(call: web.Caller, limit: web.Limit = 50, offset: web.Offset 
     return BulkList(jobs, web.pagination(page.total, limit, offset, len(jobs)))
 
 
-@get("/api/v1/bulk/{job_id:str}", permission="fleet.live.read", tags=["fleet"])
+@get("/api/v1/bulk/{job_id:str}", permission="fleet.live.read", scoped=True, tags=["fleet"])
 async def bulk_job(call: web.Caller, job_id: FromPath[str]) -> BulkView:
     """One job and how far it has come."""
     return _view(await fleet.bulk_job(call, ids.parse(job_id, "bulk")))
 
 
-@get("/api/v1/bulk/{job_id:str}/failures", permission="fleet.live.read", tags=["fleet"])
+@get(
+    "/api/v1/bulk/{job_id:str}/failures", permission="fleet.live.read", scoped=True, tags=["fleet"]
+)
 async def bulk_failures(
     call: web.Caller, job_id: FromPath[str], limit: web.Limit = 50, offset: web.Offset = 0
 ) -> FailureList:
@@ -249,6 +252,7 @@ async def bulk_failures(
 @post(
     "/api/v1/bulk/{job_id:str}/cancel",
     permission="fleet.vehicle.write",
+    scoped=True,
     status_code=200,
     tags=["fleet"],
 )
@@ -260,6 +264,7 @@ async def cancel_bulk(call: web.Caller, job_id: FromPath[str]) -> BulkView:
 @post(
     "/api/v1/bulk/{job_id:str}/undo",
     permission="fleet.vehicle.write",
+    scoped=True,
     status_code=202,
     tags=["fleet"],
 )

@@ -79,6 +79,7 @@ def _key(pairing: fleet.Pairing) -> Key:
 @post(
     "/api/v1/vehicles/{vehicle_id:str}/pair",
     permission="fleet.vehicle.pair",
+    scoped=True,
     status_code=200,
     unkeyed=True,
     tags=["fleet"],
@@ -142,6 +143,7 @@ def _device(device: fleet.Device) -> DeviceView:
 @post(
     "/api/v1/vehicles/{vehicle_id:str}/devices",
     permission="fleet.vehicle.pair",
+    scoped=True,
     status_code=201,
     tags=["fleet"],
 )
@@ -153,7 +155,12 @@ async def add_device(
     return _device(await fleet.add_device(call, vehicle.id, data.protocol, data.imei))
 
 
-@get("/api/v1/vehicles/{vehicle_id:str}/devices", permission="fleet.vehicle.pair", tags=["fleet"])
+@get(
+    "/api/v1/vehicles/{vehicle_id:str}/devices",
+    permission="fleet.vehicle.pair",
+    scoped=True,
+    tags=["fleet"],
+)
 async def devices(call: web.Caller, vehicle_id: FromPath[str]) -> DeviceList:
     """Which devices of other makers a vehicle has."""
     vehicle = await fleet.find_vehicle(call, vehicle_id)
@@ -163,6 +170,7 @@ async def devices(call: web.Caller, vehicle_id: FromPath[str]) -> DeviceList:
 @delete(
     "/api/v1/vehicles/{vehicle_id:str}/devices/{imei:str}",
     permission="fleet.vehicle.pair",
+    scoped=True,
     status_code=204,
     tags=["fleet"],
 )
@@ -223,6 +231,7 @@ class Taken(msgspec.Struct, frozen=True):
 @post(
     "/api/v1/telemetry",
     permission="fleet.telemetry.write",
+    while_suspended=True,
     status_code=200,
     unkeyed=True,
     body_bytes=1_000_000,

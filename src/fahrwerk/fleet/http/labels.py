@@ -29,7 +29,10 @@ LabelLimit = Annotated[int, QueryParameter(ge=1, le=MOST_LABELS, description="Mo
 _HEADERS = {"cache-control": "no-store"}
 _PAGE_HEADERS = {
     **_HEADERS,
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
 }
 
 
@@ -48,6 +51,7 @@ def _written(vehicle: Vehicle, kind: str, scale: int) -> bytes:
 @get(
     "/api/v1/vehicles/{vehicle_id:str}/qr",
     permission="fleet.live.read",
+    scoped=True,
     media_type="image/svg+xml",
     tags=["fleet"],
 )
@@ -60,6 +64,7 @@ async def qr_svg(call: web.Caller, vehicle_id: FromPath[str], scale: Scale = 8) 
 @get(
     "/api/v1/vehicles/{vehicle_id:str}/qr.png",
     permission="fleet.live.read",
+    scoped=True,
     media_type="image/png",
     tags=["fleet"],
 )

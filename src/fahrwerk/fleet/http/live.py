@@ -82,7 +82,8 @@ async def _written(
     call: Call, vehicle_type: str | None, status: str | None, box: Box | None, group: UUID | None
 ) -> _Written:
     """The snapshot, made once for all who ask at the same time."""
-    key = (call.tenant, vehicle_type, status, box and msgspec.structs.astuple(box), group)
+    shown = box and msgspec.structs.astuple(box)
+    key = (call.tenant, call.scope, vehicle_type, status, shown, group)
     now = time.monotonic()
     for other in [each for each, (until, _) in _kept.items() if until < now]:
         del _kept[other]
@@ -116,6 +117,7 @@ async def _made(
 @get(
     "/api/v1/fleet/live",
     permission="fleet.live.read",
+    scoped=True,
     responses={200: ResponseSpec(data_container=Snapshot, description="The vehicles")},
     tags=["fleet"],
 )
@@ -146,6 +148,7 @@ async def live(
 @get(
     "/api/v1/fleet/live/stream",
     permission="fleet.live.read",
+    scoped=True,
     media_type="text/event-stream",
     tags=["fleet"],
 )
@@ -160,7 +163,8 @@ async def live_stream(
 
     ``Last-Event-ID`` goes before ``cursor``: any process can go on from it. ``reset``: you were too
     slow, take the snapshot again. ``end``: you were logged out. 409 ``CURSOR_GONE``: take the
-    snapshot again. A vehicle that merely reports that it is still there is told every 30 s.
+    snapshot again. A vehicle that merely reports that it is still there is told every 30 s. Of one
+    that left the area that you are limited to, nothing more is told.
     """
     since = request.headers.get("last-event-id") or cursor
     if since is None:
@@ -176,7 +180,7 @@ async def live_stream(
         return False
 
     is_packed = takes_gzip(request)
-    own = watch(call.tenant)
+    own = watch(call.tenant, call.scope)
     client, missed = await own.join(since, is_packed)
     headers = {"vary": "Accept-Encoding"} | ({"content-encoding": "gzip"} if is_packed else {})
     try:

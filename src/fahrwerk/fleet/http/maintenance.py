@@ -126,6 +126,7 @@ class ServiceView(msgspec.Struct, frozen=True):
 @get(
     "/api/v1/vehicles/{vehicle_id:str}/service",
     permission="fleet.maintenance.read",
+    scoped=True,
     tags=["fleet"],
 )
 async def service_standing(call: web.Caller, vehicle_id: FromPath[str]) -> ServiceView:
@@ -195,6 +196,7 @@ def stamp(at: datetime | None) -> str | None:
 @post(
     "/api/v1/vehicles/{vehicle_id:str}/maintenance",
     permission="fleet.maintenance.write",
+    scoped=True,
     status_code=201,
     tags=["fleet"],
 )
@@ -210,7 +212,9 @@ async def record_maintenance(
     return _record(made)
 
 
-@get("/api/v1/maintenance/records", permission="fleet.maintenance.read", tags=["fleet"])
+@get(
+    "/api/v1/maintenance/records", permission="fleet.maintenance.read", scoped=True, tags=["fleet"]
+)
 async def maintenance_records(
     call: web.Caller,
     vehicle: OfVehicle = None,
@@ -259,7 +263,9 @@ class DowntimeAnswer(msgspec.Struct, frozen=True):
     pagination: web.Pagination
 
 
-@get("/api/v1/maintenance/downtime", permission="fleet.maintenance.read", tags=["fleet"])
+@get(
+    "/api/v1/maintenance/downtime", permission="fleet.maintenance.read", scoped=True, tags=["fleet"]
+)
 async def downtime(
     call: web.Caller,
     since: Annotated[datetime, QueryParameter(description="ISO 8601, with its offset")],
@@ -303,6 +309,7 @@ class VersionList(msgspec.Struct, frozen=True):
 @get(
     "/api/v1/vehicles/{vehicle_id:str}/versions",
     permission="fleet.maintenance.read",
+    scoped=True,
     tags=["fleet"],
 )
 async def vehicle_versions(call: web.Caller, vehicle_id: FromPath[str]) -> VersionList:

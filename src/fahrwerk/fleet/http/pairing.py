@@ -65,7 +65,12 @@ class StrangerList(msgspec.Struct, frozen=True):
     pagination: web.Pagination
 
 
-@get("/api/v1/vehicles/{vehicle_id:str}/pairing", permission="fleet.vehicle.pair", tags=["fleet"])
+@get(
+    "/api/v1/vehicles/{vehicle_id:str}/pairing",
+    permission="fleet.vehicle.pair",
+    scoped=True,
+    tags=["fleet"],
+)
 async def pairing_status(call: web.Caller, vehicle_id: FromPath[str]) -> PairingView:
     """How far a vehicle's pairing has come, step by step, and what went wrong last (FLT-16)."""
     vehicle = await fleet.find_vehicle(call, vehicle_id)
@@ -129,7 +134,12 @@ class OnBoardView(msgspec.Struct, frozen=True, kw_only=True):
     """It has said that it has the newest."""
 
 
-@get("/api/v1/vehicles/{vehicle_id:str}/zones", permission="fleet.live.read", tags=["fleet"])
+@get(
+    "/api/v1/vehicles/{vehicle_id:str}/zones",
+    permission="fleet.live.read",
+    scoped=True,
+    tags=["fleet"],
+)
 async def zones_on_board(call: web.Caller, vehicle_id: FromPath[str]) -> OnBoardView:
     """Which zones it keeps on board; 404 for vehicles that keep none."""
     vehicle = await fleet.find_vehicle(call, vehicle_id)

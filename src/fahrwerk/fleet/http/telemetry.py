@@ -14,6 +14,7 @@ from fahrwerk.kernel import web
 @get(
     "/api/v1/vehicles/{vehicle_id:str}/telemetry/gaps",
     permission="fleet.live.read",
+    scoped=True,
     tags=["fleet"],
 )
 async def telemetry_gaps(call: web.Caller, vehicle_id: FromPath[str]) -> Heard:

@@ -161,7 +161,9 @@ def _detail(call: Call, ticket: upkeep.Ticket) -> TicketDetail:
     )  # fmt: skip
 
 
-@get("/api/v1/maintenance/tickets", permission="fleet.maintenance.read", tags=["fleet"])
+@get(
+    "/api/v1/maintenance/tickets", permission="fleet.maintenance.read", scoped=True, tags=["fleet"]
+)
 async def tickets(
     call: web.Caller,
     vehicle: OfVehicle = None,
@@ -187,6 +189,7 @@ async def tickets(
 @get(
     "/api/v1/maintenance/tickets/{ticket_id:str}",
     permission="fleet.maintenance.read",
+    scoped=True,
     tags=["fleet"],
 )
 async def ticket(call: web.Caller, ticket_id: FromPath[str]) -> TicketDetail:
@@ -208,6 +211,7 @@ class NewTicket(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 @post(
     "/api/v1/maintenance/tickets",
     permission="fleet.maintenance.write",
+    scoped=True,
     status_code=201,
     tags=["fleet"],
 )
@@ -266,6 +270,7 @@ def _change(call: Call, data: WorkBody) -> upkeep.TicketChange:
 @patch(
     "/api/v1/maintenance/tickets/{ticket_id:str}",
     permission="fleet.maintenance.write",
+    scoped=True,
     tags=["fleet"],
 )
 async def change_ticket(
@@ -279,6 +284,7 @@ async def change_ticket(
 @post(
     "/api/v1/maintenance/tickets/{ticket_id:str}/complete",
     permission="fleet.maintenance.write",
+    scoped=True,
     status_code=200,
     tags=["fleet"],
 )
@@ -320,6 +326,8 @@ _THANKS = {
 @post(
     "/api/v1/vehicles/{vehicle_id:str}/faults",
     permission="fleet.fault.create",
+    while_suspended=True,
+    scoped=True,
     status_code=201,
     tags=["fleet"],
 )

@@ -149,10 +149,10 @@ class Client:
 
 
 class Watch:
-    """One operator's fleet, while anybody watches it."""
+    """One operator's fleet, or the part of it that a scope reaches, while anybody watches it."""
 
-    def __init__(self, tenant: UUID) -> None:
-        self.call = system(tenant, "fleet")
+    def __init__(self, tenant: UUID, scope: frozenset[str] | None) -> None:
+        self.call = msgspec.structs.replace(system(tenant, "fleet"), scope=scope)
         self.clients: set[Client] = set()
         self.cursor: str | None = None
         self._known: dict[str, tuple[tuple[object, ...], float]] = {}
@@ -239,15 +239,16 @@ class Watch:
         )
 
 
-_watches: dict[UUID, Watch] = {}
+_watches: dict[tuple[UUID, frozenset[str] | None], Watch] = {}
 
 
-def watch(tenant: UUID) -> Watch:
-    """The one of this operator; watches that nobody uses are forgotten."""
+def watch(tenant: UUID, scope: frozenset[str] | None) -> Watch:
+    """The one of this operator and scope; watches that nobody uses are forgotten."""
+    own = (tenant, scope)
     for other in [each for each, found in _watches.items() if not found.clients]:
-        if other != tenant and _watches[other]._task is None:
+        if other != own and _watches[other]._task is None:
             del _watches[other]
-    return _watches.setdefault(tenant, Watch(tenant))
+    return _watches.setdefault(own, Watch(tenant, scope))
 
 
 class _Gzip:

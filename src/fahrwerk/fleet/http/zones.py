@@ -113,7 +113,7 @@ class ZoneList(msgspec.Struct, frozen=True):
     pagination: web.Pagination
 
 
-@get("/api/v1/zones", permission="fleet.zone.read", tags=["fleet"])
+@get("/api/v1/zones", permission="fleet.zone.read", scoped=True, tags=["fleet"])
 async def list_zones(
     call: web.Caller,
     kind: FromQuery[ZoneKind | None] = None,
@@ -139,7 +139,13 @@ def _row(call: Call, zone: Zone) -> ZoneRow:
     )  # fmt: skip
 
 
-@get("/api/v1/zones.geojson", permission="fleet.zone.read", conditional=True, tags=["fleet"])
+@get(
+    "/api/v1/zones.geojson",
+    permission="fleet.zone.read",
+    scoped=True,
+    conditional=True,
+    tags=["fleet"],
+)
 async def zones_geojson(call: web.Caller) -> ZoneCollection:
     """All zones as one FeatureCollection, highest priority first: what ``import`` takes back."""
     every = await contract.all_zones(call)
@@ -149,6 +155,7 @@ async def zones_geojson(call: web.Caller) -> ZoneCollection:
 @post(
     "/api/v1/zones",
     permission="fleet.zone.write",
+    scoped=True,
     status_code=201,
     request_max_body_size=_FEATURE_BYTES,
     body_bytes=_FEATURE_BYTES,
@@ -166,13 +173,13 @@ async def create_zone(call: web.Caller, data: JSONBody[ZoneFeature]) -> Response
     return _answer(call, await contract.create_zone(call, rules, polygons, zone_id), 201)
 
 
-@get("/api/v1/zones/{zone_id:str}", permission="fleet.zone.read", tags=["fleet"])
+@get("/api/v1/zones/{zone_id:str}", permission="fleet.zone.read", scoped=True, tags=["fleet"])
 async def zone(call: web.Caller, zone_id: FromPath[str]) -> Response[ZoneFeature]:
     """A zone with its geometry. The ETag is its version, for ``If-Match``."""
     return _answer(call, await contract.zone(call, _id_in(zone_id)))
 
 
-@put("/api/v1/zones/{zone_id:str}", permission="fleet.zone.write", tags=["fleet"])
+@put("/api/v1/zones/{zone_id:str}", permission="fleet.zone.write", scoped=True, tags=["fleet"])
 async def replace_zone(
     call: web.Caller, zone_id: FromPath[str], data: JSONBody[ZoneFeature], if_match: IfMatch = None
 ) -> Response[ZoneFeature]:
@@ -192,7 +199,11 @@ async def replace_zone(
 
 
 @delete(
-    "/api/v1/zones/{zone_id:str}", permission="fleet.zone.write", status_code=200, tags=["fleet"]
+    "/api/v1/zones/{zone_id:str}",
+    permission="fleet.zone.write",
+    scoped=True,
+    status_code=200,
+    tags=["fleet"],
 )
 async def delete_zone(
     call: web.Caller, zone_id: FromPath[str], if_match: IfMatch = None
@@ -211,6 +222,7 @@ class Restore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @post(
     "/api/v1/zones/{zone_id:str}/restore",
     permission="fleet.zone.write",
+    scoped=True,
     status_code=200,
     tags=["fleet"],
 )
@@ -228,7 +240,9 @@ class ZoneHistory(msgspec.Struct, frozen=True):
     pagination: web.Pagination
 
 
-@get("/api/v1/zones/{zone_id:str}/history", permission="fleet.zone.read", tags=["fleet"])
+@get(
+    "/api/v1/zones/{zone_id:str}/history", permission="fleet.zone.read", scoped=True, tags=["fleet"]
+)
 async def zone_history(
     call: web.Caller, zone_id: FromPath[str], limit: web.Limit = 50, offset: web.Offset = 0
 ) -> ZoneHistory:
@@ -337,7 +351,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     speed_limit_kmh: int | None
 
 
-@post("/api/v1/zones/check", permission="fleet.zone.read", status_code=200, tags=["fleet"])
+@post(
+    "/api/v1/zones/check",
+    permission="fleet.zone.read",
+    scoped=True,
+    status_code=200,
+    tags=["fleet"],
+)
 async def check_zones(call: web.Caller, data: JSONBody[Question]) -> Answer:
     """Which zones a place is in, whether a ride can end there, and where else (RNT-47)."""
     last = Fix(latitude=data.latitude, longitude=data.longitude, accuracy_m=data.accuracy_m)

@@ -54,6 +54,7 @@ from fahrwerk.fleet.queries.maintenance import vehicle_versions as vehicle_versi
 from fahrwerk.fleet.queries.pairing import pairing_status as pairing_status
 from fahrwerk.fleet.queries.pairing import unknown_devices as unknown_devices
 from fahrwerk.fleet.queries.pairing import zones_on_board as zones_on_board
+from fahrwerk.fleet.queries.personal import PERSONAL as PERSONAL
 from fahrwerk.fleet.queries.reporting import measurements as measurements
 from fahrwerk.fleet.queries.reporting import reported as reported
 from fahrwerk.fleet.queries.reporting import whereabouts as whereabouts

@@ -19,6 +19,7 @@ from fahrwerk.fleet.contract.alerts import (
     AlertSilence,
     UnknownAlert,
 )
+from fahrwerk.fleet.queries.scope import about, part_of
 from fahrwerk.fleet.rules import alerts as rules
 from fahrwerk.kernel import db
 
@@ -49,7 +50,7 @@ def _shown(row: db.Row) -> Alert:
     return Alert(**{name: row[name] for name in Alert.__struct_fields__})
 
 
-_COUNTS = """
+_COUNTS = f"""
 SELECT count(*) FILTER (WHERE state = 'open')::int AS open,
        count(*) FILTER (WHERE state = 'acknowledged')::int AS acknowledged,
        count(*) FILTER (WHERE state = 'resolved')::int AS resolved,
@@ -57,16 +58,16 @@ SELECT count(*) FILTER (WHERE state = 'open')::int AS open,
        count(*) FILTER (WHERE state <> 'resolved' AND severity = 'warning')::int AS warning,
        count(*) FILTER (WHERE state <> 'resolved' AND severity = 'critical')::int AS critical
 FROM (SELECT state, severity FROM fleet.alert
-      WHERE tenant_id = kernel.tenant() AND state <> 'resolved'
+      WHERE tenant_id = kernel.tenant() AND state <> 'resolved' AND {about(1, "vehicle_id")}
       UNION ALL
       SELECT state, severity FROM fleet.alert
-      WHERE tenant_id = kernel.tenant() AND state = 'resolved'
+      WHERE tenant_id = kernel.tenant() AND state = 'resolved' AND {about(1, "vehicle_id")}
         AND resolved_at > kernel.now() - interval '24 hours') lately
 """
 
 
 async def _counts(call: Call) -> AlertCounts:
-    [row] = await db.run("fleet", call, _COUNTS)
+    [row] = await db.run("fleet", call, _COUNTS, *await part_of(call))
     return AlertCounts(**row)
 
 
@@ -74,10 +75,10 @@ _WANTED = f"""{_OWN}
   AND ($1::text IS NULL OR a.state = $1 OR ($1 = 'active' AND a.state <> 'resolved'))
   AND ($2::text IS NULL OR a.severity = $2) AND ($3::text IS NULL OR a.rule = $3)
   AND ($4::uuid IS NULL OR a.vehicle_id = $4)
-  AND ($5::timestamptz IS NULL OR a.last_at >= $5)"""
+  AND ($5::timestamptz IS NULL OR a.last_at >= $5) AND {about(6, "a.vehicle_id")}"""
 _PAGE = f"""
 SELECT {_COLUMNS} FROM {_FROM} WHERE {_WANTED} ORDER BY a.raised_at DESC, a.id DESC
-LIMIT $6 OFFSET $7
+LIMIT $11 OFFSET $12
 """
 _TOTAL = f"SELECT count(*) AS total FROM fleet.alert a WHERE {_WANTED}"
 
@@ -93,18 +94,20 @@ async def alert_page(
     offset: int,
 ) -> AlertPage:
     call.require(READ)
-    wanted = (state, severity, rule, vehicle_id, since)
+    wanted = (state, severity, rule, vehicle_id, since, *await part_of(call))
     rows = await db.run("fleet", call, _PAGE, *wanted, limit, offset)
     [counted] = await db.run("fleet", call, _TOTAL, *wanted)
     return AlertPage([_shown(row) for row in rows], counted["total"], await _counts(call))
 
 
-_ONE = f"SELECT {_COLUMNS} FROM {_FROM} WHERE {_OWN} AND a.id = $1"
+_ONE = f"""
+SELECT {_COLUMNS} FROM {_FROM} WHERE {_OWN} AND a.id = $1 AND {about(2, "a.vehicle_id")}
+"""
 
 
 async def one_alert(call: Call, alert_id: UUID) -> Alert:
     """An alert by its id. Raises ``UnknownAlert``."""
-    row = await db.one("fleet", call, _ONE, alert_id)
+    row = await db.one("fleet", call, _ONE, alert_id, *await part_of(call))
     if row is None:
         raise UnknownAlert
     return _shown(row)
@@ -138,6 +141,7 @@ _MARK = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS mark"
 _CHANGES = f"""
 SELECT a.xid::text::bigint AS changed_by, {_COLUMNS}
 FROM {_FROM} WHERE {_OWN} AND a.xid >= $1::bigint::text::xid8
+  AND {about(2, "a.vehicle_id")}
 ORDER BY a.xid FETCH FIRST {MOST_CHANGES} ROWS WITH TIES
 """
 
@@ -150,7 +154,7 @@ async def alert_changes(call: Call, mark: int | None) -> AlertChanges:
     newest = row["mark"]
     if mark is None or not 0 <= mark <= newest:
         return AlertChanges(newest, [], False, await _counts(call))
-    rows = await db.run("fleet", call, _CHANGES, mark)
+    rows = await db.run("fleet", call, _CHANGES, mark, *await part_of(call))
     found = [(min(each["changed_by"], newest), _shown(each)) for each in rows]
     is_full = len(found) >= MOST_CHANGES and found[-1][0] < newest
     following = found[-1][0] + 1 if is_full else newest
@@ -171,14 +175,15 @@ def in_force(stored: list[Any] | None) -> list[AlertRule]:
     return list(rules.DEFAULTS) if stored is None else msgspec.convert(stored, list[AlertRule])
 
 
-_SILENCES = """
+_SILENCES = f"""
 SELECT s.vehicle_id, v.vehicle_type, v.identifier, s.rule, s.until, s.by_user
 FROM fleet.alert_silence s
 LEFT JOIN fleet.vehicle v ON v.tenant_id = s.tenant_id AND v.id = s.vehicle_id
-WHERE s.tenant_id = kernel.tenant() AND s.until > kernel.now() ORDER BY s.until LIMIT 1000
+WHERE s.tenant_id = kernel.tenant() AND s.until > kernel.now() AND {about(1, "s.vehicle_id")}
+ORDER BY s.until LIMIT 1000
 """
 
 
 async def alert_silences(call: Call) -> list[AlertSilence]:
     call.require(READ)
-    return db.shaped(AlertSilence, await db.run("fleet", call, _SILENCES))
+    return db.shaped(AlertSilence, await db.run("fleet", call, _SILENCES, *await part_of(call)))

@@ -35,25 +35,37 @@ SELECT {JOB_COLUMNS} FROM fleet.bulk_job j WHERE j.tenant_id = kernel.tenant() A
 """
 
 
+def check_own(call: Call, row: db.Row) -> None:
+    """Raise ``UnknownJob`` for another's to whom is limited to a part of the fleet."""
+    if call.scope is not None and row["created_by"] != call.user:
+        raise UnknownJob
+
+
 async def bulk_job(call: Call, job_id: UUID) -> BulkJob:
     call.require("fleet.live.read")
     row = await db.one("fleet", call, ONE_JOB, job_id)
     if row is None:
         raise UnknownJob
+    check_own(call, row)
     return shown_job(row)
 
 
 _JOBS = f"""
-SELECT {JOB_COLUMNS} FROM fleet.bulk_job j WHERE j.tenant_id = kernel.tenant()
-ORDER BY j.created_at DESC, j.id LIMIT $1 OFFSET $2
+SELECT {JOB_COLUMNS} FROM fleet.bulk_job j
+WHERE j.tenant_id = kernel.tenant() AND ($1::uuid IS NULL OR j.created_by = $1)
+ORDER BY j.created_at DESC, j.id LIMIT $2 OFFSET $3
 """
-_COUNT = "SELECT count(*) AS total FROM fleet.bulk_job WHERE tenant_id = kernel.tenant()"
+_COUNT = """
+SELECT count(*) AS total FROM fleet.bulk_job
+WHERE tenant_id = kernel.tenant() AND ($1::uuid IS NULL OR created_by = $1)
+"""
 
 
 async def bulk_jobs(call: Call, limit: int, offset: int) -> BulkJobs:
     call.require("fleet.live.read")
-    rows = await db.run("fleet", call, _JOBS, limit, offset)
-    [counted] = await db.run("fleet", call, _COUNT)
+    own = call.user if call.scope is not None else None
+    rows = await db.run("fleet", call, _JOBS, own, limit, offset)
+    [counted] = await db.run("fleet", call, _COUNT, own)
     return BulkJobs([shown_job(row) for row in rows], counted["total"])
 
 

@@ -23,6 +23,7 @@ from fahrwerk.fleet.contract.live import (
     CursorGone,
     LiveFleet,
 )
+from fahrwerk.fleet.queries.scope import if_limited, part_of
 from fahrwerk.kernel import db, ids
 from fahrwerk.kernel.errors import Invalid
 
@@ -44,6 +45,7 @@ WITH wanted AS (
     WHERE tenant_id = kernel.tenant()
       AND ($1::text IS NULL OR vehicle_type = $1)
       AND ({{retired}} OR status = $2) AND ($7::uuid IS NULL OR $7 = ANY(group_ids))
+      AND {if_limited(8)}
       AND ($3::float8 IS NULL OR latitude BETWEEN $3 AND $4 AND CASE
            WHEN $5::float8 <= $6::float8 THEN longitude BETWEEN $5 AND $6
            ELSE longitude >= $5 OR longitude <= $6 END)
@@ -71,7 +73,7 @@ _ALL = _LIVE.format(changed="", retired="$2::text IS NULL AND status <> 'retired
 # age() counts from the newest transaction, so both ages have the same zero. Rows that were frozen
 # long ago may count below zero.
 _CHANGED = _LIVE.format(
-    changed="AND age(xmin) BETWEEN 0 AND age($8::text::xid8::xid)", retired="$2::text IS NULL"
+    changed="AND age(xmin) BETWEEN 0 AND age($13::text::xid8::xid)", retired="$2::text IS NULL"
 )
 
 
@@ -85,7 +87,7 @@ async def live_fleet(
 ) -> LiveFleet:
     call.require("fleet.live.read")
     sides = (None,) * 4 if box is None else (box.south, box.north, box.west, box.east)
-    wanted = (vehicle_type, status, *sides, group_id)
+    wanted = (vehicle_type, status, *sides, group_id, *await part_of(call))
     if since is None:
         [row] = await db.run("fleet", call, _ALL, *wanted)
     else:

@@ -22,6 +22,7 @@ from fahrwerk.fleet.contract.maintenance import (
     VehicleDowntime,
     VehicleVersion,
 )
+from fahrwerk.fleet.queries.scope import about, check_reach, if_limited, part_of
 from fahrwerk.fleet.rules import maintenance
 from fahrwerk.kernel import clock, db
 
@@ -101,15 +102,15 @@ FROM fleet.maintenance_record r JOIN fleet.vehicle v ON v.id = r.vehicle_id
 WHERE r.tenant_id = kernel.tenant() AND v.tenant_id = kernel.tenant()
   AND ($1::uuid IS NULL OR r.vehicle_id = $1) AND ($2::text IS NULL OR r.type = $2)
   AND ($3::timestamptz IS NULL OR r.performed_at >= $3)
-  AND ($4::timestamptz IS NULL OR r.performed_at < $4)
-ORDER BY r.performed_at DESC, r.id LIMIT $5 OFFSET $6
+  AND ($4::timestamptz IS NULL OR r.performed_at < $4) AND {if_limited(5, "v.")}
+ORDER BY r.performed_at DESC, r.id LIMIT $10 OFFSET $11
 """
-_RECORDS_TOTAL = """
+_RECORDS_TOTAL = f"""
 SELECT count(*) AS total FROM fleet.maintenance_record
 WHERE tenant_id = kernel.tenant()
   AND ($1::uuid IS NULL OR vehicle_id = $1) AND ($2::text IS NULL OR type = $2)
   AND ($3::timestamptz IS NULL OR performed_at >= $3)
-  AND ($4::timestamptz IS NULL OR performed_at < $4)
+  AND ($4::timestamptz IS NULL OR performed_at < $4) AND {about(5, "vehicle_id")}
 """
 
 
@@ -123,7 +124,7 @@ async def maintenance_records(
     offset: int,
 ) -> RecordPage:
     call.require("fleet.maintenance.read")
-    wanted = (vehicle_id, kind, since, until)
+    wanted = (vehicle_id, kind, since, until, *await part_of(call))
     rows = await db.run("fleet", call, _RECORDS, *wanted, limit, offset)
     if not rows and offset:
         [counted] = await db.run("fleet", call, _RECORDS_TOTAL, *wanted)
@@ -143,22 +144,22 @@ t.state, t.description, t.resolution, t.assignee, t.reports, t.labour_minutes, t
 t.labour_minor, t.parts_minor, t.currency, t.opened_by, t.opened_at, t.started_at, t.closed_at,
 t.rule"""
 """A ``Ticket`` but its lists, by name, of ``ticket t`` and ``vehicle v``."""
-_WANTED = """t.tenant_id = kernel.tenant() AND v.tenant_id = kernel.tenant()
+_WANTED = f"""t.tenant_id = kernel.tenant() AND v.tenant_id = kernel.tenant()
   AND ($1::uuid IS NULL OR t.vehicle_id = $1) AND ($2::text IS NULL OR t.state = $2)
   AND ($3::bool IS NULL OR (t.closed_at IS NULL) = $3) AND ($4::text IS NULL OR t.kind = $4)
   AND ($5::text IS NULL OR t.severity = $5) AND ($6::text IS NULL OR t.source = $6)
-  AND ($7::text IS NULL OR t.assignee = $7)"""
+  AND ($7::text IS NULL OR t.assignee = $7) AND {if_limited(8, "v.")}"""
 _FROM = "FROM fleet.ticket t JOIN fleet.vehicle v ON v.id = t.vehicle_id"
 _TICKETS = f"""
 SELECT {TICKET_COLUMNS} {_FROM} WHERE {_WANTED}
-ORDER BY t.opened_at DESC, t.id LIMIT $8 OFFSET $9
+ORDER BY t.opened_at DESC, t.id LIMIT $13 OFFSET $14
 """
 _TICKETS_TOTAL = f"SELECT count(*) AS total {_FROM} WHERE {_WANTED}"
 
 
 async def tickets(call: Call, wanted: TicketsWanted, limit: int, offset: int) -> TicketPage:
     call.require("fleet.maintenance.read")
-    filters = msgspec.structs.astuple(wanted)
+    filters = (*msgspec.structs.astuple(wanted), *await part_of(call))
     rows = await db.run("fleet", call, _TICKETS, *filters, limit, offset)
     total = offset + len(rows)
     if len(rows) == limit or (offset and not rows):
@@ -191,33 +192,42 @@ async def ticket(call: Call, ticket_id: UUID) -> Ticket:
     row = await db.one("fleet", call, ONE_TICKET, ticket_id)
     if row is None:
         raise UnknownTicket
+    await check_ticket(call, row)
     parts = await db.run("fleet", call, PARTS, ticket_id)
     reports = await db.run("fleet", call, REPORTS, ticket_id)
     return ticket_of(row, [Part(**p) for p in parts], [FaultReport(**r) for r in reports])
 
 
+async def check_ticket(call: Call, row: db.Row) -> None:
+    """Raise ``UnknownTicket`` for one of a vehicle beyond the caller's part."""
+    try:
+        await check_reach(call, row["vehicle_id"])
+    except UnknownVehicle:
+        raise UnknownTicket from None
+
+
 # --- down-time
 
-_DOWNTIME = """
+_DOWNTIME = f"""
 WITH part AS (
     SELECT vehicle_id, greatest(began_at, $1) AS began, least(coalesce(ended_at, $2), $2) AS ended,
            ended_at IS NULL OR ended_at > $2 AS is_out, reasons
     FROM fleet.downtime
     WHERE tenant_id = kernel.tenant() AND began_at < $2 AND (ended_at IS NULL OR ended_at > $1)
-      AND ($3::uuid IS NULL OR vehicle_id = $3)
+      AND ($3::uuid IS NULL OR vehicle_id = $3) AND {about(4, "vehicle_id")}
 ), summed AS (
     SELECT vehicle_id, round(sum(extract(epoch FROM ended - began)))::bigint AS seconds,
            count(*)::int AS times, bool_or(is_out) AS is_out
     FROM part GROUP BY vehicle_id
 ), page AS (
-    SELECT * FROM summed ORDER BY seconds DESC, vehicle_id LIMIT $4 OFFSET $5
+    SELECT * FROM summed ORDER BY seconds DESC, vehicle_id LIMIT $9 OFFSET $10
 )
 SELECT page.*, v.vehicle_type, v.identifier,
        ARRAY(SELECT DISTINCT unnest(reasons) FROM part WHERE part.vehicle_id = page.vehicle_id
              ORDER BY 1) AS reasons, counted.*
 FROM (SELECT count(*) AS total, coalesce(sum(seconds), 0)::bigint AS all_seconds,
              (SELECT count(*) FROM fleet.vehicle WHERE tenant_id = kernel.tenant()
-              AND ($3::uuid IS NULL OR id = $3)) AS fleet
+              AND ($3::uuid IS NULL OR id = $3) AND {if_limited(4)}) AS fleet
       FROM summed) counted
 LEFT JOIN (page JOIN fleet.vehicle v ON v.id = page.vehicle_id) ON true
 ORDER BY page.seconds DESC, page.vehicle_id
@@ -235,7 +245,8 @@ async def downtime(
     call.require("fleet.maintenance.read")
     maintenance.check_period(since, until)
     until = min(until, clock.now()) if since < clock.now() else until
-    rows = await db.run("fleet", call, _DOWNTIME, since, until, vehicle_id, limit, offset)
+    part = await part_of(call)
+    rows = await db.run("fleet", call, _DOWNTIME, since, until, vehicle_id, *part, limit, offset)
     first = rows[0]
     fields = VehicleDowntime.__struct_fields__
     return DowntimeReport(

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from fahrwerk.fleet.contract import OutOfReach, UnknownVehicle
+from fahrwerk.kernel import db
 from fahrwerk.tenancy.contract import markets
 
 if TYPE_CHECKING:
@@ -34,12 +35,33 @@ class Reach(msgspec.Struct, frozen=True):
         return boxes.south, boxes.west, boxes.north, boxes.east, self.groups
 
 
-def within(first: int) -> str:
-    """The condition for vehicles of a part of the fleet, whose arguments begin at ``$first``."""
+def within(first: int, of: str = "") -> str:
+    """The condition for vehicles of a part of the fleet, whose arguments begin at ``$first``.
+
+    ``of``: what the table is called, with its dot.
+    """
     s, w, n, e, groups = (f"${first + i}" for i in range(5))
-    return f"""(group_ids && {groups}::uuid[] OR EXISTS (
+    return f"""({of}group_ids && {groups}::uuid[] OR EXISTS (
     SELECT FROM unnest({s}::float8[], {w}::float8[], {n}::float8[], {e}::float8[]) AS b (s, w, n, e)
-    WHERE latitude BETWEEN b.s AND b.n AND longitude BETWEEN b.w AND b.e))"""
+    WHERE {of}latitude BETWEEN b.s AND b.n AND {of}longitude BETWEEN b.w AND b.e))"""
+
+
+def if_limited(first: int, of: str = "") -> str:
+    """The same for calls that may not be limited: with the arguments of :func:`part_of`."""
+    return f"(${first}::float8[] IS NULL OR {within(first, of)})"
+
+
+def about(first: int, vehicle: str) -> str:
+    """:func:`if_limited` for what is about a vehicle whose id stands in the column ``vehicle``."""
+    return f"""(${first}::float8[] IS NULL OR EXISTS (
+    SELECT FROM fleet.vehicle w WHERE w.tenant_id = kernel.tenant() AND w.id = {vehicle}
+      AND {within(first, "w.")}))"""
+
+
+async def part_of(call: Call) -> tuple[Any, ...]:
+    """The five arguments of :func:`if_limited` and :func:`about`; nothing but None: no limit."""
+    part = await reach(call)
+    return (None,) * 5 if part is None else part.columns()
 
 
 async def reach(call: Call) -> Reach | None:
@@ -51,11 +73,37 @@ async def reach(call: Call) -> Reach | None:
     return Reach(await markets.places_of(call, areas), groups)
 
 
+_IS_IN = f"SELECT id FROM fleet.vehicle WHERE id = $1 AND {within(2)}"
+
+
+async def check_reach(call: Call, vehicle_id: UUID) -> None:
+    """Raise ``UnknownVehicle`` for one beyond the caller's part, of which only the id is known."""
+    part = await reach(call)
+    if part is not None and not await db.run("fleet", call, _IS_IN, vehicle_id, *part.columns()):
+        raise UnknownVehicle
+
+
 async def check_vehicle(call: Call, vehicle: Vehicle) -> None:
     """Raise ``UnknownVehicle`` for one beyond the caller's part: it looks like none at all."""
     part = await reach(call)
     if part is not None and not part.has(vehicle):
         raise UnknownVehicle
+
+
+def check_shape(part: Reach | None, polygons: list[Any]) -> None:
+    """Raise ``OutOfReach`` for a zone that is not wholly within one of the caller's areas.
+
+    A zone concerns whoever rides there, so a grant for a group of vehicles reaches none.
+    """
+    if part is None:
+        return
+    boxes = part.places
+    sides = zip(boxes.south, boxes.west, boxes.north, boxes.east, strict=True)
+    corners = [corner for polygon in polygons for ring in polygon for corner in ring]
+    if not any(
+        all(s <= lat <= n and w <= lon <= e for lon, lat in corners) for s, w, n, e in sides
+    ):
+        raise OutOfReach
 
 
 async def check_place(call: Call, place: Place) -> None:

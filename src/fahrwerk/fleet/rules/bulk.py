@@ -60,6 +60,23 @@ class Outcome(msgspec.Struct, frozen=True):
     """Of a status: what keeps it out of service from now on."""
 
 
+def within(
+    room: int | None, outcomes: list[tuple[Target, Outcome]], code: str
+) -> list[tuple[Target, Outcome]]:
+    """Taken back into the fleet are only as many retired ones as there is room for; None: any."""
+    if room is None:
+        return outcomes
+    kept: list[tuple[Target, Outcome]] = []
+    for target, outcome in outcomes:
+        comes_back = outcome.found == "retired" and outcome.made not in (None, "retired")
+        if comes_back and room <= 0:
+            kept.append((target, Outcome(reason=code)))
+            continue
+        room -= comes_back
+        kept.append((target, outcome))
+    return kept
+
+
 def check_operation(operation: Operation) -> None:
     """Raise ``Invalid`` unless it can be done with any vehicle at all."""
     if operation.kind == "set_status":

@@ -22,6 +22,7 @@ from fahrwerk.identity.actions.passkeys import (
     begin_passkey,
     begin_passkey_log_in,
     delete_passkey,
+    log_in_page_with_passkey,
     log_in_with_passkey,
     rename_passkey,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "log_in_page",
     "log_in_page_by_directory",
     "log_in_page_by_link",
+    "log_in_page_with_passkey",
     "log_in_with_passkey",
     "log_out",
     "make_key",

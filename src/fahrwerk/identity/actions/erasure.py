@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 SEAL = "identity.erasure"
+ERASED = "person.erased"
 
 _REFUSE = """
 UPDATE identity.privacy_request SET state = 'refused', next_at = NULL, ended_at = $3,
@@ -139,7 +140,15 @@ SET state = 'done', next_at = NULL, ended_at = $3, traces = NULL, result = $4::j
     sections_done = sections
 WHERE tenant_id = kernel.tenant() AND id = $1 AND turn = $2 AND state = 'erasing' RETURNING id
 """
-_TRACES = "SELECT traces FROM identity.privacy_request WHERE tenant_id = kernel.tenant() AND id = $1"
+# Something was written after a room had heard of it, by work that was under way: tell it again.
+TELL_AGAIN = 10
+_TOLD = """
+UPDATE identity.person SET version = version + 1
+WHERE tenant_id = kernel.tenant() AND id = $1 RETURNING version
+"""
+_TRACES = (
+    "SELECT traces FROM identity.privacy_request WHERE tenant_id = kernel.tenant() AND id = $1"
+)
 
 
 async def _finish(call: Call, taken: Taken) -> None:
@@ -149,10 +158,15 @@ async def _finish(call: Call, taken: Taken) -> None:
     groups = [each.room for each in events.handlers if each.kind is PersonErased]
     unheard = await db.run(
         "pump", system(None, "pump"), _UNHEARD,
-        call.tenant, f"person:{person}", groups, PersonErased.event_name,
+        call.tenant, f"person:{person}", groups, ERASED,
     )  # fmt: skip
     words = await _words(call, taken)
     left, kept, rows = await _left(call, taken, words)
+    if left and taken.turn % TELL_AGAIN == 0:
+        async with db.tx("identity", call) as tx:
+            [row] = await tx.run(_TOLD, person)
+            fact = PersonErased(person, taken.id)
+            await events.emit(tx, call, f"person:{person}", row["version"], fact)
     if unheard or left:
         wait = 2.0 if taken.turn < 30 else 60.0
         await db.run("identity", call, _LATER, taken.id, taken.turn, wait)
@@ -192,4 +206,3 @@ async def _left(
         if (told := rules.leftovers(section, count, taken.locale)) is not None:
             kept.append(told)
     return left, kept, total
-

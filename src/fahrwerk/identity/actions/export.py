@@ -118,7 +118,7 @@ class _Export:
             rows = _these(pictures)
         shown: list[dict[str, Any]] = []
         count = 0
-        with self.zip.open(name, "w") as member:
+        with self.zip.open(self.named(name), "w") as member:
             member.write(b"[")
             async for count, row in _counted(rows, 1):
                 member.write((b",\n" if count > 1 else b"\n") + msgspec.json.encode(row))
@@ -136,6 +136,12 @@ class _Export:
         ):  # fmt: skip
             raise LostTurn
         return page.section(section, self.taken.locale, name, shown, count)
+
+    def named(self, name: str) -> zipfile.ZipInfo:
+        """A member of the ZIP, of now."""
+        member = zipfile.ZipInfo(name, clock.now().timetuple()[:6])
+        member.compress_type = zipfile.ZIP_DEFLATED
+        return member
 
     async def files(self, section: Section, row: dict[str, Any], number: int) -> dict[str, Any]:
         """Pictures become files of their own; in their row stands where they are."""

@@ -21,10 +21,11 @@ MOST_ROLES = 50
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('identity.policy:' || $1, 0))"
 _READ = f"SELECT {POLICY_COLUMNS} FROM identity.policy WHERE tenant_id = kernel.tenant()"
 _WRITE = f"""
-INSERT INTO identity.policy ({POLICY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO identity.policy ({POLICY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (tenant_id) DO UPDATE SET ({POLICY_COLUMNS}, updated_at)
     = (excluded.second_factor_roles, excluded.bind_sessions, excluded.verify_at_register,
-       excluded.ride_needs_contact, excluded.ride_checks, excluded.id_provider, kernel.now())
+       excluded.quiet_registration, excluded.ride_needs_contact, excluded.ride_checks,
+       excluded.id_provider, kernel.now())
 """
 
 

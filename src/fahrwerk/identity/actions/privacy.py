@@ -98,9 +98,7 @@ async def _check_may(call: Call, person_id: UUID) -> None:
         raise Forbidden("You cannot do this for somebody who may more than you may.")
 
 
-async def _asked(
-    tx: db.Tx, call: Call, person_id: UUID, kind: Kind, wait: timedelta
-) -> Request:
+async def _asked(tx: db.Tx, call: Call, person_id: UUID, kind: Kind, wait: timedelta) -> Request:
     person = await tx.one(_LOCK, person_id)
     if person is None or person["status"] == "deleted":
         raise UnknownPerson

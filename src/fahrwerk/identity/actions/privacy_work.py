@@ -81,7 +81,7 @@ async def expire_files() -> bool:
 _REAL_NOW = "SELECT now() AS now"
 _NOTE = """
 INSERT INTO identity.retention_run (id, rule, before, deleted, at)
-SELECT $1, $2, $3, $4, $5 WHERE $4 > 0
+SELECT $1, $2, $3, $4::bigint, $5 WHERE $4::bigint > 0
 """
 
 

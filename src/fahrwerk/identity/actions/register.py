@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fahrwerk.identity import rules
-from fahrwerk.identity.actions import passwords, proofs
+from fahrwerk.identity import queries, rules
+from fahrwerk.identity.actions import passwords, proofs, ways_in
 from fahrwerk.identity.contract import AlreadyRegistered, Person
 from fahrwerk.identity.contract.sso import SsoRequired
 from fahrwerk.identity.events import UserRegistered
@@ -50,7 +51,15 @@ async def register(
     )
     # A rider who registers is the one who did it; nobody was logged in yet.
     own = call if call.user or call.service else msgspec.structs.replace(call, user=person.id)
-    return await insert(own, person, password)
+    if not (await queries.policy(call)).quiet_registration:
+        return await insert(own, person, password)
+    # The same answer and the same work whether or not there is such an account already. What has
+    # to be sent, and to whom, a job finds out.
+    with suppress(AlreadyRegistered):
+        await insert(own, person, password, must_prove=True)
+    for address in filter(None, (person.email, person.phone)):
+        await ways_in.remember(call, "register", address)
+    return person
 
 
 async def add_person(
@@ -79,8 +88,8 @@ async def add_person(
 _INSERT = f"""
 WITH made AS (
     INSERT INTO identity.person (id, email, phone, first_name, last_name, locale, password_hash,
-                                 created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                                 created_at, updated_at, must_prove)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $15)
     ON CONFLICT DO NOTHING
     RETURNING id, version
 ), granted AS (
@@ -93,39 +102,50 @@ SELECT id, EXISTS (SELECT FROM identity.policy WHERE verify_at_register) AS veri
 """
 
 
-_USED = "SELECT count(*) AS used FROM identity.person WHERE tenant_id = kernel.tenant()"
+_USED = """
+SELECT count(*) AS used FROM identity.person
+WHERE tenant_id = kernel.tenant() AND status <> 'deleted'
+"""
+# Whoever comes stands in line here until the one before has committed, and then counts.
+_IN_LINE = "SELECT pg_advisory_xact_lock(hashtextextended('people:' || kernel.tenant()::text, 0))"
 
 
-async def check_room(call: Call) -> None:
-    """Raise ``LimitReached`` when the operator's plan allows no more accounts.
+async def check_room(tx: db.Tx, most: int | None) -> None:
+    """Raise ``LimitReached`` when the operator's plan (its ``max_users``) allows no more accounts.
 
-    Counted only where there is a limit. Two who come at the same moment may both get in.
+    Counted only where there is a limit. However many come at once, none goes over it.
     """
-    allowed = (await tenancy.operator(call)).max_users
-    if allowed is not None:
-        used = (await db.run("identity", call, _USED))[0]["used"]
-        if used >= allowed:
-            raise tenancy.LimitReached(limit="users", allowed=allowed, used=used)
+    if most is None:
+        return
+    await tx.run(_IN_LINE)
+    used = (await tx.run(_USED))[0]["used"]
+    if used >= most:
+        raise tenancy.LimitReached(limit="users", allowed=most, used=used)
 
 
-async def insert(call: Call, person: Person, password: str) -> Person:
+async def insert(call: Call, person: Person, password: str, *, must_prove: bool = False) -> Person:
     """Write a person with roles and event in one statement.
 
     Raises ``AlreadyRegistered``, ``LimitReached`` (the operator's plan).
     """
-    await check_room(call)
+    most = (await tenancy.operator(call)).max_users
     await passwords.check(password, person.email, person.phone)
     password_hash = await crypto.hash_password(rules.normal(password))
     roles = sorted(person.roles)
-    made = await db.run(
-        "identity", call, _INSERT,
+    values = (
         person.id, person.email, person.phone, person.first_name, person.last_name, person.locale,
         password_hash, person.created_at, roles,
-        *events.columns(call, UserRegistered(person.id, roles)),
+        *events.columns(call, UserRegistered(person.id, roles)), must_prove,
     )  # fmt: skip
+    if most is None:
+        made = await db.run("identity", call, _INSERT, *values)
+    else:
+        async with db.tx("identity", call) as tx:
+            await check_room(tx, most)
+            made = await tx.run(_INSERT, *values)
     if not made:
         raise AlreadyRegistered
-    if made[0]["verifies"]:
+    if made[0]["verifies"] and not must_prove:
         await _ask_proof(call, person)
     return person
 

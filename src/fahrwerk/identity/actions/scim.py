@@ -14,6 +14,7 @@ import msgspec
 
 from fahrwerk.identity.actions import scim_roles
 from fahrwerk.identity.actions.log_out import BY_PERSON, end_sessions
+from fahrwerk.identity.actions.register import check_room
 from fahrwerk.identity.actions.roles import check_not_last_admin, in_line
 from fahrwerk.identity.contract.scim import NoResource, NotTheirs, NotUnique, Stale
 from fahrwerk.identity.events import UserBlocked, UserRegistered, UserUnblocked
@@ -23,6 +24,7 @@ from fahrwerk.identity.rules.scim_patch import Account, account_of, patched
 from fahrwerk.identity.rules.scim_schema import refuse, taken
 from fahrwerk.kernel import audit, clock, db, events, ids
 from fahrwerk.kernel.errors import NotFound
+from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -93,12 +95,13 @@ UPDATE identity.scim_user SET has_barred = false WHERE person_id = $1 AND delete
 """
 _PERSON = """
 INSERT INTO identity.person (id, email, first_name, last_name, locale, department,
-                             email_verified_at, created_at, updated_at)
+                             email_verified_at, created_at, updated_at, phone)
 SELECT $1, $2::text, $3, $4, $5, $6, CASE WHEN EXISTS (
     SELECT FROM identity.scim_source s JOIN identity.sso_domain d
       ON d.tenant_id = s.tenant_id AND d.provider_id = s.provider_id
     WHERE s.id = $8 AND d.domain = lower(split_part($2::text, '@', 2))) THEN kernel.now() END,
-    $7, $7
+    $7, $7,
+    CASE WHEN NOT EXISTS (SELECT FROM identity.person o WHERE o.phone = $9::text) THEN $9 END
 ON CONFLICT DO NOTHING
 RETURNING version
 """
@@ -115,6 +118,7 @@ async def _add_user(call: Call, source_id: UUID, data: dict[str, Any]) -> UUID:
     data = {"active": True} | data
     account = account_of(data, was_active=True)
     now, chosen, person = clock.now(), ids.new(), ids.new()
+    most = (await tenancy.operator(call)).max_users
     async with db.tx("identity", call) as tx:
         await in_line(tx, call)
         left = await tx.one(_LEFT, source_id, account.email)
@@ -123,10 +127,11 @@ async def _add_user(call: Call, source_id: UUID, data: dict[str, Any]) -> UUID:
             person = left["id"]
             await _turn(tx, call, person, "blocked", "active")
             await tx.run(_FORGET, person)
-            await tx.run(_FOLLOW, person, *_names(account), now)
+            await tx.run(_FOLLOW, person, *_names(account), now, account.phone)
         else:
+            await check_room(tx, most)
             made = await tx.one(
-                _PERSON, person, account.email, *_names(account)[1:], now, source_id
+                _PERSON, person, account.email, *_names(account)[1:], now, source_id, account.phone
             )
             if made is None:
                 raise NotUnique(scim_type="uniqueness")
@@ -173,11 +178,20 @@ _CHANGE = """
 UPDATE identity.scim_user SET user_name = $2, external_id = $3, data = $4::jsonb,
     version = version + 1, updated_at = $5 WHERE id = $1
 """
+# A number that somebody else has, such as the switchboard's, is nobody's way in; and a directory
+# that names none takes none away.
 _FOLLOW = """
-UPDATE identity.person SET email = $2::text, first_name = $3, last_name = $4, locale = $5,
+WITH theirs AS (
+    SELECT coalesce((SELECT $8::text WHERE NOT EXISTS (
+        SELECT FROM identity.person o WHERE o.phone = $8 AND o.id <> $1)), phone) AS phone
+    FROM identity.person WHERE id = $1
+)
+UPDATE identity.person p SET email = $2::text, first_name = $3, last_name = $4, locale = $5,
     department = $6, updated_at = $7,
-    email_verified_at = CASE WHEN lower(email) = lower($2::text) THEN email_verified_at END
-WHERE id = $1
+    email_verified_at = CASE WHEN lower(email) = lower($2::text) THEN email_verified_at END,
+    phone = theirs.phone,
+    phone_verified_at = CASE WHEN p.phone = theirs.phone THEN phone_verified_at END
+FROM theirs WHERE p.id = $1
 """
 
 
@@ -194,7 +208,7 @@ async def _change_user(
             account = account_of(data, was_active=held.is_active)
             now = clock.now()
             await tx.run(_CHANGE, held.id, account.user_name, account.external_id, _json(data), now)
-            await tx.run(_FOLLOW, held.person_id, *_names(account), now)
+            await tx.run(_FOLLOW, held.person_id, *_names(account), now, account.phone)
             if held.is_active and not account.is_active:
                 await _bar(tx, call, held)
                 deed = "user_deactivated"

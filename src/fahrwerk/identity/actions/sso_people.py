@@ -8,6 +8,7 @@ from fahrwerk.identity.actions.entrance import Proven, uncounted
 from fahrwerk.identity.actions.log_in import open_session
 from fahrwerk.identity.actions.log_out import BY_ID, BY_PERSON, end_sessions
 from fahrwerk.identity.actions.pages import open_page_session
+from fahrwerk.identity.actions.register import check_room
 from fahrwerk.identity.actions.roles import check_not_last_admin, in_line
 from fahrwerk.identity.contract import AlreadyRegistered, Client, Login
 from fahrwerk.identity.contract.roles import LastAdmin
@@ -16,6 +17,7 @@ from fahrwerk.identity.events import UserRegistered, UserRolesChanged
 from fahrwerk.identity.queries.rights import changed
 from fahrwerk.identity.rules.sso import Decision, Found, Known, Said, decide, refused
 from fahrwerk.kernel import clock, crypto, db, events, ids
+from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -115,6 +117,7 @@ async def admitted(call: Call, provider: Provider, said: Said) -> UUID:
 async def _written(call: Call, provider: Provider, said: Said, decision: Decision) -> UUID | None:
     chosen = decision.person or ids.new()
     now = clock.now()
+    most = (await tenancy.operator(call)).max_users if decision.deed == "create" else None
     async with db.tx("identity", call) as tx:
         # The line of the operator's rights before any row, like all who stand in it; most log-ins
         # change no role and need not.
@@ -123,6 +126,7 @@ async def _written(call: Call, provider: Provider, said: Said, decision: Decisio
         if not is_same:
             await in_line(tx, call)
         if decision.deed == "create":
+            await check_room(tx, most)
             made = await tx.one(
                 _CREATE, chosen, said.email, said.first_name, said.last_name, said.locale,
                 said.department, now,

@@ -16,12 +16,13 @@ from fahrwerk.identity.contract.sso import (
     Provider,
     Saml,
 )
+from fahrwerk.identity.events import SsoProviderAdded
 from fahrwerk.identity.protocols import saml
 from fahrwerk.identity.queries import sso as queries
 from fahrwerk.identity.queries.rights import check_roles
 from fahrwerk.identity.rules import roles as role_rules
 from fahrwerk.identity.rules import sso as rules
-from fahrwerk.kernel import clock, crypto, db, ids, outside, settings
+from fahrwerk.kernel import clock, crypto, db, events, ids, outside, settings
 from fahrwerk.kernel.errors import Conflict, Forbidden, Invalid
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ async def save_sso_provider(
         if before is None:
             if not await tx.run(_ADD, *values):
                 raise Conflict("There are 50 identity providers already.")
+            fact = SsoProviderAdded(chosen, str(protocol.__struct_config__.tag))
+            await events.emit(tx, call, f"sso_provider:{chosen}", 1, fact)
         elif not await tx.run(_CHANGE, *values, version):
             raise Conflict("Somebody has changed this provider meanwhile.", code="VERSION_CONFLICT")
         await tx.run(_RELEASE, chosen, wanted.domains)

@@ -61,7 +61,12 @@ async def ask_link(call: Call, login: str, purpose: str) -> None:
         raise Invalid(field="purpose", issue="reset or magic")
     await tenancy.operator(call)
     name = rules.email_of(login).lower() if "@" in login else rules.phone_of(login)
-    await db.run("identity", call, _WISH, ids.new(), purpose, crypto.seal(SEAL, name))
+    await remember(call, purpose, name)
+
+
+async def remember(call: Call, purpose: str, name: str) -> None:
+    """Write a stranger's wish down for the job; ``purpose`` as above, or ``register``."""
+    await db.run("identity", call, _WISH, ids.new(), purpose, crypto.seal(SEAL, name.lower()))
     hub.signal(WISHED)
 
 
@@ -73,12 +78,13 @@ class Wish(msgspec.Struct, frozen=True):
     login: bytes
 
 
-_BY_EMAIL = """
-SELECT id, email, phone FROM identity.person WHERE lower(email) = $1 AND status = 'active'
+_OWNER = """
+SELECT id, email, phone,
+    must_prove AND email_verified_at IS NULL AND phone_verified_at IS NULL AS is_unproven
+FROM identity.person WHERE {which} AND status = 'active'
 """
-_BY_PHONE = """
-SELECT id, email, phone FROM identity.person WHERE phone = $1 AND status = 'active'
-"""
+_BY_EMAIL = _OWNER.format(which="lower(email) = $1")
+_BY_PHONE = _OWNER.format(which="phone = $1")
 
 
 async def grant(call: Call, wish: Wish) -> bool:
@@ -89,7 +95,13 @@ async def grant(call: Call, wish: Wish) -> bool:
     if row is None or goes is None:
         return False
     channel, address = goes
-    wanted = Wanted(person_id=row["id"], purpose=wish.purpose, channel=channel, address=address)
+    purpose = wish.purpose
+    if purpose == "register":
+        # Who has an account already gets a way into it, and so does who has only a phone number:
+        # its message has a code and no link.
+        is_new = row["is_unproven"] and channel == "email"
+        purpose = "verify_email" if is_new else "magic"
+    wanted = Wanted(person_id=row["id"], purpose=purpose, channel=channel, address=address)
     async with db.tx("identity", call) as tx:
         return await send(tx, call, wanted)
 
@@ -173,8 +185,10 @@ async def log_in_by_link(
     return await open_session(own, found, client)
 
 
-async def log_in_page_by_link(call: Call, token: str, device: str) -> PageSession:
-    own, found = await _by_link(call, token, None, None)
+async def log_in_page_by_link(
+    call: Call, token: str | None, device: str, login: str | None = None, code: str | None = None
+) -> PageSession:
+    own, found = await _by_link(call, token, login, code)
     return await open_page_session(own, found, Client(name=device))
 
 

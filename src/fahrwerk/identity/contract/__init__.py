@@ -43,6 +43,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     may_ride: bool
     reason: str | None = None
+    barred_types: frozenset[str] = frozenset()
+    """Vehicle types for which an ID check is missing (``id_check_missing``); the others he may."""
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -184,6 +186,9 @@ async def register(
 ) -> Person:
     """Register a rider with the call's operator (IDN-01). Role ``customer``.
 
+    Where the operator wants ``quiet_registration`` (policy), an address that has an account is
+    answered like any other, with a person that there is not.
+
     Raises ``AlreadyRegistered``, ``Invalid`` (neither e-mail nor phone, malformed, weak password),
     ``UnknownOperator``.
     """
@@ -224,8 +229,9 @@ async def refresh(
     The token just replaced is honoured for 10 s with the same answer; any older one revokes the
     whole session. Roles are read anew. The token names its operator itself: the call need not.
     ``thumbprint`` is of the key that proved itself with the request, ``proof_id`` the ``jti`` of
-    that proof; a session bound to another key is refused (``BadProof``), and goes on. Raises ``Unauthenticated``, or ``Invalid`` when call
-    and token name different operators (C-80).
+    that proof, which is good once; a session bound to another key is refused (``BadProof``), and
+    goes on. Raises ``Unauthenticated``, or ``Invalid`` when call and token name different operators
+    (C-80).
     """
     raise AssertionError
 
@@ -292,8 +298,8 @@ async def persons(
 ) -> PersonPage:
     """The operator's people, newest first (permission ``identity.person.read``).
 
-    ``q``: a part of name, e-mail or phone, small and capital letters alike. ``is_staff``: only those
-    who have a role that riders do not have, or only those who have none.
+    ``q``: a part of name, e-mail or phone, small and capital letters alike. ``is_staff``: only
+    those who have a role that riders do not have, or only those who have none.
     """
     raise AssertionError
 
@@ -317,7 +323,8 @@ async def holders(call: Call, roles: list[str]) -> list[UUID]:
 async def rider_standing(call: Call, person_id: UUID, vehicle_type: str | None = None) -> Standing:
     """Whether this person may start a ride: active account, with a name (C-05). One statement.
 
-    ``reason`` when not: ``unknown``, ``blocked``, ``restricted``, ``name_missing``; where the operator asks for it
+    ``reason`` when not: ``unknown``, ``blocked``, ``restricted``, ``name_missing``; where the
+    operator asks for it
     (``policy``): ``contact_not_verified``, ``id_check_missing`` (for vehicles of this type).
     """
     raise AssertionError

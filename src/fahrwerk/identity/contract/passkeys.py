@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from fahrwerk.identity.contract import Client, Login
+from fahrwerk.identity.contract.pages import PageSession
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
 from fahrwerk.kernel.errors import Conflict, NotFound, Unauthenticated
@@ -95,6 +96,14 @@ async def log_in_with_passkey(
 
     Raises ``PasskeyRefused``, ``AccountBlocked``, ``DeviceKeyNeeded``.
     """
+    raise AssertionError
+
+
+@action
+async def log_in_page_with_passkey(
+    call: Call, challenge: str, credential: dict[str, Any], device: str
+) -> PageSession:
+    """The same for a browser: a session with a cookie."""
     raise AssertionError
 
 

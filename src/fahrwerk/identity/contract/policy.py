@@ -17,6 +17,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """True: apps must bind their sessions to a key of the device."""
     verify_at_register: bool = False
     """True: who registers is sent a link, or a code, to prove the address."""
+    quiet_registration: bool = False
+    """True: registration answers the same whoever has an account, and the new password counts only
+    when the address is proven."""
     ride_needs_contact: bool = False
     """True: a ride needs a proven e-mail address or phone number."""
     ride_checks: dict[str, list[str]] = {}
@@ -31,6 +34,7 @@ class PolicyChange(msgspec.Struct, frozen=True, kw_only=True):
     second_factor_roles: list[str] | msgspec.UnsetType = msgspec.UNSET
     bind_sessions: bool | msgspec.UnsetType = msgspec.UNSET
     verify_at_register: bool | msgspec.UnsetType = msgspec.UNSET
+    quiet_registration: bool | msgspec.UnsetType = msgspec.UNSET
     ride_needs_contact: bool | msgspec.UnsetType = msgspec.UNSET
     ride_checks: dict[str, list[str]] | msgspec.UnsetType = msgspec.UNSET
     id_provider: str | msgspec.UnsetType = msgspec.UNSET

@@ -162,6 +162,20 @@ class Processing(msgspec.Struct, frozen=True, kw_only=True):
     why_kept: str
 
 
+class SectionView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held of one kind, as a page shows it."""
+
+    section: str
+    title: str
+    purpose: str
+    basis: str
+    kept: str
+    recipients: str
+    columns: list[str]
+    rows: list[list[str]]
+    has_more: bool
+
+
 class UnknownRequest(NotFound):
     """Not there, or somebody else's."""
 
@@ -290,6 +304,12 @@ async def requests(
 
 
 @query
+async def own_data(call: Call, most: int) -> list[SectionView]:
+    """What is held about the caller, at most so many rows of each kind (WEB-19)."""
+    raise AssertionError
+
+
+@query
 async def export_file(call: Call, request_id: UUID) -> File:
     """An export that is ready, for who it is about. Raises ``UnknownRequest``, ``NoFile``."""
     raise AssertionError
@@ -351,5 +371,3 @@ async def retention_runs(call: Call, limit: int, offset: int) -> RunPage:
 async def processing(call: Call, locale: str) -> list[Processing]:
     """The records of processing, as the rooms say what they hold (Art. 30)."""
     raise AssertionError
-
-

@@ -111,7 +111,9 @@ async def log_in_by_link(
 
 
 @action
-async def log_in_page_by_link(call: Call, token: str, device: str) -> PageSession:
+async def log_in_page_by_link(
+    call: Call, token: str | None, device: str, login: str | None = None, code: str | None = None
+) -> PageSession:
     """The same for a browser: a session with a cookie. Raises as :func:`log_in_by_link`."""
     raise AssertionError
 

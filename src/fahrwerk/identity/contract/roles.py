@@ -60,6 +60,12 @@ async def roles(call: Call) -> list[Role]:
 
 
 @query
+async def check_person(call: Call, person_id: UUID) -> None:
+    """Raise ``UnknownPerson`` for somebody beyond the departments that a call is limited to."""
+    raise AssertionError
+
+
+@query
 async def grants_of(call: Call, person_id: UUID) -> list[Grant]:
     """The roles of a person (permission ``identity.role.read``). Raises ``UnknownPerson``."""
     raise AssertionError

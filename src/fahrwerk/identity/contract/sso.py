@@ -126,6 +126,15 @@ class Choice(msgspec.Struct, frozen=True):
     is_enforced: bool
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A provider at which a person can log in to this account, because he did before."""
+
+    provider_id: UUID
+    name: str
+    linked_at: datetime
+    last_used_at: datetime
+
+
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """How a log-in shall go on after the provider."""
 
@@ -239,6 +248,12 @@ async def sso_choices(call: Call, email: str) -> list[Choice]:
 
     For everybody. Says nothing about accounts: only the domain is looked at.
     """
+    raise AssertionError
+
+
+@query
+async def sso_links(call: Call) -> list[Link]:
+    """The providers that the caller's own account is linked to, by name, at most 50."""
     raise AssertionError
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, get, patch, post
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import HeaderParameter, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from fahrwerk.identity import contract as identity
@@ -39,9 +39,6 @@ DeviceProof = Annotated[
 DeviceToken = Annotated[str, Meta(max_length=100)]
 NOT_KEPT = {"cache-control": "no-store"}  # RFC 6749, 5.1
 
-"""For everybody, whatever stands in ``Authorization``: an access token that has expired must not
-keep anybody from logging in, and a refresh token is not one."""
-
 
 class User(msgspec.Struct, frozen=True):
     """The user object of the contract (IDN-06)."""
@@ -61,13 +58,6 @@ class Profile(User, frozen=True):
     locale: str | None
     status: str
     created_at: str
-
-
-class Users(msgspec.Struct, frozen=True):
-    """One page of people."""
-
-    users: list[Profile]
-    pagination: web.Pagination
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -114,16 +104,6 @@ class LogoutBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, Meta(max_length=200)] | None = None
 
 
-class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An account made by staff."""
-
-    email: Email
-    password: Password
-    roles: Roles
-    first_name: Name = ""
-    last_name: Name = ""
-
-
 class ProfilePatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is left out stays as it is; null removes it."""
 
@@ -154,16 +134,14 @@ def client_of(data: Device | AppLogin, agent: str, proof: str, path: str) -> ide
 
 
 def bound(client: identity.Client, proof: str, path: str) -> identity.Client:
-    """The client, with the key that the DPoP header proves, if there is one."""
+    """The client, with the key that the DPoP header of a POST proves, if there is one.
+
+    Raises ``BadProof``.
+    """
     if not proof:
         return client
-    shown = shown_key(proof, path)
+    shown = binding.read(proof, "POST", path, clock.now().timestamp())
     return msgspec.structs.replace(client, thumbprint=shown.thumbprint, proof_id=shown.id)
-
-
-def shown_key(proof: str, path: str) -> binding.Proof:
-    """The key in the DPoP header of a POST. Raises ``BadProof``."""
-    return binding.read(proof, "POST", path, clock.now().timestamp())
 
 
 async def logged_in(call: Call, done: identity.Login) -> Response[LoggedIn]:
@@ -232,7 +210,9 @@ async def at_operator(call: Call, slug: str | None) -> Call:
 async def register(call: web.Caller, data: JSONBody[Registration]) -> Profile:
     """Register with an operator, by e-mail or phone (IDN-01). Then log in.
 
-    409 ``ALREADY_REGISTERED`` when the address or number has an account there.
+    409 ``ALREADY_REGISTERED`` when the address or number has an account there; not where the
+    operator wants ``quiet_registration``: then the answer is always this one, and a message goes
+    to the address.
     """
     call = await at_operator(call, data.tenant)
     person = await identity.register(
@@ -295,8 +275,8 @@ async def refresh(
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated(token_expired=True)
-    key = shown_key(proof, "/api/v1/auth/refresh") if proof else binding.Proof(None, "")
-    done = await identity.refresh(call, token.strip(), key.thumbprint, key.id)
+    client = bound(identity.Client(), proof, "/api/v1/auth/refresh")
+    done = await identity.refresh(call, token.strip(), client.thumbprint, client.proof_id)
     body = Tokens(done.access_token, done.refresh_token, "Bearer", done.expires_in)
     return Response(body, headers=NOT_KEPT)
 
@@ -327,145 +307,6 @@ async def change_me(call: web.Caller, data: JSONBody[ProfilePatch]) -> Profile:
     return profile_of(call, await identity.change_profile(call, change))
 
 
-@post("/api/v1/users", permission="identity.person.create", unkeyed=True, tags=["identity"])
-async def add_user(call: web.Caller, data: JSONBody[NewUser]) -> Profile:
-    """Create an account with roles (IDN-27, IDN-29). Nobody gives a role above his own: 403."""
-    person = await identity.add_person(
-        call, data.email, data.password, data.roles, data.first_name, data.last_name
-    )
-    return profile_of(call, person)
-
-
-@get("/api/v1/users", permission="identity.person.read", personal=True, tags=["identity"])
-async def list_users(
-    call: web.Caller,
-    q: Annotated[
-        str, QueryParameter(max_length=100, description="a part of name, e-mail or phone")
-    ] = "",
-    staff: Annotated[
-        bool | None,
-        QueryParameter(description="only with a role that riders do not have, or without"),
-    ] = None,
-    limit: web.Limit = 50,
-    offset: web.Offset = 0,
-) -> Users:
-    """The operator's people, newest first."""
-    page = await identity.persons(call, q or None, limit, offset, staff)
-    shown = [profile_of(call, person) for person in page.persons]
-    return Users(shown, web.pagination(page.total, limit, offset, len(shown)))
-
-
-@get(
-    "/api/v1/users/{user:str}", permission="identity.person.read", personal=True, tags=["identity"]
-)
-async def one_user(call: web.Caller, user: FromPath[str]) -> Profile:
-    """One of the operator's people."""
-    return profile_of(call, await identity.person(call, ids.parse(user, "usr")))
-
-
-@post(
-    "/api/v1/users/{user:str}/block",
-    permission="identity.person.block",
-    status_code=200,
-    tags=["identity"],
-)
-async def block(call: web.Caller, user: FromPath[str]) -> Profile:
-    """Block an account: its sessions end, it cannot log in or book. Repeatable."""
-    return profile_of(call, await identity.block_person(call, ids.parse(user, "usr")))
-
-
-@post(
-    "/api/v1/users/{user:str}/unblock",
-    permission="identity.person.block",
-    status_code=200,
-    tags=["identity"],
-)
-async def unblock(call: web.Caller, user: FromPath[str]) -> Profile:
-    """Let a blocked account log in and book again. Repeatable."""
-    return profile_of(call, await identity.unblock_person(call, ids.parse(user, "usr")))
-
-
-class AdminUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who will administer a new operator (TEN-04)."""
-
-    email: Email
-    password: Password
-    first_name: Name | None = None
-    last_name: Name | None = None
-    roles: Roles = frozenset({"admin"})
-
-
-class NewTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A new operator (TEN-03, TEN-05, TEN-25)."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    slug: Annotated[str, Meta(min_length=2, max_length=63, pattern="^[a-z0-9-]*$")]
-    domain: Annotated[str, Meta(max_length=253)] | None = None
-    plan: Annotated[str, Meta(min_length=1, max_length=50)] = "Enterprise"
-    currency: Annotated[str, Meta(min_length=3, max_length=3)] = "EUR"
-    time_zone: Annotated[str, Meta(max_length=64)] = "Europe/Berlin"
-    locale: Locale = "de"
-    tax_rate_pct: Annotated[float, Meta(ge=0, le=50)] = 19.0
-    tax_included: bool = True
-    admin_user: AdminUser | None = None
-
-
-class OpenedTenant(msgspec.Struct, frozen=True):
-    """What was made."""
-
-    id: str
-    slug: str
-    name: str
-    domain: str | None
-    plan: str
-    currency: str
-    time_zone: str
-    locale: str
-    tax_rate_pct: float
-    tax_included: bool
-    admin_user: User | None
-
-
-# Here and not in tenancy, because the administrator is a person, and tenancy is below people.
-@post("/api/v1/tenants", permission="tenancy.operator.create", unkeyed=True, tags=["tenancy"])
-async def open_tenant(call: web.Caller, data: JSONBody[NewTenant]) -> OpenedTenant:
-    """Create an operator and, if named, its administrator (TEN-03, TEN-04).
-
-    It is reached at once by ``X-Tenant-ID``, as a sub-domain of the platform, and by its own domain
-    if it has one. Repeating the request is harmless. 409 ``SLUG_TAKEN``, ``DOMAIN_TAKEN``.
-    """
-    wanted = tenancy.Operator(
-        id=ids.new(),
-        slug=data.slug,
-        name=data.name.strip(),
-        plan=data.plan.strip(),
-        currency=data.currency,
-        time_zone=data.time_zone,
-        locale=data.locale,
-        tax_rate_bp=round(data.tax_rate_pct * 100),
-        tax_included=data.tax_included,
-        domain=data.domain,
-    )
-    named = data.admin_user
-    admin = identity.FirstAdmin(**msgspec.structs.asdict(named)) if named else None
-    opened = await identity.open_operator(call, wanted, admin)
-    made = opened.operator
-    there = msgspec.structs.replace(call, tenant=made.id, tenant_slug=made.slug)
-    return OpenedTenant(
-        id=ids.public("ten", made.id),
-        slug=made.slug,
-        name=made.name,
-        domain=made.domain,
-        plan=made.plan,
-        currency=made.currency,
-        time_zone=made.time_zone,
-        locale=made.locale,
-        tax_rate_pct=made.tax_rate_bp / 100,
-        tax_included=made.tax_included,
-        admin_user=user_of(there, opened.admin) if opened.admin else None,
-    )
-
-
 def _own(call: Call) -> UUID:
     if call.user is None:
         raise Unauthenticated(token_expired=False)
@@ -479,10 +320,4 @@ handlers = [
     log_out,
     me,
     change_me,
-    add_user,
-    list_users,
-    one_user,
-    block,
-    unblock,
-    open_tenant,
 ]

@@ -79,6 +79,7 @@ class PolicyShown(msgspec.Struct, frozen=True):
     second_factor_roles: list[str]
     bind_sessions: bool
     verify_at_register: bool
+    quiet_registration: bool
     ride_needs_contact: bool
     ride_checks: dict[str, list[str]]
     id_provider: str
@@ -90,6 +91,7 @@ class PolicyPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     second_factor_roles: RoleNames | UnsetType = UNSET
     bind_sessions: bool | UnsetType = UNSET
     verify_at_register: bool | UnsetType = UNSET
+    quiet_registration: bool | UnsetType = UNSET
     ride_needs_contact: bool | UnsetType = UNSET
     ride_checks: RideChecks | UnsetType = UNSET
     id_provider: Annotated[str, Meta(max_length=40)] | UnsetType = UNSET
@@ -158,6 +160,7 @@ async def rotate_key(
 @delete(
     "/api/v1/api-keys/{key_id:str}",
     permission="identity.key.manage",
+    while_suspended=True,
     status_code=200,
     tags=["identity"],
 )
@@ -166,7 +169,12 @@ async def revoke_key(call: web.Caller, key_id: FromPath[str]) -> KeyShown:
     return _key(await keys.revoke_key(call, ids.parse(key_id, keys.KEY_PREFIX)))
 
 
-@get("/api/v1/users/{user:str}/sessions", permission="identity.session.read", tags=["identity"])
+@get(
+    "/api/v1/users/{user:str}/sessions",
+    permission="identity.session.read",
+    scoped=True,
+    tags=["identity"],
+)
 async def list_users_sessions(call: web.Caller, user: FromPath[str]) -> SessionsShown:
     """Where somebody is logged in."""
     found = await sessions.sessions(call, ids.parse(user, "usr"))
@@ -176,6 +184,7 @@ async def list_users_sessions(call: web.Caller, user: FromPath[str]) -> Sessions
 @post(
     "/api/v1/users/{user:str}/sessions/end",
     permission="identity.session.end",
+    while_suspended=True,
     status_code=200,
     tags=["identity"],
 )
@@ -184,7 +193,12 @@ async def end_users_sessions(call: web.Caller, user: FromPath[str]) -> Ended:
     return Ended(await sessions.end_sessions_of(call, ids.parse(user, "usr")))
 
 
-@get("/api/v1/users/{user:str}/log-ins", permission="identity.session.read", tags=["identity"])
+@get(
+    "/api/v1/users/{user:str}/log-ins",
+    permission="identity.session.read",
+    scoped=True,
+    tags=["identity"],
+)
 async def list_users_log_ins(
     call: web.Caller, user: FromPath[str], limit: web.Limit = 50, offset: web.Offset = 0
 ) -> AttemptsShown:

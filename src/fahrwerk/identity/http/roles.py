@@ -164,6 +164,7 @@ async def delete_role(call: web.Caller, name: FromPath[str]) -> None:
 @get(
     "/api/v1/users/{user:str}/roles",
     permission="identity.role.read",
+    scoped=True,
     personal=True,
     tags=["identity"],
 )

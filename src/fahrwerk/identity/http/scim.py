@@ -24,6 +24,7 @@ from fahrwerk.identity.rules.scim_schema import (
     refuse,
 )
 from fahrwerk.kernel import ids, settings, web
+from fahrwerk.kernel.asgi import Headers
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import Invalid, NotFound, Problem
 
@@ -51,15 +52,25 @@ def _answer(body: Any, status: int = 200) -> Response[bytes]:
     )
 
 
+def refusal(status: int, text: str, details: dict[str, Any]) -> tuple[int, Headers, bytes]:
+    """A refusal as directories understand it (RFC 7644, 3.12): limits and sizes are said so too."""
+    said = {"schemas": [f"{API}:Error"], "status": str(status), "detail": text}
+    if scim_type := details.get("scim_type"):
+        said["scimType"] = str(scim_type)
+    body = msgspec.json.encode(said)
+    headers = [(b"content-type", MEDIA.encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if "retry_after" in details:
+        headers.append((b"retry-after", str(details["retry_after"]).encode()))
+    return status, headers, body
+
+
 def _refused(problem: Problem) -> Response[bytes]:
     status = _STATUS.get(type(problem).__name__, problem.status)
-    body = {"schemas": [f"{API}:Error"], "status": str(status), "detail": problem.text}
-    if scim_type := problem.details.get("scim_type"):
-        body["scimType"] = str(scim_type)
-    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-    return Response(
-        msgspec.json.encode(body), status_code=status, media_type=MEDIA, headers=headers
-    )
+    status, headers, body = refusal(status, problem.text, problem.details)
+    known = {name.decode(): value.decode() for name, value in headers}
+    return Response(body, status_code=status, media_type=MEDIA, headers=known)
 
 
 async def _admitted(call: Call, authorization: str) -> tuple[Call, identity.ScimAccess]:
@@ -133,7 +144,14 @@ async def _list(
     )  # fmt: skip
 
 
-@get("/scim/v2/{kind:str}", permission=None, public=True, limit="scim", include_in_schema=False)
+@get(
+    "/scim/v2/{kind:str}",
+    permission=None,
+    public=True,
+    limit="scim",
+    refuses_as=refusal,
+    include_in_schema=False,
+)
 async def list_resources(
     call: web.Caller,
     request: Request[Any, Any, Any],
@@ -154,7 +172,14 @@ async def list_resources(
         return _refused(problem)
 
 
-@post("/scim/v2/.search", permission=None, public=True, limit="scim", include_in_schema=False)
+@post(
+    "/scim/v2/.search",
+    permission=None,
+    public=True,
+    limit="scim",
+    refuses_as=refusal,
+    include_in_schema=False,
+)
 async def search_all(
     call: web.Caller, body: RawBody, authorization: Bearer = ""
 ) -> Response[bytes]:
@@ -167,6 +192,7 @@ async def search_all(
     permission=None,
     public=True,
     limit="scim",
+    refuses_as=refusal,
     include_in_schema=False,
 )
 async def search_kind(
@@ -194,8 +220,15 @@ async def _search(call: Call, authorization: str, kinds: list[str], body: bytes)
     return answer
 
 
-@post("/scim/v2/{kind:str}", permission=None, public=True, limit="scim", unkeyed=True,
-      include_in_schema=False)  # fmt: skip
+@post(
+    "/scim/v2/{kind:str}",
+    permission=None,
+    public=True,
+    limit="scim",
+    refuses_as=refusal,
+    unkeyed=True,
+    include_in_schema=False,
+)
 async def add_resource(
     call: web.Caller, kind: FromPath[str], body: RawBody, authorization: Bearer = ""
 ) -> Response[bytes]:
@@ -218,6 +251,7 @@ async def add_resource(
     permission=None,
     public=True,
     limit="scim",
+    refuses_as=refusal,
     include_in_schema=False,
 )
 async def get_resource(
@@ -246,8 +280,10 @@ async def get_resource(
 @put(
     "/scim/v2/{kind:str}/{resource:str}",
     permission=None,
+    while_suspended=True,
     public=True,
     limit="scim",
+    refuses_as=refusal,
     unkeyed=True,
     include_in_schema=False,
 )
@@ -275,8 +311,10 @@ async def replace_resource(
 @patch(
     "/scim/v2/{kind:str}/{resource:str}",
     permission=None,
+    while_suspended=True,
     public=True,
     limit="scim",
+    refuses_as=refusal,
     unkeyed=True,
     include_in_schema=False,
 )
@@ -305,8 +343,10 @@ async def patch_resource(
 @delete(
     "/scim/v2/{kind:str}/{resource:str}",
     permission=None,
+    while_suspended=True,
     public=True,
     limit="scim",
+    refuses_as=refusal,
     unkeyed=True,
     status_code=200,
     include_in_schema=False,
@@ -343,6 +383,7 @@ class _NotHere(Invalid):
     permission=None,
     public=True,
     limit="scim",
+    refuses_as=refusal,
     unkeyed=True,
     status_code=405,
     include_in_schema=False,
@@ -358,6 +399,7 @@ async def refuse_method(kind: FromPath[str]) -> Response[bytes]:
     permission=None,
     public=True,
     limit="scim",
+    refuses_as=refusal,
     unkeyed=True,
     status_code=404,
     include_in_schema=False,

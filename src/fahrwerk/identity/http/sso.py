@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from fahrwerk.identity.contract import Client, Login
 from fahrwerk.identity.contract import sso as identity
-from fahrwerk.identity.http.accounts import NOT_KEPT, LoggedIn, user_of
+from fahrwerk.identity.http.accounts import NOT_KEPT, DeviceProof, LoggedIn, bound, user_of
 from fahrwerk.identity.queries.sso import base_of
 from fahrwerk.kernel import clock, ids, settings, web
 from fahrwerk.kernel.call import Call

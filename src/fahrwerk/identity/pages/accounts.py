@@ -1,4 +1,4 @@
-"""Register, log in, log out. What comes after a password joins in ``_entered``."""
+"""Register, log in, log out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import QueryParameter
 
 from fahrwerk.identity import contract as identity
 from fahrwerk.identity.contract import pages
 from fahrwerk.identity.pages import ways_in
+from fahrwerk.identity.pages.ways_in import FIRST_PAGE, UserAgent
 from fahrwerk.kernel import web
 from fahrwerk.kernel.errors import Problem
 from fahrwerk.site.contract import shell
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.cookies import Visit
 
 Next = Annotated[str, QueryParameter(name="next", max_length=1000)]
-UserAgent = Annotated[str, HeaderParameter(name="User-Agent", required=False)]
-FIRST_PAGE = "/portal/"
 _KEPT = ("login", "email", "phone", "first_name", "last_name")
 """What is shown again when something was wrong: everything but secrets."""
 
@@ -68,12 +67,7 @@ async def login(
         if problem.error_code == ways_in.NEEDED:
             return await ways_in.second_step(call, visit, problem, after)
         return await _form(visit, "login", after, form, problem)
-    return _entered(visit, begun, after)
-
-
-def _entered(visit: Visit, begun: pages.PageSession, after: str) -> Response[str]:
-    visit.sign_in(begun.token, begun.max_age_s)
-    return shell.go(visit, after)
+    return ways_in.entered(visit, begun, after)
 
 
 @get("/register", permission=None, public=True, page=True, limit="page", include_in_schema=False)
@@ -113,9 +107,12 @@ async def register(
             call.locale[:2],
         )
         begun = await pages.log_in_page(nobody, email or phone, password, agent)
+    except identity.WrongCredentials:
+        # Registered quietly: it counts when the address is proven, and nobody is told more.
+        return shell.go(visit, "/login", "A message is on its way. Open its link, then log in.")
     except Problem as problem:
         return await _form(visit, "register", after, form, problem)
-    return _entered(visit, begun, after)
+    return ways_in.entered(visit, begun, after)
 
 
 @post(

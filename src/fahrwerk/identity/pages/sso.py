@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from litestar import Response, get, post
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import QueryParameter
 
 from fahrwerk.identity.contract import sso as identity
-from fahrwerk.identity.pages.accounts import FIRST_PAGE, Next
+from fahrwerk.identity.pages.accounts import Next
+from fahrwerk.identity.pages.ways_in import FIRST_PAGE, UserAgent, entered
 from fahrwerk.kernel import ids, web
 from fahrwerk.kernel.errors import Problem, Unauthenticated
 from fahrwerk.site.contract import shell
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
     from fahrwerk.kernel.cookies import Visit
 
-UserAgent = Annotated[str, HeaderParameter(name="User-Agent", required=False)]
 PREFIX = "sso"
 REASONS = {
     "blocked": "This account is blocked. Please ask customer service.",
@@ -82,8 +82,7 @@ async def sso_by_directory(
         return await _choices(call, visit, after, "", reason, problem.status)
     except Problem as problem:
         return await _choices(call, visit, after, "", "other", problem.status)
-    visit.sign_in(begun.token, begun.max_age_s)
-    return shell.go(visit, after)
+    return entered(visit, begun, after)
 
 
 handlers = [sso_page, sso_by_directory]

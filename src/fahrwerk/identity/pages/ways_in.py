@@ -105,7 +105,7 @@ async def finish(
      include_in_schema=False)  # fmt: skip
 async def forgot_page(visit: web.Visitor) -> Response[str]:
     """The form to ask for a link."""
-    return await _shown(visit, "forgot", is_sent=False, login="")
+    return await _shown(visit, "forgot", is_sent=False, login="", purpose="")
 
 
 @post(
@@ -124,8 +124,35 @@ async def forgot(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respon
     try:
         await proofs.ask_link(call, login, purpose)
     except Problem as problem:
-        return await _shown(visit, "forgot", problem, is_sent=False, login=login)
-    return await _shown(visit, "forgot", is_sent=True, login="")
+        return await _shown(visit, "forgot", problem, is_sent=False, login=login, purpose="")
+    return await _shown(visit, "forgot", is_sent=True, login=login, purpose=purpose)
+
+
+@post(
+    "/account/code",
+    permission=None,
+    public=True,
+    page=True,
+    limit="auth",
+    unkeyed=True,
+    include_in_schema=False,
+)
+async def use_code(
+    call: web.Caller, visit: web.Visitor, form: web.Form, agent: UserAgent = ""
+) -> Response[str]:
+    """The code of a message instead of its link: an SMS has no link."""
+    login, code = form.get("login", "")[:255], form.get("code", "")[:40]
+    purpose = "magic" if form.get("purpose") == "magic" else "reset"
+    try:
+        if purpose == "magic":
+            begun = await proofs.log_in_page_by_link(call, None, agent, login, code)
+            return entered(visit, begun, FIRST_PAGE)
+        await proofs.reset_password(call, None, login, code, form.get("password", "")[:201])
+    except Problem as problem:
+        if problem.error_code == NEEDED:
+            return await second_step(call, visit, problem, FIRST_PAGE)
+        return await _shown(visit, "forgot", problem, is_sent=True, login=login, purpose=purpose)
+    return shell.go(visit, "/login", "Your password is set. Please log in.")
 
 
 @get("/account/reset", permission=None, public=True, page=True, limit="page",
@@ -215,6 +242,7 @@ handlers = [
     finish,
     forgot_page,
     forgot,
+    use_code,
     reset_page,
     reset,
     verify_page,

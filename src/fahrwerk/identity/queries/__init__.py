@@ -17,8 +17,8 @@ from fahrwerk.identity.queries.factors import security as security
 from fahrwerk.identity.queries.keys import keys as keys
 from fahrwerk.identity.queries.pages import page_session as page_session
 from fahrwerk.identity.queries.passkeys import passkeys as passkeys
-from fahrwerk.identity.queries.policy import policy as policy
 from fahrwerk.identity.queries.personal import PERSONAL as PERSONAL
+from fahrwerk.identity.queries.policy import policy as policy
 from fahrwerk.identity.queries.privacy import broken_invariants as broken_invariants
 from fahrwerk.identity.queries.privacy import consent_history as consent_history
 from fahrwerk.identity.queries.privacy import consent_text as consent_text
@@ -27,6 +27,7 @@ from fahrwerk.identity.queries.privacy import erasure_obstacles as erasure_obsta
 from fahrwerk.identity.queries.privacy import export_file as export_file
 from fahrwerk.identity.queries.privacy import export_part as export_part
 from fahrwerk.identity.queries.privacy import may_use as may_use
+from fahrwerk.identity.queries.privacy import own_data as own_data
 from fahrwerk.identity.queries.privacy import privacy_setting as privacy_setting
 from fahrwerk.identity.queries.privacy import processing as processing
 from fahrwerk.identity.queries.privacy import request as request
@@ -35,6 +36,8 @@ from fahrwerk.identity.queries.privacy import restricted_since as restricted_sin
 from fahrwerk.identity.queries.privacy import retention as retention
 from fahrwerk.identity.queries.privacy import retention_runs as retention_runs
 from fahrwerk.identity.queries.proofs import proof_letter as proof_letter
+from fahrwerk.identity.queries.reach import check_person as check_person
+from fahrwerk.identity.queries.reach import departments
 from fahrwerk.identity.queries.rights import grants_of as grants_of
 from fahrwerk.identity.queries.rights import roles as roles
 from fahrwerk.identity.queries.scim import scim_found as scim_found
@@ -44,6 +47,7 @@ from fahrwerk.identity.queries.sessions import attempts as attempts
 from fahrwerk.identity.queries.sessions import sessions as sessions
 from fahrwerk.identity.queries.sso import saml_metadata as saml_metadata
 from fahrwerk.identity.queries.sso import sso_choices as sso_choices
+from fahrwerk.identity.queries.sso import sso_links as sso_links
 from fahrwerk.identity.queries.sso import sso_provider as sso_provider
 from fahrwerk.identity.queries.sso import sso_providers as sso_providers
 from fahrwerk.identity.queries.sso import sso_trial as sso_trial
@@ -90,16 +94,17 @@ WHERE p.status <> 'deleted' AND ($1::text IS NULL OR p.email ILIKE $1 OR p.phone
       WHERE r.tenant_id = p.tenant_id AND r.person_id = p.id AND r.role <> ALL($3)
       UNION ALL
       SELECT FROM identity.scoped_grant g WHERE g.tenant_id = p.tenant_id AND g.person_id = p.id))
+  AND ($4::text[] IS NULL OR p.department = ANY($4))
 """
 _COUNT = f"SELECT count(*) AS total {_MATCHING}"
-_PAGE = f"SELECT {COLUMNS} {_MATCHING} ORDER BY p.created_at DESC, p.id DESC LIMIT $4 OFFSET $5"
+_PAGE = f"SELECT {COLUMNS} {_MATCHING} ORDER BY p.created_at DESC, p.id DESC LIMIT $5 OFFSET $6"
 
 
 async def persons(
     call: Call, q: str | None, limit: int, offset: int, is_staff: bool | None = None
 ) -> PersonPage:
     call.require("identity.person.read")
-    matching = (_containing(q) if q else None, is_staff, sorted(RIDERS))
+    matching = (_containing(q) if q else None, is_staff, sorted(RIDERS), departments(call))
     counted = await db.run("identity", call, _COUNT, *matching)
     rows = await db.run("identity", call, _PAGE, *matching, limit, offset)
     return PersonPage([person_of(row) for row in rows], counted[0]["total"])
@@ -142,7 +147,8 @@ async def holders(call: Call, roles: list[str]) -> list[UUID]:
 
 
 _STANDING = """
-SELECT p.status, p.restricted_at IS NOT NULL AS is_restricted, p.first_name IS NOT NULL AND p.last_name IS NOT NULL AS is_named,
+SELECT p.status, p.restricted_at IS NOT NULL AS is_restricted,
+    p.first_name IS NOT NULL AND p.last_name IS NOT NULL AS is_named,
     coalesce(o.ride_needs_contact, false) AND p.email_verified_at IS NULL
         AND p.phone_verified_at IS NULL AS is_unproven,
     coalesce(o.ride_checks, '{}') AS ride_checks,
@@ -155,9 +161,7 @@ WHERE p.id = $1
 """
 
 
-async def rider_standing(
-    call: Call, person_id: UUID, vehicle_type: str | None = None
-) -> Standing:
+async def rider_standing(call: Call, person_id: UUID, vehicle_type: str | None = None) -> Standing:
     row = await db.one("identity", call, _STANDING, person_id)
     if row is None or row["status"] == "deleted":
         return Standing(may_ride=False, reason="unknown")
@@ -169,9 +173,10 @@ async def rider_standing(
         return Standing(may_ride=False, reason="name_missing")
     if row["is_unproven"]:
         return Standing(may_ride=False, reason="contact_not_verified")
-    if check_rules.needed(row["ride_checks"], vehicle_type) - frozenset(row["checked"] or ()):
+    checked = frozenset(row["checked"] or ())
+    if check_rules.needed(row["ride_checks"], vehicle_type) - checked:
         return Standing(may_ride=False, reason="id_check_missing")
-    return Standing(may_ride=True)
+    return Standing(may_ride=True, barred_types=check_rules.barred(row["ride_checks"], checked))
 
 
 KEEP_S = 3.0

@@ -6,7 +6,9 @@ from fahrwerk.kernel.privacy import Holdings, Rule, Section, Text
 
 _OF = "tenant_id = kernel.tenant() AND person_id = $1"
 _ACCOUNT = Text("as long as the account exists", "solange das Konto besteht")
-_RUN = Text("To run your account and let you ride", "Um Ihr Konto zu führen und Sie fahren zu lassen")
+_RUN = Text(
+    "To run your account and let you ride", "Um Ihr Konto zu führen und Sie fahren zu lassen"
+)
 _SAFE = Text("To keep your account safe", "Um Ihr Konto zu schützen")
 
 _PROFILE = Section(
@@ -90,7 +92,8 @@ _CHECKS = Section(
     name="id_checks",
     title=Text("Checks of age and licence", "Prüfungen von Alter und Führerschein"),
     purpose=Text(
-        "To see whether you may ride this vehicle", "Um zu sehen, ob Sie dieses Fahrzeug fahren dürfen"
+        "To see whether you may ride this vehicle",
+        "Um zu sehen, ob Sie dieses Fahrzeug fahren dürfen",
     ),
     basis="legal_obligation",
     kept=_ACCOUNT,
@@ -149,14 +152,17 @@ PERSONAL = Holdings(
             name="sessions",
             title=Text("Log-ins that are over", "Beendete Anmeldungen"),
             days=90,
-            sql=(_OLD.format(
-                table="session", old="greatest(expires_at, revoked_at, last_accessed_at) < $1"
-            ),),
-        ),  # fmt: skip
+            sql=(
+                _OLD.format(
+                    table="session", old="greatest(expires_at, revoked_at, last_accessed_at) < $1"
+                ),
+            ),
+        ),
         Rule(
             name="consents",
             title=Text(
-                "Answers that were withdrawn or replaced", "Widerrufene oder ersetzte Einwilligungen"
+                "Answers that were withdrawn or replaced",
+                "Widerrufene oder ersetzte Einwilligungen",
             ),
             days=1095,
             least=365,

@@ -10,8 +10,8 @@ from fahrwerk.kernel import db
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
-POLICY_COLUMNS = """second_factor_roles, bind_sessions, verify_at_register, ride_needs_contact,
-    ride_checks, id_provider"""
+POLICY_COLUMNS = """second_factor_roles, bind_sessions, verify_at_register, quiet_registration,
+    ride_needs_contact, ride_checks, id_provider"""
 _POLICY = f"SELECT {POLICY_COLUMNS} FROM identity.policy WHERE tenant_id = kernel.tenant()"
 
 

@@ -19,12 +19,15 @@ from fahrwerk.identity.contract.privacy import (
     Retention,
     RetentionRun,
     RunPage,
+    SectionView,
     Setting,
     UnknownRequest,
 )
 from fahrwerk.identity.queries.reach import own_or
 from fahrwerk.identity.rules import privacy as rules
+from fahrwerk.identity.rules import privacy_page as page
 from fahrwerk.kernel import clock, db, person_keys, privacy
+from fahrwerk.kernel.errors import Unauthenticated
 from fahrwerk.site import contract as site
 from fahrwerk.tenancy import contract as tenancy
 
@@ -96,8 +99,7 @@ async def standing(call: Call, purpose: Purpose, answer: Answer | None) -> Conse
 async def consent_history(call: Call, person_id: UUID, limit: int, offset: int) -> list[Answer]:
     await own_or(call, person_id, READ)
     return [
-        Answer(**row)
-        for row in await db.run("identity", call, _HISTORY, person_id, limit, offset)
+        Answer(**row) for row in await db.run("identity", call, _HISTORY, person_id, limit, offset)
     ]
 
 
@@ -167,6 +169,32 @@ async def requests(
         db.run("identity", call, _COUNT, person_id, state),
     )
     return RequestPage([Request(**row) for row in rows], counted[0]["total"])
+
+
+async def own_data(call: Call, most: int) -> list[SectionView]:
+    if call.user is None:
+        raise Unauthenticated
+    found = []
+    for each in privacy.sections():
+        rows: list[list[str]] = []
+        async for row in privacy.gathered(call, each, call.user):
+            rows.append([page.told(value) for value in row.values()])
+            if len(rows) > most:
+                break
+        found.append(
+            SectionView(
+                section=f"{each.room}.{each.name}",
+                title=each.title.told(call.locale),
+                purpose=each.purpose.told(call.locale),
+                basis=page.BASES[each.basis].told(call.locale),
+                kept=each.kept.told(call.locale),
+                recipients=each.recipients.told(call.locale) if each.recipients else "",
+                columns=await privacy.columns(call, each),
+                rows=rows[:most],
+                has_more=len(rows) > most,
+            )
+        )
+    return found
 
 
 _FILE = """

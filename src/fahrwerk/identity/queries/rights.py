@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fahrwerk.identity import rules
 from fahrwerk.identity.contract import UnknownPerson
 from fahrwerk.identity.contract.roles import Grant, Role
+from fahrwerk.identity.queries.reach import check_person
 from fahrwerk.identity.rules import roles as rights
 from fahrwerk.identity.rules.roles import Directory
 from fahrwerk.kernel import crypto, db
@@ -180,4 +181,5 @@ async def grants_of(call: Call, person_id: UUID) -> list[Grant]:
     call.require("identity.role.read")
     if await db.one("identity", call, _IS_THERE, person_id) is None:
         raise UnknownPerson
+    await check_person(call, person_id)
     return db.shaped(Grant, await db.run("identity", call, GRANTS, person_id))

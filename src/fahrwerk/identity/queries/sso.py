@@ -9,6 +9,7 @@ import msgspec
 
 from fahrwerk.identity.contract.sso import (
     Choice,
+    Link,
     Protocol,
     Provider,
     RoleRule,
@@ -20,6 +21,7 @@ from fahrwerk.identity.contract.sso import (
 )
 from fahrwerk.identity.rules import sso as rules
 from fahrwerk.kernel import db, ids, settings
+from fahrwerk.kernel.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -81,6 +83,20 @@ ORDER BY v.name, v.id LIMIT 50
 async def sso_choices(call: Call, email: str) -> list[Choice]:
     domain = rules.domain_of(email) if email else None
     return db.shaped(Choice, await db.run("identity", call, _CHOICES, domain))
+
+
+_LINKS = """
+SELECT v.id, v.name, min(l.linked_at), max(l.last_used_at) FROM identity.sso_link l
+JOIN identity.sso_provider v ON v.tenant_id = l.tenant_id AND v.id = l.provider_id
+WHERE l.person_id = $1 AND v.is_enabled
+GROUP BY v.id, v.name ORDER BY v.name, v.id LIMIT 50
+"""
+
+
+async def sso_links(call: Call) -> list[Link]:
+    if call.user is None:
+        raise Unauthenticated(token_expired=False)
+    return db.shaped(Link, await db.run("identity", call, _LINKS, call.user))
 
 
 _ENFORCED = """

@@ -31,6 +31,7 @@ _RIDER = frozenset(
         *("payments.method.read", "payments.method.write", "payments.payment.read"),
         *("identity.self", "fleet.zone.read", "fleet.fault.create"),
         *("wallet.account.read", "wallet.topup.create", "wallet.auto.write"),
+        "wallet.account.close",
     }
 )
 # Everything within the own operator. Looking at or making other operators is the platform's.
@@ -63,7 +64,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
             *("fleet.maintenance.read", "fleet.fault.create"),
             *("wallet.account.read", "wallet.account.read_any", "wallet.account.adjust"),
             *("wallet.account.freeze", "identity.session.read", "identity.session.end"),
-            "identity.check.read",
+            *("identity.check.read", "identity.privacy.read"),
         }
     ),
     "admin": _ADMIN,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fahrwerk.kernel.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 KINDS = ("age", "licence")
 VEHICLES = ("*", "scooter", "ebike", "car", "van")
@@ -21,6 +21,12 @@ def needed(wanted: Mapping[str, Sequence[str]], vehicle_type: str | None) -> fro
     """The kinds of check a ride needs: those for all vehicles, and those for this type."""
     of_type = wanted.get(vehicle_type, ()) if vehicle_type else ()
     return frozenset((*wanted.get("*", ()), *of_type))
+
+
+def barred(wanted: Mapping[str, Sequence[str]], checked: Collection[str]) -> frozenset[str]:
+    """The vehicle types that somebody with these checks may not ride yet."""
+    types = wanted.keys() - {"*"}
+    return frozenset(each for each in types if needed(wanted, each) - frozenset(checked))
 
 
 def check_wanted(wanted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

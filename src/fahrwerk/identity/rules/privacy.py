@@ -1,4 +1,4 @@
-"""What people may be asked to agree to, and how long an answer, an export, a deadline lasts. Pure."""
+"""What people may be asked to agree to; how long exports last; what an erasure leaves. Pure."""
 
 from __future__ import annotations
 

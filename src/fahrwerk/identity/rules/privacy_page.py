@@ -48,9 +48,7 @@ _WORDS = {
     "kept": Text("How long", "Wie lange"),
     "recipients": Text("Who else gets it", "Wer es noch bekommt"),
     "nothing": Text("Nothing.", "Nichts."),
-    "more": Text(
-        "{more} more rows stand in {file}.", "{more} weitere Zeilen stehen in {file}."
-    ),
+    "more": Text("{more} more rows stand in {file}.", "{more} weitere Zeilen stehen in {file}."),
 }
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
@@ -108,13 +106,19 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 END = "</body></html>"
 
 
-def _cell(value: Any) -> str:
+def told(value: Any) -> str:
+    """A value as text."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, bytes):
+        return f"({len(value)} bytes)"
     if isinstance(value, str):
-        if value.startswith("files/"):
-            return f'<a href="{escape(value)}">{escape(value)}</a>'
-        return escape(value)
-    return escape(msgspec.json.encode(value).decode().strip('"'))
+        return value
+    return msgspec.json.encode(value).decode().strip('"')
+
+
+def _cell(value: Any) -> str:
+    text = escape(told(value))
+    return f'<a href="{text}">{text}</a>' if text.startswith("files/") else text

@@ -47,6 +47,8 @@ class Directory(msgspec.Struct, frozen=True):
     """Who got or lost roles while tokens are about that say what was; their roles now."""
     scoped: dict[UUID, tuple[tuple[str, str], ...]] = {}
     """Person to (role, scope)."""
+    made: dict[frozenset[str], Rights] = {}
+    """What sets of roles come to with the operator's own ones: put together once."""
 
 
 @lru_cache(maxsize=4096)
@@ -61,6 +63,13 @@ def rights(directory: Directory, user: UUID, roles: frozenset[str]) -> Rights:
     grants = directory.scoped.get(user, ())
     if not grants and not (directory.roles and roles & directory.roles.keys()):
         return _plain(roles)
+    if not grants:
+        known = directory.made.get(roles)
+        if known is None:
+            known = Rights(roles, may(directory.roles, roles) | EVERYBODY)
+            if len(directory.made) < MOST_ROLES:
+                directory.made[roles] = known
+        return known
     scoped: dict[str, set[str]] = {}
     for role, scope in grants:
         for permission in may(directory.roles, [role]):

@@ -223,6 +223,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     last_name: str | None
     locale: str | None
     department: str | None
+    phone: str | None
     is_active: bool
 
 
@@ -247,8 +248,22 @@ def account_of(data: dict[str, Any], *, was_active: bool) -> Account:
         last_name=_line(name.get("familyName")),
         locale=language if language in ("de", "en") else None,
         department=_line(more.get("department")),
+        phone=_phone(data.get("phoneNumbers", [])),
         is_active=data.get("active", was_active),
     )
+
+
+def _phone(numbers: list[dict[str, Any]]) -> str | None:
+    """The number to reach somebody at: the primary one, else a mobile one, else the first.
+
+    Directories write numbers as people do: one that is not in full, with its country, is none.
+    """
+    for each in sorted(numbers, key=lambda n: (not n.get("primary"), n.get("type") != "mobile")):
+        try:
+            return identity_rules.phone_of(str(each.get("value", "")).removeprefix("tel:"))
+        except Invalid:
+            continue
+    return None
 
 
 def _line(text: Any) -> str | None:

@@ -24,6 +24,7 @@ from fahrwerk.identity.contract.sso import (
     Saml,
     SsoRefused,
 )
+from fahrwerk.kernel.addresses import is_public
 from fahrwerk.kernel.errors import Invalid
 
 if TYPE_CHECKING:
@@ -330,4 +331,5 @@ def is_reachable(
 ) -> bool:
     """True where a directory may be: public, in one of ``networks``, in development right here."""
     ip = ipaddress.ip_address(address)
-    return ip.is_global or (is_dev and ip.is_loopback) or any(ip in each for each in networks)
+    is_here = is_dev and ip.is_loopback
+    return is_public(ip) or is_here or any(ip in each for each in networks)

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 
 NEWS = "SecurityNews"
+SHORT_NEWS = "SecuritySms"
+"""The same for owners who have no e-mail address."""
 
 
 class Words(msgspec.Struct, frozen=True):

@@ -4,12 +4,15 @@ from fahrwerk.payments.actions.authorize import authorize, complete_authenticati
 from fahrwerk.payments.actions.bank_lines import assign_line, release_line
 from fahrwerk.payments.actions.charge import charge
 from fahrwerk.payments.actions.compare import compare
+from fahrwerk.payments.actions.corrections import approve_reversal as approve_reversal
+from fahrwerk.payments.actions.corrections import ask_reversal as ask_reversal
 from fahrwerk.payments.actions.debts import close_debt, set_dunning
 from fahrwerk.payments.actions.evidence import (
     add_evidence,
     hand_in_evidence,
     remove_evidence,
 )
+from fahrwerk.payments.actions.failed_refunds import answer_refund
 from fahrwerk.payments.actions.gateways import (
     disable_gateway_account,
     replay_webhook,
@@ -58,6 +61,7 @@ __all__ = [
     "add_evidence",
     "add_method",
     "amend_mandate",
+    "answer_refund",
     "approve_refund",
     "approve_run",
     "ask_refund",

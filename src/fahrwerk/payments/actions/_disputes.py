@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import clock, db, events, ids
 from fahrwerk.payments import gateways
+from fahrwerk.payments.actions._case import WORK
 from fahrwerk.payments.events import (
     DisputeChanged,
     DisputeMoney,
@@ -115,7 +116,7 @@ async def _tell_money(
     )  # fmt: skip
     await events.emit(tx, call, f"dispute:{dispute_id}", version + 1, fact)
     await tx.run(_BOOKS, case.reference)
-    tx.signal("payments.work")
+    tx.signal(WORK)
     return 1
 
 
@@ -162,5 +163,5 @@ async def _owe(
         currency=case.currency,
     )  # fmt: skip
     await events.emit(tx, call, f"payment:{case.id}", moved["version"], fact)
-    tx.signal("payments.work")
+    tx.signal(WORK)
     return more

@@ -1,4 +1,4 @@
-"""Lines of bank statements that nobody recognised: said by a person what they are, and taken back."""
+"""Lines of bank statements that nobody recognised: a person says what they are."""
 
 from __future__ import annotations
 
@@ -144,6 +144,11 @@ async def release_line(call: Call, line_id: UUID, note: str) -> BankLine:
     call.require(ASSIGN)
     if not 1 <= len(note.strip()) <= 200:
         raise Invalid(field="note", issue="must have 1 to 200 characters")
+    return await _released(call, line_id, note.strip())
+
+
+@_books.making_accounts
+async def _released(call: Call, line_id: UUID, note: str) -> BankLine:
     async with db.tx("payments", call) as tx:
         await tx.run(TURN)
         row = await tx.one(_LOCK, line_id)
@@ -156,7 +161,7 @@ async def release_line(call: Call, line_id: UUID, note: str) -> BankLine:
         moved = await tx.run(_MOVED, row["assigned_journal"])
         mirror = ledger.NewJournal(
             key=f"sepa:release:{line_id}:{row['assignments']}", kind="bank_released",
-            currency=row["currency"], reference=line_id, narration=note.strip(),
+            currency=row["currency"], reference=line_id, narration=note,
             lines=[ledger.Line(x["code"], -x["amount_minor"], x["owner"]) for x in moved],
             at=max([clock.now(), *(x["at"] for x in moved)]),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
-from fahrwerk.kernel import clock, db, outside
+from fahrwerk.kernel import clock, db, events, outside
 from fahrwerk.kernel.errors import Forbidden, Invalid, NotFound, Unavailable
 from fahrwerk.kernel.live import hub
 from fahrwerk.payments import gateways
@@ -16,6 +16,7 @@ from fahrwerk.payments.contract.gateways import (
     NewGatewayAccount,
     UnknownAccount,
 )
+from fahrwerk.payments.events import GatewayConnected
 from fahrwerk.payments.gateways import KeysRefused, _accounts
 from fahrwerk.payments.gateways._accounts import Keys
 from fahrwerk.payments.queries.gateways import ACCOUNT
@@ -47,7 +48,7 @@ WHERE (a.remote_id, a.is_live) = (excluded.remote_id, excluded.is_live) OR NOT E
     WHERE t.tenant_id = kernel.tenant() AND t.gateway = excluded.gateway
       AND (t.state IN ('sent', 'unknown', 'action_required')
            OR (p.state IN ('authorized', 'action_required', 'unknown') AND t.state = 'succeeded')))
-RETURNING {ACCOUNT}
+RETURNING {ACCOUNT}, xmax = 0 AS is_new
 """
 
 
@@ -80,14 +81,18 @@ async def set_gateway_account(call: Call, wanted: NewGatewayAccount) -> GatewayA
     except (outside.NotReached, outside.OutcomeUnknown):
         _silent()
     secret, webhook = _accounts.sealed(keys)
-    rows = await db.run(
-        "payments", call, _SET, keys.gateway, keys.public_key, secret, webhook, keys.secret[-4:],
-        account.remote_id, account.is_live, kinds, wanted.rank, clock.now(),
-        wanted.fee_minor, wanted.fee_bp,
-    )  # fmt: skip
-    if not rows:
-        raise AccountInUse
-    return GatewayAccount(**rows[0])
+    async with db.tx("payments", call) as tx:
+        row = await tx.one(
+            _SET, keys.gateway, keys.public_key, secret, webhook, keys.secret[-4:],
+            account.remote_id, account.is_live, kinds, wanted.rank, clock.now(),
+            wanted.fee_minor, wanted.fee_bp,
+        )  # fmt: skip
+        if row is None:
+            raise AccountInUse
+        if row["is_new"]:
+            news = GatewayConnected(keys.gateway, account.is_live)
+            await events.emit(tx, call, f"gateway_account:{keys.gateway}", 1, news)
+    return GatewayAccount(**{name: row[name] for name in GatewayAccount.__struct_fields__})
 
 
 _TESTED = f"""

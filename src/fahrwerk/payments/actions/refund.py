@@ -50,7 +50,7 @@ async def give_back(
 
     Raises ``RefundNeedsApproval`` above it.
     """
-    step = f"refund-{ids.derived(payment_id, key).hex[:20]}-"
+    step = step_of(payment_id, key)
     for _ in range(MOST_TURNS):
         case = await load(call, payment_id)
         if case is None:
@@ -59,6 +59,11 @@ async def give_back(
         if done is not None:
             return as_payment(done)
     raise PaymentUnknown(retry_after=2)
+
+
+def step_of(payment_id: UUID, key: str) -> str:
+    """How the steps of the refund with this key begin."""
+    return f"refund-{ids.derived(payment_id, key).hex[:20]}-"
 
 
 async def _one_step(

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from fahrwerk.payments.contract.transfers import Transfer
 
 AGAIN_S = 60.0
+# Who has only direct debits beside it still plays with the sandbox, as for cards.
 _ACCOUNTS = """
 SELECT gateway FROM payments.gateway_account
-WHERE tenant_id = kernel.tenant() AND NOT is_disabled ORDER BY rank, gateway
+WHERE tenant_id = kernel.tenant() AND NOT is_disabled AND 'card' = ANY(kinds)
+ORDER BY rank, gateway
 """
 _SEND = """
 WITH made AS (

@@ -54,3 +54,17 @@ async def take_webhook(call: Call, gateway: str, body: bytes, headers: dict[str,
     if rows and rows[0]["payment_id"] is not None:
         hub.signal(WORK)
     return bool(rows)
+
+
+KEPT_DAYS = 90
+"""Longer than any gateway sends a webhook again; a repeat after that would be a hint, no more."""
+_FORGET = f"""
+DELETE FROM payments.gateway_event
+WHERE tenant_id = kernel.tenant() AND received_at < kernel.now() - interval '{KEPT_DAYS} days'
+  AND handled_at IS NOT NULL
+"""
+
+
+async def forget_webhooks(call: Call) -> None:
+    """Drop what is handled and old; what nobody handled stays to be looked at."""
+    await db.run("payments", call, _FORGET)

@@ -1,19 +1,22 @@
-"""Refunds above an operator's limit need a second person (separation of duties)."""
+"""Refunds above an operator's limit, which need a second person; and refunds that failed."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from fahrwerk.identity.contract.approvals import Approval
 from fahrwerk.kernel.call import Call
-from fahrwerk.kernel.doors import action
-from fahrwerk.kernel.errors import Forbidden
+from fahrwerk.kernel.doors import action, query
+from fahrwerk.kernel.errors import Conflict, Forbidden, NotFound
 from fahrwerk.payments.contract import Payment
 
 KIND = "payments.refund"
 APPROVE = "payments.refund.approve"
+Answer = Literal["repeated", "by_hand", "dropped"]
 
 
 class RefundAsked(msgspec.Struct, frozen=True):
@@ -28,6 +31,65 @@ class RefundNeedsApproval(Forbidden):
 
     code = "SECOND_PERSON_NEEDED"
     message = "A refund of this size needs a second person."
+
+
+class FailedRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund that its gateway refused, or that came back from the rider's bank days later."""
+
+    key: str
+    """Of the operation at the gateway."""
+    payment_id: UUID
+    reference: UUID
+    rider_id: UUID
+    gateway: str
+    amount_minor: int
+    currency: str
+    reason: str
+    """The gateway's code."""
+    asked_at: datetime
+    failed_at: datetime
+    answer: Answer | None
+    """What staff has decided. Listed as open as long as that is not carried out."""
+    note: str | None
+
+
+class FailedRefundPage(msgspec.Struct, frozen=True):
+    """One page, the newest first, and how many there are in all."""
+
+    refunds: list[FailedRefund]
+    total: int
+
+
+class UnknownRefund(NotFound):
+    """The operator has no failed refund of this key."""
+
+    code = "UNKNOWN_REFUND"
+    message = "There is no such failed refund."
+
+
+class RefundAnswered(Conflict):
+    """Somebody has decided otherwise."""
+
+    code = "REFUND_ANSWERED"
+    message = "Something else was done about this refund already."
+
+
+@query
+async def failed_refunds(call: Call, is_all: bool, limit: int, offset: int) -> FailedRefundPage:
+    """Refunds that failed (permission ``payments.refund.create``): the open ones, or all."""
+    raise AssertionError
+
+
+@action
+async def answer_refund(call: Call, key: str, answer: Answer, note: str) -> Payment:
+    """Do something about a failed refund (permission ``payments.refund.create``); repeatable.
+
+    ``repeated``: ask the gateway once more, for as much. ``by_hand``: the rider got it another way
+    (permission ``payments.debt.settle``); the bank's line goes to ``gateway_clearing`` of
+    ``byhand``. ``dropped``: nothing is to be done. Raises ``UnknownRefund``, ``RefundAnswered``,
+    ``RefundTooLarge``, ``PaymentUnknown``, ``PaymentDeclined``, ``Invalid`` (``note``).
+    """
+    raise AssertionError
 
 
 @action

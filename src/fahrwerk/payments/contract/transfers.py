@@ -28,6 +28,13 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
 
 
+class TransferPage(msgspec.Struct, frozen=True):
+    """One page of transfers, newest first, and how many there are in all."""
+
+    transfers: list[Transfer]
+    total: int
+
+
 @action
 async def transfer(
     call: Call, account: str, amount_minor: int, currency: str, key: str
@@ -45,4 +52,10 @@ async def transfer(
 @query
 async def transfer_of(call: Call, key: str) -> Transfer | None:
     """How a transfer stands (permission ``payments.transfer.create``)."""
+    raise AssertionError
+
+
+@query
+async def transfers(call: Call, state: str | None, limit: int, offset: int) -> TransferPage:
+    """All of them, newest first (permission ``payments.transfer.read``); None = any state."""
     raise AssertionError

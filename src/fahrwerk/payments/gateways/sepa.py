@@ -208,7 +208,6 @@ class Sepa:
                     order_id=order_id, rider_id=taken["rider_id"], payment_id=taken["payment_id"],
                     amount=wanted.amount_minor, currency=wanted.currency, collect_on=day,
                     mandate_reference=taken["reference"], creditor_id=taken["creditor_id"],
-                    iban_masked=taken["iban_masked"],
                 )  # fmt: skip
                 await events.emit(tx, call, f"sepa_order:{order_id}", 1, fact)
         seen = await _find(call, _BY_ID, order_id)

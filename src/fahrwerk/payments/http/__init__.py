@@ -18,7 +18,19 @@ from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments import contract, rules
 from fahrwerk.payments.contract import refunds
-from fahrwerk.payments.http import books, comparison, debts, disputes, mandates, risk, sandbox, sepa
+from fahrwerk.payments.http import (
+    bank_lines,
+    books,
+    comparison,
+    corrections,
+    debts,
+    disputes,
+    mandates,
+    money_out,
+    risk,
+    sandbox,
+    sepa,
+)
 from fahrwerk.payments.http import gateways as accounts
 from fahrwerk.payments.http.views import Payment
 from fahrwerk.payments.http.views import payment as as_view
@@ -115,6 +127,7 @@ async def list_methods(call: web.Caller) -> Methods:
 @post(
     "/api/v1/payment-methods",
     permission="payments.method.write",
+    while_suspended=True,
     status_code=201,
     tags=["payments"],
 )
@@ -127,6 +140,7 @@ async def post_method(call: web.Caller, data: JSONBody[NewMethod]) -> Method:
 @delete(
     "/api/v1/payment-methods/{method_id:str}",
     permission="payments.method.write",
+    while_suspended=True,
     status_code=204,
     tags=["payments"],
 )
@@ -182,6 +196,7 @@ async def get_payment(call: web.Caller, payment_id: FromPath[str]) -> Payment:
 @post(
     "/api/v1/payments/{payment_id:str}/refunds",
     permission="payments.refund.create",
+    while_suspended=True,
     status_code=201,
     responses={202: ResponseSpec(PendingRefund, description="Waits for a second person")},
     tags=["payments"],
@@ -211,6 +226,7 @@ async def post_refund(
 @post(
     "/api/v1/refund-approvals/{approval_id:str}/approve",
     permission="payments.refund.approve",
+    while_suspended=True,
     status_code=200,
     tags=["payments"],
 )
@@ -332,8 +348,11 @@ handlers = [
     post_faults,
     *accounts.handlers,
     *books.handlers,
+    *corrections.handlers,
     *mandates.handlers,
     *sepa.handlers,
+    *bank_lines.handlers,
+    *money_out.handlers,
     *debts.handlers,
     *disputes.handlers,
     *comparison.handlers,

@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from litestar import get, post
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar import get
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
-from msgspec import Meta
 
 from fahrwerk.kernel import clock, ids, money, web
 from fahrwerk.kernel.call import Call
@@ -131,12 +130,6 @@ class JournalView(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[JournalLine]
 
 
-class ReversalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why the journal is taken back."""
-
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
-
-
 @get("/api/v1/books/accounts", permission="payments.ledger.read", tags=["payments"])
 async def list_book_accounts(
     call: web.Caller,
@@ -232,27 +225,7 @@ async def export_entries(
 )
 async def get_journal(call: web.Caller, journal_id: FromPath[str]) -> JournalView:
     """One journal with its lines."""
-    return _journal(await ledger.journal(call, ids.parse(journal_id, ledger.JOURNAL_PREFIX)))
-
-
-@post(
-    "/api/v1/books/journals/{journal_id:str}/reverse",
-    permission="payments.ledger.write",
-    status_code=201,
-    tags=["payments"],
-)
-async def post_reversal(
-    call: web.Caller, journal_id: FromPath[str], data: JSONBody[ReversalRequest]
-) -> JournalView:
-    """Take a journal back by its mirror; the answer is the reversal. It is done once: 409 after.
-
-    What a gateway did (capture, refund) is not reversed but refunded: 409 NOT_REVERSIBLE. Balance
-    that was granted and is spent in part: 400 INSUFFICIENT_BALANCE.
-    """
-    found = ids.parse(journal_id, ledger.JOURNAL_PREFIX)
-    # Without a key, the person: their own repeat finds the reversal, anybody else's is refused.
-    key = call.key or f"{call.actor}:{found}"
-    return _journal(await ledger.reverse_journal(call, found, data.reason, f"{found}:{key}"[:180]))
+    return journal_view(await ledger.journal(call, ids.parse(journal_id, ledger.JOURNAL_PREFIX)))
 
 
 # --- shapes
@@ -308,7 +281,7 @@ def _entry(line: ledger.StatementLine, currency: str) -> EntryView:
     )
 
 
-def _journal(journal: ledger.Journal) -> JournalView:
+def journal_view(journal: ledger.Journal) -> JournalView:
     lines = []
     for line in journal.lines:
         debit, credit = _sides(line.amount_minor, line.currency)
@@ -385,5 +358,4 @@ handlers = [
     list_entries,
     export_entries,
     get_journal,
-    post_reversal,
 ]

@@ -143,6 +143,7 @@ async def get_debt(call: web.Caller, debt_id: FromPath[str]) -> DebtDetails:
 @post(
     "/api/v1/debts/{debt_id:str}/pay",
     permission="payments.method.write",
+    while_suspended=True,
     status_code=200,
     tags=["payments"],
 )
@@ -166,6 +167,7 @@ async def post_debt_payment(
 @post(
     "/api/v1/debts/{debt_id:str}/write-off",
     permission="payments.debt.settle",
+    while_suspended=True,
     status_code=200,
     tags=["payments"],
 )
@@ -196,9 +198,7 @@ async def put_dunning(call: web.Caller, data: JSONBody[DunningView]) -> DunningV
 
 
 def _dunning(own: doors.Dunning) -> DunningView:
-    return DunningView(
-        own.steps, own.write_off_days, own.block_above_minor, own.is_dispute_owed
-    )
+    return DunningView(own.steps, own.write_off_days, own.block_above_minor, own.is_dispute_owed)
 
 
 def view(each: doors.Debt) -> DebtView:

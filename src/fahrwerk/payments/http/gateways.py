@@ -145,6 +145,7 @@ class HandRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @post(
     "/api/v1/payment-methods/setup",
     permission="payments.method.write",
+    while_suspended=True,
     status_code=201,
     tags=["payments"],
 )
@@ -257,6 +258,7 @@ async def list_disputes(
 @post(
     "/api/v1/payments/{payment_id:str}/by-hand",
     permission="payments.debt.settle",
+    while_suspended=True,
     status_code=201,
     tags=["payments"],
 )

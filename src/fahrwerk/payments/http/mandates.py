@@ -151,6 +151,7 @@ async def post_amendment(
 @post(
     "/api/v1/payments/sepa/mandates/{mandate_id:str}/revoke",
     permission="payments.method.write",
+    while_suspended=True,
     status_code=200,
     tags=["payments"],
 )

@@ -25,7 +25,8 @@ AnyRequest = Request[Any, Any, State]
 _PATH = "/sandbox/checkout/{operator:uuid}/{page:str}"
 _HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action *"
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action *; "
+        "frame-ancestors 'none'"
     ),
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",

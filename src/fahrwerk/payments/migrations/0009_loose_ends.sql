@@ -32,5 +32,4 @@ ALTER TABLE payments.refund_answer ENABLE ROW LEVEL SECURITY;
 ALTER TABLE payments.refund_answer FORCE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON payments.refund_answer USING (tenant_id = kernel.tenant()) WITH CHECK (tenant_id = kernel.tenant());
 
-CREATE INDEX gateway_event_received ON payments.gateway_event (tenant_id, received_at);
 CREATE INDEX transfer_begun ON payments.transfer (tenant_id, begun_at DESC, id);

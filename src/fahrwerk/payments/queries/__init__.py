@@ -28,8 +28,10 @@ from fahrwerk.payments.queries.ledger import journal as journal
 from fahrwerk.payments.queries.ledger import purse as purse
 from fahrwerk.payments.queries.ledger import statement as statement
 from fahrwerk.payments.queries.ledger import trial_balance as trial_balance
+from fahrwerk.payments.queries.personal import PERSONAL as PERSONAL
 from fahrwerk.payments.queries.proof import proof as proof
 from fahrwerk.payments.queries.proof import quick_proof
+from fahrwerk.payments.queries.refunds import failed_refunds as failed_refunds
 from fahrwerk.payments.queries.risk import risk_limits as risk_limits
 from fahrwerk.payments.queries.risk import risks as risks
 from fahrwerk.payments.queries.sepa import announced_debit as announced_debit
@@ -44,6 +46,7 @@ from fahrwerk.payments.queries.sepa import sepa_runs as sepa_runs
 from fahrwerk.payments.queries.sepa import sepa_settings as sepa_settings
 from fahrwerk.payments.queries.sepa import statements as statements
 from fahrwerk.payments.queries.transfers import transfer_of as transfer_of
+from fahrwerk.payments.queries.transfers import transfers as transfers
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call

@@ -355,7 +355,7 @@ def _refunded(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
     if case.refunded_minor >= case.captured_minor:
         case = changed(case, state="refunded")
     fact = events.PaymentRefunded(
-        case.reference, case.id, amount, case.currency, attempt.reason or "", attempt.gateway,
+        case.reference, case.id, amount, case.currency, "requested", attempt.gateway,
         attempt.key, case.rider_id,
     )  # fmt: skip
     return case, [fact]
@@ -391,6 +391,20 @@ def paid_by_hand(case: Case, amount: int, ref: str) -> tuple[Case, list[Any]]:
     return _captured(with_attempt(case, capture), capture)
 
 
+def refunded_by_hand(
+    case: Case, failed: Attempt, step: str, note: str
+) -> tuple[Case, list[Any]] | None:
+    """A refund that its gateway did not make was paid out another way; None: there is no room."""
+    capture, amount = find(case, failed.target), failed.amount_minor
+    if capture.state != "succeeded" or amount > refundable(case, capture):
+        return None
+    back = new_attempt(case, "refund", step, amount, target=capture)
+    back = changed_attempt(
+        back, gateway=BY_HAND, state="succeeded", result_minor=amount, gateway_ref=step, reason=note
+    )
+    return _refunded(with_attempt(case, back), back)
+
+
 def by_hand(case: Case, ref: str) -> Attempt | None:
     """What was recorded under this reference before."""
     return next((a for a in case.attempts if (a.kind, a.gateway_ref) == ("capture", ref)), None)
@@ -420,19 +434,24 @@ def to_minor(amount: Decimal, currency: str) -> int:
 def split_refund(case: Case, amount: int) -> list[tuple[Attempt, int]] | None:
     """Which captures to refund how much of, oldest first; None when there is not that much left.
 
-    Refunds whose outcome is not known yet count as given back. What came by hand goes back by hand.
+    What came by hand goes back by hand.
     """
     parts: list[tuple[Attempt, int]] = []
     for capture in case.attempts:
         is_captured = (capture.kind, capture.state) == ("capture", "succeeded")
         if is_captured and capture.gateway != BY_HAND and amount > 0:
-            given = sum(
-                a.amount_minor
-                for a in case.attempts
-                if a.target == capture.key and a.state in ("sent", "unknown", "succeeded")
-            )
-            part = min(amount, (capture.result_minor or 0) - given)
+            part = min(amount, refundable(case, capture))
             if part > 0:
                 parts.append((capture, part))
                 amount -= part
     return None if amount > 0 else parts
+
+
+def refundable(case: Case, capture: Attempt) -> int:
+    """What is left of a capture; refunds whose outcome is not known yet count as given back."""
+    given = sum(
+        a.amount_minor
+        for a in case.attempts
+        if a.target == capture.key and a.state in ("sent", "unknown", "succeeded")
+    )
+    return (capture.result_minor or 0) - given

@@ -341,7 +341,7 @@ _BESIDE = (FEE, WRITTEN_OFF, DISPUTED, DISPUTE_OWED)
 
 
 def _beside(payer: _Payer, fact: MoneyFact) -> NewJournal:
-    """Fees of dunning, write-offs (and what came in after them), what disputes moved and made owed."""
+    """Fees of dunning, write-offs (and what came in later), what disputes moved and made owed."""
     if fact.name == FEE:
         fee = msgspec.convert(fact.data, FeeCharged).amount
         lines = [Line("receivables", fee, payer.rider), Line("dunning_fees", -fee)]

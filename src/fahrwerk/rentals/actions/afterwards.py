@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import clock, db, events
 from fahrwerk.kernel.errors import Invalid
-from fahrwerk.rentals.actions.photo import cleaned
+from fahrwerk.kernel.pictures import made_anew
+from fahrwerk.rentals.actions.photo import PHOTO
 from fahrwerk.rentals.contract import Rental, TooLateToAdd, WrongState
 from fahrwerk.rentals.events import RentalRated
 from fahrwerk.rentals.queries import COLUMNS, check_own, find, read
@@ -71,5 +72,5 @@ INSERT INTO rentals.end_photo (rental_id, image) VALUES ($1, $2) ON CONFLICT DO 
 
 async def add_photo(call: Call, rental_id: UUID, photo: bytes) -> Rental:
     rental = await _ended(call, rental_id)
-    await db.run("rentals", call, _PHOTO, rental_id, await cleaned(photo))
+    await db.run("rentals", call, _PHOTO, rental_id, await made_anew(photo, PHOTO))
     return rental

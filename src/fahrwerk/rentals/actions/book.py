@@ -80,9 +80,11 @@ async def book(
     if found is not None:
         return found
     wish = Wish(rental_id, call.user, planned, is_business, start)
-    held = await _hold(call, vehicle, wish, operator)
+    held, standing = await _hold(call, vehicle, wish, operator)
     try:
         point("rentals.book.after_hold")
+        if held.vehicle.vehicle_type in standing.barred_types:
+            raise MayNotRide(reason="id_check_missing")
         await _check_market(call, wish, held)
         quote = await pricing.quote(call, held.vehicle.vehicle_type, minutes, promo_code, call.user)
         point("rentals.book.after_quote")
@@ -110,8 +112,10 @@ async def _by_key(call: Call, rider: UUID) -> tuple[UUID, Rental | None]:
     return rental_id, found
 
 
-async def _hold(call: Call, vehicle: str, wish: Wish, operator: Operator) -> Held:
-    """The vehicle for this rider.
+async def _hold(
+    call: Call, vehicle: str, wish: Wish, operator: Operator
+) -> tuple[Held, identity.Standing]:
+    """The vehicle for this rider, and how he stands: which type it is, is only known now.
 
     Raises ``MayNotRide``, ``DebtOpen`` of payments, ``UnknownVehicle``, ``VehicleTaken``.
     """
@@ -121,13 +125,14 @@ async def _hold(call: Call, vehicle: str, wish: Wish, operator: Operator) -> Hel
         raise MayNotRide(reason=standing.reason)
     await debts.check_debts(call, wish.rider)
     try:
-        return await fleet.hold_vehicle(call, vehicle, wish.id, wish.rider, operator.payment_hold_s)
+        held = await fleet.hold_vehicle(call, vehicle, wish.id, wish.rider, operator.payment_hold_s)
     except Conflict as taken:
         if taken.error_code == fleet.VehicleTaken.code:
             raise fleet.VehicleTaken(
                 taken.text, **(taken.details | {"hint": rules.TAKEN_HINT})
             ) from None
         raise
+    return held, standing
 
 
 async def _check_market(call: Call, wish: Wish, held: Held) -> None:
@@ -194,9 +199,12 @@ async def _write(call: Call, wish: Wish, held: Held, quote: Quote, operator: Ope
     """
     vehicle, start = held.vehicle, wish.start
     payment_id = ids.derived(wish.id, "payment")
-    place = (start.latitude, start.longitude, start.address) if start else (None, None, None)
     # Of a recorded ride only domain time is moved; tests move the leases with it.
     is_recorded = clock.is_moved() and clock.lease_time() is None
+    latitude, longitude = vehicle.latitude, vehicle.longitude
+    if start is None and not is_recorded and latitude is not None and longitude is not None:
+        start = Point(latitude, longitude, vehicle.address)  # where it stands
+    place = (start.latitude, start.longitude, start.address) if start else (None, None, None)
     fact = RentalReserved(
         wish.id, wish.rider, vehicle.id, payment_id, quote.hold_minor, quote.terms.currency
     )

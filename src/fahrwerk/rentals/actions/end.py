@@ -19,15 +19,17 @@ import structlog
 
 from fahrwerk.fleet import contract as fleet
 from fahrwerk.fleet.contract import zones
-from fahrwerk.kernel import clock, crypto, db, events, ids
+from fahrwerk.kernel import clock, crypto, db, events, ids, person_keys
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.errors import Invalid, Unavailable
+from fahrwerk.kernel.pictures import made_anew
 from fahrwerk.pricing import contract as pricing
 from fahrwerk.rentals import rules
-from fahrwerk.rentals.actions.photo import cleaned
+from fahrwerk.rentals.actions.photo import PHOTO
 from fahrwerk.rentals.contract import ParkingRefused, Point, Rental
 from fahrwerk.rentals.events import RentalEnded
 from fahrwerk.rentals.queries import COLUMNS, END_ANY, check_may, find, read
+from fahrwerk.rentals.queries.rows import anywhere, check_reach
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,6 +56,8 @@ async def end(
     ended_at = clock.now()
     rental = await find(call, rental_id)
     check_may(call, rental, END_ANY)
+    await check_reach(call, rental)
+    call = anywhere(call)  # where it ends, and what becomes of its vehicle, is all one ride
     if rules.move("end", rental.state) is None:
         return rental
     if stars is not None and not 1 <= stars <= 5:
@@ -61,7 +65,7 @@ async def end(
     if feedback is not None and len(feedback) > FEEDBACK_LENGTH:
         raise Invalid(field="feedback", issue=f"must not be longer than {FEEDBACK_LENGTH}")
     parked = await _check_parking(call, rental, place)
-    image = await cleaned(photo) if photo is not None else None
+    image = await made_anew(photo, PHOTO) if photo is not None else None
     lasted = await db.one("rentals", call, _LASTED, rental_id)
     if lasted is not None and rental.started_at is not None:
         ended_at = rules.ended_at(rental.started_at, ended_at, lasted["seconds"])
@@ -143,9 +147,10 @@ async def finish(
     started_at = rental.started_at or ended_at
     ended_at = max(ended_at, started_at)
     seconds = rules.duration_s(started_at, ended_at)
-    rating, track = await asyncio.gather(
+    rating, track, key = await asyncio.gather(
         pricing.rate_ride(call, rental.terms, seconds, bonus_minor),
         _track(call, rental, started_at, ended_at),
+        person_keys.key_of(call, rental.rider_id),
     )
     if place is None and track.points:
         place = Point(track.points[-1].latitude, track.points[-1].longitude)
@@ -164,8 +169,7 @@ async def finish(
         currency=rating.currency,
         promo_code=promotion.code if promotion else None,
         is_business=rental.is_business,
-        end_latitude=latitude,
-        end_longitude=longitude,
+        end_place=person_keys.seal_text(key, f"{latitude},{longitude}") if place else None,
         is_recorded=rental.is_recorded,
         tax_minor=rating.tax_minor,
         tax_rate_bp=rental.terms.tax_rate_bp,

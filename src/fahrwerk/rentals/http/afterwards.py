@@ -53,6 +53,7 @@ async def rate(call: web.Caller, rental_id: FromPath[str], data: JSONBody[RideRa
 @put(
     "/api/v1/rentals/{rental_id:str}/photo",
     permission="rentals.rental.end",
+    while_suspended=True,
     limit="rental",
     request_max_body_size=_PHOTO_BYTES,
     body_bytes=_PHOTO_BYTES,

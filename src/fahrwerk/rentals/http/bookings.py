@@ -25,6 +25,7 @@ from fahrwerk.rentals.http.shapes import (
     stamp,
     whose,
 )
+from fahrwerk.tenancy.contract import markets
 
 Minutes = Annotated[int, Meta(ge=1, le=43_200)]
 
@@ -75,6 +76,8 @@ class NewBooking(msgspec.Struct, frozen=True, kw_only=True):
     payment_required: bool
     reservation_token: str
     expires_at: str | None
+    helmet: markets.Helmet = "none"
+    """What the market where the vehicle stands says of helmets: none, recommended, required."""
 
 
 class Bookings(msgspec.Struct, frozen=True):
@@ -131,12 +134,15 @@ async def book(call: web.Caller, data: JSONBody[BookingWish]) -> NewBooking:
         data.business_trip,
         None,
     )
+    start = rental.start
+    market = await markets.market_at(call, start.latitude, start.longitude) if start else None
     return NewBooking(
         booking=_booking(rental),
         payment_intent_id=ids.public("pay", rental.payment_id),
         payment_required=rental.state == "pending",
         reservation_token=rental.reservation_token,
         expires_at=stamp(rental.expires_at),
+        helmet=market.helmet if market is not None else "none",
     )
 
 
@@ -225,7 +231,7 @@ async def confirm_payment(
 @get(
     ["/api/v1/bookings", "/bookings"],
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     tags=["rentals"],
 )
@@ -248,7 +254,7 @@ async def list_bookings(
 @get(
     ["/api/v1/bookings/{booking_id:str}", "/bookings/{booking_id:str}"],
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     tags=["rentals"],
 )

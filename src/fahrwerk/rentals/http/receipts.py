@@ -29,7 +29,7 @@ class Receipt(EndedRide, frozen=True, kw_only=True):
 @get(
     "/api/v1/rentals/{rental_id:str}/receipt",
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     limit="rental",
     tags=["rentals"],
@@ -71,7 +71,10 @@ async def receipt_as_page(
     return Response(
         receipt_page(found, call.locale),
         headers={
-            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+            "content-security-policy": (
+                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                "form-action 'none'; frame-ancestors 'none'"
+            ),
             # The link is all it takes to see it, so it is not to be found elsewhere.
             "cache-control": "private, no-store",
             "referrer-policy": "no-referrer",
@@ -101,7 +104,7 @@ class RideEvents(msgspec.Struct, frozen=True):
 @get(
     "/api/v1/rentals/{rental_id:str}/events",
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     limit="rental",
     tags=["rentals"],
@@ -128,7 +131,7 @@ async def history(call: web.Caller, rental_id: FromPath[str]) -> RideEvents:
 @get(
     "/api/v1/rentals/{rental_id:str}/photo",
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     limit="rental",
     media_type="image/jpeg",

@@ -193,7 +193,7 @@ def _ride(rental: Rental) -> ShownRide:
 @get(
     "/api/v1/rentals",
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     limit="rental",
     tags=["rentals"],
@@ -222,7 +222,7 @@ async def list_rides(
 @get(
     "/api/v1/rentals/{rental_id:str}",
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     limit="rental",
     tags=["rentals"],
@@ -261,7 +261,7 @@ _OVER = ("completed", "cancelled")
 @get(
     "/api/v1/rentals/{rental_id:str}/status",
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     limit="rental",
     tags=["rentals"],
@@ -393,6 +393,7 @@ def ended_ride(found: Details, address: str) -> EndedRide:
 @post(
     "/api/v1/rentals/{rental_id:str}/end",
     permission="rentals.rental.end",
+    scoped="rentals.rental.end_any",
     while_suspended=True,
     limit="rental",
     status_code=200,

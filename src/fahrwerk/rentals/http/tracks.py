@@ -32,7 +32,7 @@ class RideTrack(msgspec.Struct, frozen=True, kw_only=True):
 @get(
     "/api/v1/rentals/{rental_id:str}/track",
     permission="rentals.rental.read",
-    scoped=True,
+    scoped="rentals.rental.read_any",
     personal=True,
     limit="rental",
     tags=["rentals"],

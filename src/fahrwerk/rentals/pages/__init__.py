@@ -54,7 +54,10 @@ async def invoice(call: web.Caller, rental: FromPath[str]) -> Response[str]:
     found = await contract.receipt(call, ids.parse(rental, "rent"), None)
     name = f"receipt-{ids.public('rent', found.rental.id)}.html"
     headers = {
-        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+        "content-security-policy": (
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+            "form-action 'none'; frame-ancestors 'none'"
+        ),
         "content-disposition": f'attachment; filename="{name}"',
         "cache-control": "private, no-store",
     }

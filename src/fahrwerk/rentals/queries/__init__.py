@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fahrwerk.rentals.queries.personal import PERSONAL
 from fahrwerk.rentals.queries.photos import end_photos
 from fahrwerk.rentals.queries.rows import (
     COLUMNS,
@@ -31,6 +32,7 @@ __all__ = [
     "COLUMNS",
     "END_ANY",
     "FIND",
+    "PERSONAL",
     "READ_ANY",
     "broken_invariants",
     "check_may",

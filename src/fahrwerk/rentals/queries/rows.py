@@ -104,7 +104,7 @@ async def check_reach(call: Call, rental: Rental) -> None:
             raise UnknownRental
 
 
-def _anywhere(call: Call) -> Call:
+def anywhere(call: Call) -> Call:
     """For the vehicle of a ride that may be seen: it may stand in another city by now."""
     return call if call.scope is None else msgspec.structs.replace(call, scope=None)
 
@@ -186,7 +186,7 @@ async def rides_of_vehicle(
     call: Call, vehicle: str, states: list[str], limit: int, offset: int
 ) -> RentalPage:
     call.require(READ_ANY)
-    found = await fleet.find_vehicle(_anywhere(call), vehicle)
+    found = await fleet.find_vehicle(anywhere(call), vehicle)
     within: tuple[list[float] | None, ...] = (None, None, None, None)
     if call.scope is not None:
         boxes = await _places(call)
@@ -229,7 +229,7 @@ _RECEIPT_KEY = "SELECT receipt_key FROM rentals.rental WHERE id = $1"
 async def details(call: Call, rental_id: UUID, wait_s: float = 0.0) -> Details:
     found = await rental(call, rental_id)
     vehicle, payment, operator, path = await asyncio.gather(
-        fleet.vehicle(_anywhere(call), found.vehicle_id),
+        fleet.vehicle(anywhere(call), found.vehicle_id),
         _payment(call, found, wait_s)
         if found.secured_by != "wallet"
         else _from_wallet(call, found, wait_s),
@@ -314,7 +314,7 @@ async def ride(call: Call, rental_id: UUID) -> Ride:
     since = found.started_at or until
     seconds = rules.duration_s(since, until)
     vehicle, track, rating = await asyncio.gather(
-        fleet.vehicle(_anywhere(call), found.vehicle_id),
+        fleet.vehicle(anywhere(call), found.vehicle_id),
         fleet.track(call, found.vehicle_id, since, until),
         pricing.rate_ride(call, found.terms, seconds),
     )

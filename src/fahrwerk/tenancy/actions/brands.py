@@ -1,20 +1,16 @@
-"""Brands and their logos. A picture is decoded, which proves what it is, and made anew."""
+"""Brands and their logos."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import io
-import os
-import warnings
 from typing import TYPE_CHECKING
 
 import msgspec
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fahrwerk.kernel import audit, clock, db
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.kernel.live import hub
+from fahrwerk.kernel.pictures import Wanted, made_anew
 from fahrwerk.tenancy.actions.setup import step_done
 from fahrwerk.tenancy.contract.brands import CHANGED, Brand, BrandInUse, UnknownBrand
 from fahrwerk.tenancy.queries.brands import BRAND_COLUMNS
@@ -26,12 +22,8 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 MOST_BRANDS = 50
-MOST_BYTES = 2_000_000
-MOST_PIXELS = 16_000_000
-_FORMATS = ("JPEG", "PNG", "WEBP")  # no SVG: it can carry programs
-_LONGEST_SIDE = 1024
+LOGO = Wanted(field="logo", most_bytes=2_000_000, most_megapixels=16, longest_side=1024, kind="PNG")
 _MAY = "tenancy.brand.write"
-_seats = asyncio.Semaphore(max(1, os.cpu_count() or 1))
 
 _ONE = f"SELECT {BRAND_COLUMNS} FROM tenancy.brand WHERE id = $1 FOR UPDATE"
 _SAME_NAME = "SELECT id FROM tenancy.brand WHERE lower(name) = lower($1) AND id <> $2"
@@ -99,12 +91,9 @@ WHERE id = $1 RETURNING {BRAND_COLUMNS}
 
 async def set_logo(call: Call, brand_id: UUID, image: bytes) -> Brand:
     call.require(_MAY)
-    if len(image) > MOST_BYTES:
-        raise Invalid(field="logo", issue=f"must not be larger than {MOST_BYTES} bytes")
     if await db.one("tenancy", call, _ONE, brand_id) is None:
         raise UnknownBrand
-    async with _seats:
-        clean = await asyncio.to_thread(made_anew, image)
+    clean = await made_anew(image, LOGO)
     digest = hashlib.sha256(clean).hexdigest()[:32]
     row = await db.one("tenancy", call, _SET_LOGO, brand_id, clean, digest)
     if row is None:
@@ -112,33 +101,3 @@ async def set_logo(call: Call, brand_id: UUID, image: bytes) -> Brand:
     hub.signal(CHANGED)
     audit.changed(f"brand:{brand_id}", None, {"logo": digest})
     return Brand(**row)
-
-
-def made_anew(image: bytes) -> bytes:
-    """The picture as a PNG without its notes, at most 1024 pixels a side; transparency is kept.
-
-    Raises ``Invalid`` for what is not a JPEG, PNG or WebP, or larger than it says.
-    """
-    try:
-        with Image.open(io.BytesIO(image), formats=_FORMATS) as found:
-            if found.width * found.height > MOST_PIXELS:
-                raise Invalid(field="logo", issue="must not have more than 16 megapixels")
-            found.load()
-            upright = ImageOps.exif_transpose(found).convert("RGBA")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Invalid(field="logo", issue="must not have more than 16 megapixels") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
-        # What Pillow raises for files that lie about themselves.
-        raise Invalid(field="logo", issue="must be a JPEG, PNG or WebP image") from None
-    upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-    bare = Image.new("RGBA", upright.size)
-    bare.paste(upright)
-    clean = io.BytesIO()
-    bare.save(clean, "PNG", optimize=True)
-    if clean.tell() > MOST_BYTES:
-        raise Invalid(field="logo", issue="is too large when it is shown; use a simpler picture")
-    return clean.getvalue()
-
-
-# A picture larger than Pillow thinks wise is an error here, not a line in a log.
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)

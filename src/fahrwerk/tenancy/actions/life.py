@@ -14,7 +14,7 @@ from fahrwerk.tenancy.contract import Operator, UnknownOperator
 from fahrwerk.tenancy.contract.life import Life, Limits, WrongStatus
 from fahrwerk.tenancy.contract.plans import PLANS
 from fahrwerk.tenancy.events import OperatorChanged, OperatorStatusChanged
-from fahrwerk.tenancy.queries import CHANGED, COLUMNS
+from fahrwerk.tenancy.queries import CHANGED, COLUMNS, operator_in
 from fahrwerk.tenancy.queries.setup import LIFE
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def change_limits(call: Call, operator_id: UUID, limits: Limits) -> Operat
         row = await tx.one(_LOCK, operator_id)
         if row is None:
             raise UnknownOperator
-        before = Operator(**row)
+        before = operator_in(row)
         after = msgspec.structs.replace(before, **wished)
         rules.check(after)
         if after != before:
@@ -96,7 +96,7 @@ async def _turn(
         row = await tx.one(_LOCK, operator_id)
         if row is None:
             raise UnknownOperator
-        before = Operator(**row)
+        before = operator_in(row)
         if before.status == "closed":
             raise WrongStatus(status="closed")
         if before.status != status:

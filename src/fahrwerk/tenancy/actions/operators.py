@@ -17,7 +17,7 @@ from fahrwerk.tenancy.contract import (
     UnknownOperator,
 )
 from fahrwerk.tenancy.events import OperatorChanged, OperatorCreated
-from fahrwerk.tenancy.queries import CHANGED, COLUMNS
+from fahrwerk.tenancy.queries import CHANGED, COLUMNS, operator_in
 
 if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
@@ -26,11 +26,11 @@ _CREATE = f"""
 WITH made AS (
     INSERT INTO tenancy.operator ({COLUMNS}, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-            $20, $21, $21)
+            $20, $21, $22, $22)
     ON CONFLICT DO NOTHING
     RETURNING id, version
 ), told AS (
-    {events.INSERT} SELECT 'operator:' || id, version, $22, $23, $24::jsonb, $25, $26 FROM made
+    {events.INSERT} SELECT 'operator:' || id, version, $23, $24, $25::jsonb, $26, $27 FROM made
 )
 SELECT id FROM made
 """
@@ -55,7 +55,7 @@ async def create_operator(call: Call, wanted: Operator) -> Operator:
         hub.signal(CHANGED)
         return wanted
     row = await db.one("tenancy", there, _IN_THE_WAY, wanted.id, wanted.slug, wanted.domain)
-    found = Operator(**row) if row else None
+    found = operator_in(row) if row else None
     if found is not None and found.id == wanted.id:
         return found
     raise SlugTaken if found is None or found.slug == wanted.slug else DomainTaken
@@ -65,7 +65,8 @@ _LOCK = f"SELECT {COLUMNS} FROM tenancy.operator WHERE id = $1 FOR UPDATE"
 _CHANGE = """
 UPDATE tenancy.operator SET name = $2, locale = $3, tax_rate_bp = $4, tax_included = $5,
        payment_hold_s = $6, unlock_window_s = $7, max_active_rentals = $8, max_ride_h = $9,
-       max_ride_km = $10, refund_limit_minor = $11, updated_at = $12, version = version + 1
+       max_ride_km = $10, refund_limit_minor = $11, web_origins = $12, updated_at = $13,
+       version = version + 1
 WHERE id = $1 RETURNING version
 """
 
@@ -77,7 +78,7 @@ async def change_operator(call: Call, change: OperatorChange) -> Operator:
         row = await tx.one(_LOCK, call.tenant)
         if row is None:
             raise UnknownOperator
-        before = Operator(**row)
+        before = operator_in(row)
         after = msgspec.structs.replace(before, **wished)
         rules.check(after)
         fields = [name for name, value in wished.items() if getattr(before, name) != value]

@@ -42,6 +42,8 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """A refund above it needs a second person; None: none does."""
     status: str = "active"
     """active | suspended | closing | closed"""
+    web_origins: tuple[str, ...] = ()
+    """Whose web pages may call the API: ``https://shop.example.org`` (``kernel.cors``)."""
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +102,7 @@ class OperatorChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_ride_h: int | msgspec.UnsetType = msgspec.UNSET
     max_ride_km: int | msgspec.UnsetType = msgspec.UNSET
     refund_limit_minor: int | msgspec.UnsetType | None = msgspec.UNSET
+    web_origins: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 @query
@@ -127,6 +130,12 @@ async def operator_by_slug(call: Call, slug: str) -> Operator | None:
 async def operator_by_host(call: Call, host: str) -> Operator | None:
     """An operator by the domain a request came to: its own (TEN-23), or ``<slug>.`` before the
     platform's (TEN-06; ``<slug>.localhost`` on a laptop)."""
+    raise AssertionError
+
+
+@query
+async def is_web_origin(call: Call, origin: str) -> bool:
+    """True when any operator has named this origin. Cached in the process for a few seconds."""
     raise AssertionError
 
 

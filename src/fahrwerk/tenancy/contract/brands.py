@@ -11,7 +11,6 @@ from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
 from fahrwerk.kernel.errors import Conflict, NotFound
 
-
 CHANGED = "tenancy.brand"
 """Signalled when a brand, its logo or what a domain shows has changed."""
 

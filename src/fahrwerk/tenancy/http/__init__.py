@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True):
     max_ride_km: int
     refund_limit: float | None
     """Refunds above it need a second person; null: none does."""
+    web_origins: list[str]
+    """Whose web pages may call the API from a browser (CORS)."""
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -79,6 +81,13 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_ride_h: Count | UnsetType = UNSET
     max_ride_km: Count | UnsetType = UNSET
     refund_limit: Decimal | UnsetType | None = UNSET
+    web_origins: (
+        Annotated[
+            list[Annotated[str, Meta(max_length=300, examples=["https://shop.example.org"])]],
+            Meta(max_length=20),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 def _own(operator: tenancy.Operator) -> OwnOperator:
@@ -119,6 +128,7 @@ def _settings(operator: tenancy.Operator) -> Settings:
         max_ride_h=operator.max_ride_h,
         max_ride_km=operator.max_ride_km,
         refund_limit=None if limit is None else money.to_major(limit, operator.currency),
+        web_origins=list(operator.web_origins),
     )
 
 
@@ -151,6 +161,12 @@ async def own_tenant(call: web.Caller) -> OwnOperator:
     return _own(await tenancy.operator(call))
 
 
+@get("/api/v1/tenant/settings", permission="tenancy.operator.change", tags=["tenancy"])
+async def own_settings(call: web.Caller) -> Tenant:
+    """Your operator with the rules of its market: what ``PATCH /api/v1/tenant`` changes."""
+    return _tenant(await tenancy.operator(call))
+
+
 @patch("/api/v1/tenant", permission="tenancy.operator.change", tags=["tenancy"])
 async def change_tenant(call: web.Caller, data: JSONBody[Change]) -> Tenant:
     """Change the rules of your own market: tax, holds, limits, name and language (TEN-25).
@@ -164,6 +180,8 @@ async def change_tenant(call: web.Caller, data: JSONBody[Change]) -> Tenant:
     }
     if data.refund_limit is not UNSET:
         wished["refund_limit_minor"] = _minor(data.refund_limit, call.currency)
+    if data.web_origins is not UNSET:
+        wished["web_origins"] = tuple(data.web_origins)
     if data.tax_rate_pct is not UNSET:
         wished["tax_rate_bp"] = round(data.tax_rate_pct * 100)
     return _tenant(await tenancy.change_operator(call, tenancy.OperatorChange(**wished)))
@@ -172,6 +190,7 @@ async def change_tenant(call: web.Caller, data: JSONBody[Change]) -> Tenant:
 handlers = [
     list_tenants,
     own_tenant,
+    own_settings,
     change_tenant,
     *brands.handlers,
     *life.handlers,

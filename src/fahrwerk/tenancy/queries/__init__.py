@@ -47,6 +47,11 @@ def forget(_: str = CHANGED) -> None:
 hub.hear(CHANGED, forget)
 
 
+def operator_in(row: db.Row) -> Operator:
+    """The operator in a row of ``COLUMNS``."""
+    return Operator(**{**row, "web_origins": tuple(row["web_origins"])})
+
+
 async def _known(call: Call, sql: str, value: object) -> Operator | None:
     """The operator a statement finds for ``value``, remembered for ``KEEP_S``; absence too."""
     kept = _kept.get((sql, value))
@@ -54,7 +59,7 @@ async def _known(call: Call, sql: str, value: object) -> Operator | None:
         return kept[1]
     before = _changes
     row = await db.one("tenancy", call, sql, value)
-    found = Operator(**row) if row else None
+    found = operator_in(row) if row else None
     if before == _changes:  # else the row may have been read before the change
         while len(_kept) >= MOST_KEPT:
             del _kept[next(iter(_kept))]
@@ -64,7 +69,7 @@ async def _known(call: Call, sql: str, value: object) -> Operator | None:
 
 COLUMNS = """id, slug, name, plan, currency, time_zone, locale, tax_rate_bp, tax_included, domain,
 payment_hold_s, unlock_window_s, max_active_rentals, max_ride_h, max_ride_km, max_vehicles,
-max_users, max_requests_per_minute, refund_limit_minor, status"""
+max_users, max_requests_per_minute, refund_limit_minor, status, web_origins"""
 # The rate of the day: a market rule's while one holds for the whole operator, else its own.
 TODAY = COLUMNS.replace(
     " tax_rate_bp,",
@@ -129,8 +134,20 @@ def platform_host() -> str:
     return urlsplit(settings.load().address).hostname or "localhost"
 
 
+_BY_ORIGIN = f"""
+SELECT {TODAY} FROM tenancy.operator o WHERE web_origins @> ARRAY[$1::text] AND status <> 'closed'
+LIMIT 1
+"""
+
+
+async def is_web_origin(call: Call, origin: str) -> bool:
+    if not rules.is_web_origin(origin):
+        return False
+    return await _known(call, _BY_ORIGIN, origin) is not None
+
+
 _ALL = f"SELECT {TODAY} FROM tenancy.operator o ORDER BY slug"
 
 
 async def operators(call: Call) -> list[Operator]:
-    return [Operator(**row) for row in await db.run("tenancy", call, _ALL)]
+    return [operator_in(row) for row in await db.run("tenancy", call, _ALL)]

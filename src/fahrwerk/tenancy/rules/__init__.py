@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,61}[a-z0-9]")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])")
+_ORIGIN = re.compile(
+    rf"https://((?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?)(:[1-9]\d{{0,4}})?"
+)
+_ON_THIS_COMPUTER = re.compile(r"http://(localhost|127\.0\.0\.1)(:[1-9]\d{0,4})?")
 _LOCALE = re.compile(r"(?:de|en)(?:-[A-Z]{2})?")
 _LONGEST_HOST = 253
+MOST_ORIGINS = 20
 
 RESERVED = frozenset({"admin", "api", "app", "mail", "static", "status", "www"})
 """Sub-domains the platform keeps for itself (TEN-03, TEN-06)."""
@@ -42,6 +47,16 @@ def is_slug(text: str) -> bool:
 def is_host(text: str) -> bool:
     """True for a host name with at least two labels, in lower case, not an IP address."""
     return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
+
+
+def is_web_origin(text: str) -> bool:
+    """True for an origin as browsers write it: https, a host, no default port, no path, no ``*``;
+    or one on the developer's own computer."""
+    found = _ORIGIN.fullmatch(text) or _ON_THIS_COMPUTER.fullmatch(text)
+    if found is None or len(found[1]) > _LONGEST_HOST:
+        return False
+    port = int((found[2] or ":1")[1:])
+    return port <= 65535 and port != {"https": 443, "http": 80}[text.partition(":")[0]]
 
 
 def slug_of_host(host: str, platform_hosts: Collection[str]) -> str | None:
@@ -77,6 +92,12 @@ def check(wanted: Operator) -> None:
             _refuse(field, f"must be 0 to {10**9}, or no limit")
     if wanted.max_requests_per_minute == 0:
         _refuse("max_requests_per_minute", "must be at least 1, or no limit")
+    if len(wanted.web_origins) > MOST_ORIGINS:
+        _refuse("web_origins", f"there can be {MOST_ORIGINS}")
+    if len(set(wanted.web_origins)) < len(wanted.web_origins):
+        _refuse("web_origins", "names one twice")
+    if not all(map(is_web_origin, wanted.web_origins)):
+        _refuse("web_origins", "must each be like https://shop.example.org, with nothing after it")
     for field, (least, most) in BOUNDS.items():
         if not least <= getattr(wanted, field) <= most:
             _refuse(field, f"must be {least} to {most}")

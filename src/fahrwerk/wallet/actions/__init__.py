@@ -6,6 +6,7 @@ from fahrwerk.wallet.actions.account import (
     freeze,
     unfreeze,
 )
+from fahrwerk.wallet.actions.closing import close_account
 from fahrwerk.wallet.actions.debts import pay_debt
 from fahrwerk.wallet.actions.payouts import (
     cancel_payout,
@@ -33,6 +34,7 @@ __all__ = [
     "change_settings",
     "charge_usage",
     "check_out",
+    "close_account",
     "cover_ride",
     "freeze",
     "hold_ride",

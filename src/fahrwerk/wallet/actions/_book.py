@@ -110,7 +110,8 @@ async def _moved(call: Call, entry: Entry) -> UUID:
         lines=rules.lines_of(entry),
         at=entry.at,
         reference=entry.reference or entry.id,
-        narration=entry.description,
+        # Words about a rider stand in his account: what is in the books stays there for years.
+        narration=f"wallet {entry.type}",
     )
     owner = str(entry.rider_id)
     if entry.amount_minor > 0:

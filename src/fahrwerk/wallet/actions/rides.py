@@ -126,7 +126,8 @@ async def cover_ride(
     return await _cover(call, rental_id, must_stop=sum(ride.held) < wanted)
 
 
-_SETTLE = """
+# Written down for the worker, who waits until whoever wrote it may have died.
+SETTLE = """
 WITH settling AS (
     UPDATE wallet.ride SET state = 'settling', total_minor = $2
     WHERE rental_id = $1 AND state = 'open' RETURNING rental_id
@@ -150,7 +151,7 @@ DELETE FROM wallet.work w USING settled s WHERE w.kind = 'ride' AND w.subject = 
 async def settle_ride(call: Call, rental_id: UUID, total_minor: int) -> Settled:
     """See the contract."""
     rules.check_amount(total_minor, least=0)
-    await db.run("wallet", call, _SETTLE, rental_id, total_minor, RETRY_S)
+    await db.run("wallet", call, SETTLE, rental_id, total_minor, RETRY_S)
     return await settle(call, rental_id)
 
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from fahrwerk.wallet.http import debts, live, own, resellers, staff
+from fahrwerk.wallet.http import closing, debts, live, own, resellers, staff
 
-handlers = [*own.handlers, *live.handlers, *debts.handlers, *staff.handlers, *resellers.handlers]
+handlers = [
+    *own.handlers,
+    *live.handlers,
+    *debts.handlers,
+    *closing.handlers,
+    *staff.handlers,
+    *resellers.handlers,
+]

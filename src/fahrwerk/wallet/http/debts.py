@@ -25,6 +25,7 @@ class DebtPaid(msgspec.Struct, frozen=True):
 @post(
     "/api/v1/wallet/debts/{debt_id:str}/pay",
     permission="wallet.topup.create",
+    while_suspended=True,
     status_code=200,
     tags=["wallet"],
 )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "xlsx"]
 MEDIA = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 COLUMNS = ("at", "id", "type", "amount", "currency", "balance", "description")

@@ -337,6 +337,7 @@ async def post_payouts(call: web.Caller, data: JSONBody[PayoutRun]) -> PayoutDra
 @post(
     "/api/v1/reseller-payouts/{payout_id:str}/pay",
     permission="wallet.payout.pay",
+    while_suspended=True,
     status_code=200,
     tags=["wallet"],
 )
@@ -349,6 +350,7 @@ async def post_paid(call: web.Caller, payout_id: FromPath[str], data: JSONBody[P
 @post(
     "/api/v1/reseller-payouts/{payout_id:str}/transfer",
     permission="wallet.payout.pay",
+    while_suspended=True,
     status_code=200,
     tags=["wallet"],
 )

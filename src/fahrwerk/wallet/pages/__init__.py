@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fahrwerk.site.contract import shell
-from fahrwerk.wallet.pages import account, overview, topup
+from fahrwerk.wallet.pages import account, debts, overview, topup
 
 for path, label, permission in (
     ("/portal/", "Balance", "wallet.account.read"),
@@ -11,7 +11,8 @@ for path, label, permission in (
     ("/portal/billing", "Billing", "wallet.topup.create"),
     ("/portal/usage", "Usage", "wallet.account.read"),
     ("/portal/methods", "Payment methods", "payments.method.read"),
+    ("/portal/debts", "Open amounts", "payments.payment.read"),
 ):
     shell.offer(path, label, permission)
 
-handlers = [*overview.handlers, *topup.handlers, *account.handlers]
+handlers = [*overview.handlers, *topup.handlers, *account.handlers, *debts.handlers]

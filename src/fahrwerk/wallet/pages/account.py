@@ -1,4 +1,4 @@
-"""Payment methods: see them, add a test card of the sandbox, take one away."""
+"""Payment methods: see them, sign a SEPA mandate, add a test card of the sandbox, take one away."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import msgspec
 from litestar import Response, get, post
 
 from fahrwerk.kernel import ids, web
-from fahrwerk.kernel.errors import Problem
+from fahrwerk.kernel.errors import Invalid, Problem
 from fahrwerk.payments import contract as payments
+from fahrwerk.payments.contract import mandates
 from fahrwerk.site.contract import shell
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ TEST_CARDS = {
     "tok_chargeDeclined": "Visa ···· 0002 (declined)",
 }
 """What the sandbox offers to try with; its gateway takes nothing else for a card."""
+
+
+WORDS = {"card": "{brand} ending in {last4}", "sepa": "Direct debit, account ending in {last4}"}
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -37,9 +41,9 @@ def listed(visit: Visit, methods: list[payments.Method]) -> list[Listed]:
     """A rider's methods, in the language of the page."""
 
     def label(each: payments.Method) -> str:
-        if each.kind != "card":
+        words = WORDS.get(each.kind)
+        if words is None:
             return each.label
-        words = "{brand} ending in {last4}"
         return shell.told(visit.call.locale[:2], words, brand=each.brand, last4=each.last4)
 
     return [
@@ -48,7 +52,17 @@ def listed(visit: Visit, methods: list[payments.Method]) -> list[Listed]:
     ]
 
 
-async def _page(call: web.Call, visit: Visit, problem: Problem | None = None) -> Response[str]:
+async def _mandate(call: web.Call) -> mandates.MandateOffer | None:
+    """What is to be signed; None where the operator does not collect by direct debit."""
+    try:
+        return await mandates.mandate_offer(call)
+    except Problem:
+        return None
+
+
+async def _page(
+    call: web.Call, visit: Visit, problem: Problem | None = None, given: web.Form | None = None
+) -> Response[str]:
     try:
         gateway = (await payments.begin_set_up(call, "card")).gateway
     except Problem:
@@ -59,6 +73,8 @@ async def _page(call: web.Call, visit: Visit, problem: Problem | None = None) ->
         status=problem.status if problem else 200,
         methods=listed(visit, await payments.methods(call)),
         cards=TEST_CARDS if gateway == "sandbox" else {},
+        mandate=await _mandate(call),
+        given=given or {},
         issues=shell.issues_of(visit, problem) if problem else {},
     )
 
@@ -96,6 +112,31 @@ async def add(call: web.Caller, visit: web.Visitor, form: web.Form) -> Response[
 
 
 @post(
+    "/portal/methods/mandate",
+    permission="payments.method.write",
+    page=True,
+    limit="page",
+    unkeyed=True,  # the same account again is the same mandate
+    include_in_schema=False,
+)
+async def sign(call: web.Caller, visit: web.Visitor, form: web.Form) -> Response[str]:
+    """Sign a SEPA mandate (PAY-33): the account becomes a payment method."""
+    wanted = mandates.NewMandate(
+        iban=form.get("iban", ""),
+        holder=form.get("holder", ""),
+        agreed_text=form.get("agreed_text", ""),
+        make_default="mandate_default" in form,
+    )
+    try:
+        if "agreed" not in form:
+            raise Invalid(field="agreed", issue="Please confirm the mandate.")
+        await mandates.sign_mandate(call, wanted)
+    except Problem as problem:
+        return await _page(call, visit, problem, form)
+    return shell.go(visit, "/portal/methods", "The mandate is signed.")
+
+
+@post(
     "/portal/methods/remove",
     permission="payments.method.write",
     page=True,
@@ -112,4 +153,4 @@ async def remove(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respon
     return shell.go(visit, "/portal/methods", "The payment method is removed.")
 
 
-handlers = [methods, add, remove]
+handlers = [methods, add, sign, remove]

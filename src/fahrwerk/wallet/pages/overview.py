@@ -21,6 +21,7 @@ from fahrwerk.wallet.http.exports import Format, export
 from fahrwerk.wallet.http.own import rider_of
 from fahrwerk.wallet.http.views import WalletView, wallet_view
 from fahrwerk.wallet.pages import drawing, entries
+from fahrwerk.wallet.pages.debts import owed_by
 
 TYPES = {
     "usage": "Usage",
@@ -72,6 +73,7 @@ async def dashboard(call: web.Caller, visit: web.Visitor) -> Response[str]:
     return await shell.page(
         visit,
         "wallet/dashboard.html",
+        owed_minor=await owed_by(call),
         wallet=wallet,
         recent=recent.transactions,
         statistics=statistics,

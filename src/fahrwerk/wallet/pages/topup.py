@@ -38,6 +38,7 @@ REASONS = {
     "insufficient_funds": "The card has not enough money on it.",
     "expired_card": "The card has expired.",
     "authentication_failed": "Your bank did not confirm the payment.",
+    "insufficient_balance": "The balance is not enough.",
     "no_payment_method": "There is no payment method any more.",
     "gateway_unreachable": "The payment provider could not be reached.",
 }
@@ -135,7 +136,7 @@ PAGE = "page"
 """Instead of a stored method: a page of the gateway."""
 
 
-def _is_page(url: str) -> bool:
+def is_page(url: str) -> bool:
     """A gateway's page, or the sandbox's, which is one of ours."""
     return url.startswith(("https://", f"{settings.load().address}/sandbox/"))
 
@@ -170,7 +171,7 @@ async def returned(call: web.Caller, visit: web.Visitor, which: Which = "") -> R
         topup=found,
         number=ids.public(contract.TOPUP_PREFIX, found.id),
         wallet=await contract.wallet(call, rider_of(call)),
-        outside=outside if _is_page(outside) else "",
+        outside=outside if is_page(outside) else "",
         is_here="complete_with" in action and not is_for_app,
         is_for_app=is_for_app,
         methods=listed(visit, methods),

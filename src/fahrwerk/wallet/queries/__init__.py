@@ -31,6 +31,7 @@ from fahrwerk.wallet.contract import (
     UnknownTopup,
     Wallet,
 )
+from fahrwerk.wallet.queries.personal import PERSONAL as PERSONAL
 from fahrwerk.wallet.queries.resellers import commissions as commissions
 from fahrwerk.wallet.queries.resellers import own_reseller as own_reseller
 from fahrwerk.wallet.queries.resellers import payouts as payouts
