@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from PIL import Image
 
+from fahrwerk.fleet import contract as fleet
 from fahrwerk.identity import contract as identity
 from fahrwerk.identity.contract import approvals, privacy
 from fahrwerk.identity.contract.keys import make_key
@@ -78,12 +79,6 @@ class Goods:
         command = await posted(admin.post(f"{path}/commands", json={"command": "unlock"}))
         device = {"protocol": "teltonika", "imei": new_imei()}
         await posted(admin.post(f"{path}/devices", json=device))
-        work = {"vehicle_id": other.identifier, "kind": "damage", "description": "Look at it"}
-        ticket = await posted(admin.post("/api/v1/maintenance/tickets", json=work))
-        await posted(admin.post(f"{path}/battery", json={"kind": "charge", "level": 15}))
-        start = {"latitude": other.latitude, "longitude": other.longitude}
-        crew = {"vehicle_types": ["scooter"], "capacity": 1, "start": start}
-        plan = await posted(admin.post("/api/v1/battery/plans", json=crew))
         code = f"P{ids.new().hex[-10:].upper()}"
         await posted(admin.post("/api/v1/promotions", json={"code": code, "percent": 10}))
         zone = await posted(admin.post("/api/v1/zones", json=FAR_ZONE))
@@ -108,8 +103,7 @@ class Goods:
             "payment_id": [each["id"] for each in payments["payments"]],
             **{key: [method] for key in ("method_id", "payment_method_id")},
             "command_id": [command["id"]],
-            "ticket_id": [ticket["id"]],
-            "plan_id": [plan["id"]],
+            **await workshop(admin, other),
             "zone_id": [zone["id"]],
             "id": [zone["id"]],
             **{key: [ids.public("usr", rider.user)] for key in ("user", "user_id")},
@@ -136,6 +130,18 @@ class Goods:
     async def close(self) -> None:
         for client in self.callers.values():
             await client.aclose()
+
+
+async def workshop(admin: httpx.AsyncClient, vehicle: fleet.Vehicle) -> dict[str, list[str]]:
+    """A ticket about a vehicle, and a tour that charges it."""
+    work = {"vehicle_id": vehicle.identifier, "kind": "damage", "description": "Look at it"}
+    ticket = await posted(admin.post("/api/v1/maintenance/tickets", json=work))
+    path = f"/api/v1/vehicles/{vehicle.identifier}/battery"
+    await posted(admin.post(path, json={"kind": "charge", "level": 15}))
+    start = {"latitude": vehicle.latitude, "longitude": vehicle.longitude}
+    crew = {"vehicle_types": ["scooter"], "capacity": 1, "start": start}
+    plan = await posted(admin.post("/api/v1/battery/plans", json=crew))
+    return {"ticket_id": [ticket["id"]], "plan_id": [plan["id"]]}
 
 
 async def posted(request: Any) -> Any:

@@ -7970,6 +7970,11 @@ export interface components {
             payment_required: boolean;
             reservation_token: string;
             expires_at: string | null;
+            /**
+             * @default none
+             * @enum {string}
+             */
+            helmet?: "none" | "recommended" | "required";
         };
         /**
          * NewCheck
