@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help dev up web webcheck client pictures test check lint format types walls house bench storm audit lock clean
+.PHONY: help dev up web webcheck webtest client pictures test check lint format types walls house bench storm audit lock clean
 
 ARGS ?=
 PYTHON ?=
@@ -51,6 +51,10 @@ pictures: dev web ## take the documentation's pictures of both apps anew
 
 test: dev ## all tests, on a real PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+
+webtest: dev ## the web apps in Chromium against the living city; minutes, and the machine to itself
+	@$(BIN)/python tools/web.py build
+	@FAHRWERK_WEB_TESTS=1 $(BIN)/python -m pytest tests/web $(ARGS)
 
 check: lint format types walls house ## style, types, walls between rooms, rules of the house
 

@@ -29,7 +29,7 @@ from tests.world import World, make_world
 
 DEFAULTS = {
     "is_public": True, "contact_email": None, "license_url": None, "has_draft": False,
-    "micromobility_id": None, "car_share_id": None,
+    "micromobility_id": None, "car_share_id": None, "mds_days": 730,
 }  # fmt: skip
 DISABLED = fleet.VehicleChange(status="maintenance")
 

@@ -24,7 +24,8 @@ def _caller(held: frozenset[str]) -> Call:
 def test_the_roles_of_the_contract_exist() -> None:
     """IDN-27 and the house's own."""
     assert rules.PERMISSIONS.keys() == {
-        *("customer", "business_user", "provider", "admin", "support", "recorder", "platform")
+        *("customer", "business_user", "provider", "admin", "support", "recorder", "platform"),
+        "reseller",
     }
 
 

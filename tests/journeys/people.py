@@ -161,9 +161,9 @@ class City:
 
     async def tariffs_ready(self) -> None:
         """Wait until pricing has heard of the new operator."""
-        end = time.monotonic() + PATIENCE_S
-        while "scooter" not in (answer := await self.admin.get("/api/v1/tariffs")).text:
-            assert time.monotonic() < end, f"{answer.text}\n{self.platform.log('work')}"
+        end, patient = time.monotonic() + PATIENCE_S, Persistent(self.admin)
+        while "scooter" not in str(answer := await patient.get("/api/v1/tariffs")):
+            assert time.monotonic() < end, f"{answer}\n{self.platform.log('work')}"
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateways, "TIMEOUT_S", 0.7)
+    monkeypatch.setattr(gateways, "TIMEOUT_S", 1.5)
 
 
 @pytest.fixture

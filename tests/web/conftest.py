@@ -24,7 +24,9 @@ def address() -> Iterator[str]:
         yield here
 
 
-@pytest.fixture(scope="session")
+# For a module only: while it is open, its event loop is the running one of this thread, and no
+# asynchronous test of another module could run.
+@pytest.fixture(scope="module")
 def driver() -> Iterator[Playwright]:
     """Playwright; the tests of the apps are plain functions."""
     from playwright.sync_api import sync_playwright
@@ -33,7 +35,7 @@ def driver() -> Iterator[Playwright]:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(driver: Playwright) -> Iterator[Browser]:
     """One browser; each test has its own context."""
     browser = stage.launched(driver)
