@@ -173,7 +173,10 @@ async def second_factor(
     status_code=200,
 )
 async def set_up_second_factor(call: web.Caller, data: JSONBody[Challenge]) -> Response[AppSetup]:
-    """Set up the authenticator app that the operator asks for (``enrol_totp``), then finish."""
+    """Set up the authenticator app that the operator asks for (``enrol_totp``), then finish.
+
+    401 for a challenge that is over, or none of ours.
+    """
     made = await factors.enrol_at_log_in(call, data.challenge)
     return Response(AppSetup(made.secret, made.uri, made.qr_svg), headers=NOT_KEPT)
 
