@@ -181,7 +181,7 @@ class HouseFront:
         Which one it is hardly ever changes, and every page asks.
         """
         if time.monotonic() > self._alone[0]:
-            found = await self._tenancy.operators(self._call)
+            found = await self._tenancy.operators(self._call, 2)
             is_clear = len(found) == 1 or (found and self._dev)
             self._alone = (time.monotonic() + 3.0, found[0] if is_clear else None)
         return self._alone[1]

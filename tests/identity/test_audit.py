@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from fahrwerk.kernel import audit, db, ids
+from fahrwerk.kernel.call import Call
+from fahrwerk.kernel.errors import Invalid
 from fahrwerk.tenancy import contract as tenancy
 from tests.identity.test_roles import given, made, staff
 from tests.world import World, make_world
@@ -90,6 +92,45 @@ async def test_what_staff_may_not_is_written_down(world: World) -> None:
         (row,) = await log_of(admin, outcome="PERMISSION_DENIED")
     assert (row["actor"], row["action"]) == (service.actor, "identity.list_audit")
     assert row["detail"] == {"times": 2}
+
+
+async def test_a_made_up_address_keeps_nobody_elses_looks_unwritten(world: World) -> None:
+    """I11: PostgreSQL has no NUL; one in a path or a question is written down as what it is not."""
+    service = await staff(world, "support")
+    async with world.client(service) as client:
+        assert (await client.get("/api/v1/rentals/%00")).status_code == 404
+        await client.get("/api/v1/rentals?user_id=a%00b")
+        await client.get("/api/v1/users")
+        many = "&".join(f"x{n}=1" for n in range(500))
+        assert (await client.get(f"/api/v1/users?{many}")).status_code < 500
+    await audit.flush()
+    async with world.client(await staff(world, "admin")) as admin:
+        looks = {e["subject"] for e in await log_of(admin, outcome="seen")}
+    assert {"\N{REPLACEMENT CHARACTER}", "a\N{REPLACEMENT CHARACTER}b", ""} <= looks
+
+
+async def test_one_operators_log_waits_for_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be written for one waits on; the others' is written."""
+    other, run = await make_world(), db.run
+
+    async def fails(role: str, call: Call, *rest: object) -> object:
+        if call.tenant == world.tenant:
+            raise Invalid(field="x", issue="y")
+        return await run(role, call, *rest)  # type: ignore[arg-type]
+
+    for each in (world, other):
+        audit.seen(each.admin(), "tests.look", "thing")
+    with monkeypatch.context() as patched:
+        patched.setattr(db, "run", fails)
+        with pytest.raises(Invalid):
+            await audit.flush()
+    wanted = audit.Wanted(action="tests.look")
+    assert len(await audit.search(other.admin(), wanted, None, 10)) == 1
+    assert await audit.search(world.admin(), wanted, None, 10) == []
+    await audit.flush()
+    assert len(await audit.search(world.admin(), wanted, None, 10)) == 1
 
 
 async def test_what_cannot_be_written_down_is_not_done(

@@ -16,7 +16,7 @@ from tests import servers
 needs_redis = pytest.mark.skipif(
     not servers.has_redis(), reason="redis-server is not installed (apt install redis-server)"
 )
-TEN = {"auth": Limit(10, 60), "fast": Limit(10, 1)}
+TEN = {"auth": Limit(10, 3600), "fast": Limit(10, 20)}
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,11 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture
-async def two(redis_url: str) -> AsyncIterator[tuple[SharedLimiter, SharedLimiter]]:
-    """Two processes of one installation."""
+async def two(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[SharedLimiter, SharedLimiter]]:
+    """Two processes of one installation, with all the time a busy machine needs for Redis."""
+    monkeypatch.setattr(limits, "_REDIS_WITHIN_S", 20.0)
     first, second = SharedLimiter(TEN, redis_url), SharedLimiter(TEN, redis_url)
     yield first, second
     await first.close()
@@ -36,14 +39,14 @@ async def two(redis_url: str) -> AsyncIterator[tuple[SharedLimiter, SharedLimite
 
 @needs_redis
 async def test_processes_count_together(two: tuple[SharedLimiter, SharedLimiter]) -> None:
-    """API-26: ten a minute are ten, whichever process is asked, and however many at once."""
+    """API-26: ten an hour are ten, whichever process is asked, and however many at once."""
     results = await asyncio.gather(
         *(two[n % 2].count("auth", "together") for n in range(40)), return_exceptions=True
     )
     refused = [each for each in results if isinstance(each, Busy)]
     assert len(refused) == 30
-    assert all(each.details["limit"] == 10 and each.details["window"] == "1m" for each in refused)
-    assert {each.details["retry_after"] for each in refused} <= {5, 6}
+    assert all(each.details["limit"] == 10 and each.details["window"] == "1h" for each in refused)
+    assert {each.details["retry_after"] for each in refused} <= set(range(330, 361))
     left = sorted(each[1] for each in results if isinstance(each, tuple))
     assert left == list(range(10))
 
@@ -58,7 +61,7 @@ async def test_refusals_do_not_count_and_time_heals(
     for _ in range(20):
         with pytest.raises(Busy):
             await two[1].count("fast", "knocks")
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.1)
     await two[1].count("fast", "knocks")
 
 

@@ -13,8 +13,8 @@ from fahrwerk.identity.contract import approvals
 from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.call import Call
 from fahrwerk.payments import contract
-from fahrwerk.payments.actions.second_person import carry_out_owed
 from fahrwerk.payments.contract import ledger, refunds
+from fahrwerk.payments.jobs import carry_out_approved
 from fahrwerk.tenancy import contract as tenancy
 from tests.payments.test_refund import paid
 from tests.world import make_world
@@ -135,15 +135,15 @@ async def test_what_was_approved_is_carried_out_after_a_crash(world: World) -> N
     wish = (await refunds.ask_refund(world.call("support"), till.id, 400, "big", "a")).approval
     assert wish is not None
     await approvals.decide_approval(world.admin(), wish.id, True, None)
-    await carry_out_owed()
+    await carry_out_approved()
     assert (await contract.payment(world.admin(), till.id)).refunded_minor == 0  # too soon
     await db.run(
         "identity", world.system(),
         "UPDATE identity.approval SET decided_at = decided_at - interval '2 minutes' WHERE id = $1",
         wish.id,
     )  # fmt: skip
-    await carry_out_owed()
-    await carry_out_owed()
+    await carry_out_approved()
+    await carry_out_approved()
     assert (await contract.payment(world.admin(), till.id)).refunded_minor == 400
     assert (await approvals.approval(world.admin(), wish.id)).state == "done"
 

@@ -86,7 +86,7 @@ async def _demo(call: Call) -> tenancy.Operator | None:
     """The operator of this request, or the first one there is."""
     if call.tenant is not None:
         return await tenancy.operator(call)
-    return next(iter(await tenancy.operators(system(None, "front"))), None)
+    return next(iter(await tenancy.operators(system(None, "front"), 1)), None)
 
 
 def _is_demo(request: AnyRequest) -> bool:

@@ -239,11 +239,7 @@ _DRAWN: dict[str, Callable[[], bytes]] = {
 @get("/web/map/{name:str}", permission=None, public=True, limit=None, include_in_schema=False)
 async def map_file(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """The bundled base map: streets and nature as GeoJSON, and archives of tiles in parts."""
-    drawn: dict[str, Callable[[], bytes]] = {
-        "streets.geojson": streets_as_geojson,
-        "nature.geojson": lambda: NATURE.read_bytes(),
-    }
-    if (draw := drawn.get(name)) is not None:
+    if (draw := _DRAWN.get(name)) is not None:
         kept = {"cache-control": "public, max-age=3600"}
         return Response(draw(), media_type="application/geo+json", headers=kept)
     found = _found(f"map/{name}")
@@ -262,7 +258,7 @@ async def _whose(call: Call, is_dev: bool) -> tenancy.Operator | None:
         return await tenancy.operator(call)
     if not is_dev:
         return None
-    found = await tenancy.operators(system(None, "front"))
+    found = await tenancy.operators(system(None, "front"), 2)
     return next((each for each in found if each.slug != demo.PLATFORM_TENANT), None)
 
 

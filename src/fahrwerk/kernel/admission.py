@@ -333,7 +333,7 @@ def _chosen(scope: asgi.Scope) -> str | None:
     query = scope["query_string"]
     if b"tenant=" not in query:
         return None
-    given = parse_qsl(query.decode("latin-1"), max_num_fields=50)
+    given = parse_qsl(query.decode("latin-1"))
     return next((value for name, value in given if name == "tenant"), None)
 
 

@@ -42,6 +42,10 @@ _ONE_OF = frozenset(
 _LISTS = frozenset((b"if-none-match", b"accept-language"))
 
 
+MOST_ASKED = 100
+"""Parameters of one question, however often each: none of ours asks for half as many."""
+
+
 class ErrorDetail(msgspec.Struct, frozen=True):
     """What went wrong: ``code`` for programs, ``message`` for people, ``details`` by the code."""
 

@@ -140,6 +140,8 @@ def _later(call: Call, action: str, subject: str, outcome: str) -> None:
     global _flushing
     if call.tenant is None:
         return
+    # It comes from an address somebody made up; a NUL in it must not keep all others unwritten.
+    subject = subject.replace("\0", "\N{REPLACEMENT CHARACTER}")
     key = (call.tenant, call.actor, action, subject, outcome)
     waiting = _waiting.get(key)
     if waiting is not None:
@@ -161,7 +163,7 @@ async def _soon() -> None:
         await asyncio.sleep(FLUSH_S)
         try:
             await flush()
-        except db.DatabaseDown:
+        except (db.DatabaseDown, db.DatabaseBusy):
             continue
         except Exception as error:
             log.error("what was looked at could not be written down", exc_info=error)
@@ -178,29 +180,40 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 
 
 async def flush() -> None:
-    """Write what waits; what could not be written waits on."""
-    while _waiting:
-        tenant = next(iter(_waiting))[0]
-        batch = {key: told for key, told in _waiting.items() if key[0] == tenant}
-        for key in batch:
-            del _waiting[key]
-        calls = [call for call, _ in batch.values()]
-        columns = (
+    """Write what waits; what could not be written waits on, and keeps no other operator waiting."""
+    failed: Exception | None = None
+    for tenant in {key[0] for key in _waiting}:
+        try:
+            await _flush_tenant(tenant)
+        except (db.DatabaseDown, db.DatabaseBusy):
+            raise
+        except Exception as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+async def _flush_tenant(tenant: UUID) -> None:
+    batch = {key: told for key, told in _waiting.items() if key[0] == tenant}
+    for key in batch:
+        del _waiting[key]
+    calls = [call for call, _ in batch.values()]
+    columns = (
             [ids.new() for _ in batch], [call.actor for call in calls],
             [",".join(sorted(call.roles)) for call in calls], [key[2] for key in batch],
             [key[3] for key in batch], [call.request_id for call in calls],
             [call.address for call in calls], [times for _, times in batch.values()],
             [key[4] for key in batch],
         )  # fmt: skip
-        try:
-            await db.run("kernel", system(tenant, "kernel"), _MANY, *columns)
-        except BaseException:
-            for key, told in batch.items():
-                if key in _waiting:
-                    _waiting[key][1] += told[1]
-                else:
-                    _waiting[key] = told
-            raise
+    try:
+        await db.run("kernel", system(tenant, "kernel"), _MANY, *columns)
+    except BaseException:
+        for key, told in batch.items():
+            if key in _waiting:
+                _waiting[key][1] += told[1]
+            else:
+                _waiting[key] = told
+        raise
 
 
 async def close() -> None:

@@ -122,6 +122,8 @@ class Door(ASGIMiddleware):
         try:
             if twice is not None:
                 raise Invalid(field=twice, issue="was sent more than once")
+            if scope["query_string"].count(b"&") >= asgi.MOST_ASKED:
+                raise Invalid(field="query", issue=f"has more than {asgi.MOST_ASKED} parameters")
             await self._inside(scope, receive, answer, next_app, headers, state)
         except Problem as problem:
             call = state.get("call")
@@ -213,7 +215,7 @@ def _looked_at(handler: Any, scope: Scope) -> tuple[str, str]:
     tag = next(iter(handler.resolve_tags() or ()), "operations")
     named = [str(each)[:80] for each in (scope.get("path_params") or {}).values()]
     # Of a question only whom it is about: what else was searched for may be a name.
-    asked = parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=100)
+    asked = parse_qsl(scope["query_string"].decode("latin-1"))
     named += [value[:80] for name, value in asked if name in ("user", "user_id")]
     return f"{tag}.{handler.fn.__name__}", ",".join(named)
 

@@ -11,10 +11,11 @@ from fahrwerk.kernel import db
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.jobs import cron, every
 from fahrwerk.kernel.live import hub
-from fahrwerk.payments.actions import corrections
+from fahrwerk.payments.actions._approved import carry_out_owed
 from fahrwerk.payments.actions._case import LEASE_S, WORK
 from fahrwerk.payments.actions._work import drive
 from fahrwerk.payments.actions.compare import compare
+from fahrwerk.payments.actions.corrections import reverse_wished
 from fahrwerk.payments.actions.debts import follow_debt
 from fahrwerk.payments.actions.evidence import see_through
 from fahrwerk.payments.actions.expire import expire_purses, tenants_with_expired
@@ -22,9 +23,10 @@ from fahrwerk.payments.actions.mandates import expire_mandates
 from fahrwerk.payments.actions.methods import forget_method
 from fahrwerk.payments.actions.post_ride import post_ride
 from fahrwerk.payments.actions.risk import forget_networks
-from fahrwerk.payments.actions.second_person import carry_out_owed
+from fahrwerk.payments.actions.second_person import refund_wished
 from fahrwerk.payments.actions.transfer import see_transfer_through
 from fahrwerk.payments.actions.webhook import forget_webhooks, take_webhook
+from fahrwerk.payments.contract import corrections, refunds
 from fahrwerk.payments.gateways import Forged
 from fahrwerk.payments.gateways import _sandbox_webhooks as sandbox
 from fahrwerk.payments.queries.proof import proof
@@ -59,8 +61,11 @@ async def settle_payments() -> bool:
 @every(60)
 async def carry_out_approved() -> bool:
     """Do what a second person approved, should that process have died before it did."""
-    is_more = await corrections.carry_out_owed()
-    return await carry_out_owed() or is_more
+    more = [
+        await carry_out_owed(corrections.KIND, reverse_wished),
+        await carry_out_owed(refunds.KIND, refund_wished),
+    ]
+    return any(more)
 
 
 async def _settle(tenant: UUID, kind: str, subject: UUID, claimed: datetime) -> None:

@@ -114,7 +114,7 @@ async def test_a_reversal_over_http(world: World) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "NOT_REVERSIBLE")
     rows = await db.run(
         "kernel", world.system(),
-        "SELECT outcome FROM kernel.audit WHERE action = 'payments.reverse_journal' AND actor = $1",
+        "SELECT outcome FROM kernel.audit WHERE action = 'payments.ask_reversal' AND actor = $1",
         admin.actor,
     )  # fmt: skip
     assert [row["outcome"] for row in rows].count("done") == 2

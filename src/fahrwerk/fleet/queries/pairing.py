@@ -75,7 +75,7 @@ async def unknown_devices(call: Call, name: str | None = None) -> list[Stranger]
     """See the contract."""
     call.require("fleet.vehicle.pair")
     found = db.shaped(Stranger, await db.run("fleet", call, _STRANGERS, name, MOST_STRANGERS))
-    operators = await tenancy.operators(system(None, "fleet"))
+    operators = await tenancy.operators(system(None, "fleet"), 2)
     if name is not None or len(operators) == 1:
         nobodys = await db.run("fleet", system(None, "fleet"), _STRANGERS, name, MOST_STRANGERS)
         found += db.shaped(Stranger, nobodys)

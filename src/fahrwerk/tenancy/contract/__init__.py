@@ -140,8 +140,8 @@ async def is_web_origin(call: Call, origin: str) -> bool:
 
 
 @query
-async def operators(call: Call) -> list[Operator]:
-    """All operators of this installation, by slug."""
+async def operators(call: Call, at_most: int | None = None) -> list[Operator]:
+    """The operators of this installation by slug, all or the first ones."""
     raise AssertionError
 
 

@@ -146,8 +146,8 @@ async def is_web_origin(call: Call, origin: str) -> bool:
     return await _known(call, _BY_ORIGIN, origin) is not None
 
 
-_ALL = f"SELECT {TODAY} FROM tenancy.operator o ORDER BY slug"
+_ALL = f"SELECT {TODAY} FROM tenancy.operator o ORDER BY slug LIMIT $1"
 
 
-async def operators(call: Call) -> list[Operator]:
-    return [operator_in(row) for row in await db.run("tenancy", call, _ALL)]
+async def operators(call: Call, at_most: int | None = None) -> list[Operator]:
+    return [operator_in(row) for row in await db.run("tenancy", call, _ALL, at_most)]
