@@ -97,7 +97,6 @@ async def test_the_cooldown_is_claimed_before_charging(world: World) -> None:
     assert len(await tried(world, rider_id)) == 2
 
 
-@pytest.mark.timeout(400)
 async def test_a_dead_card_for_a_day(world: World) -> None:
     """WAL-18, WAL-19: three refusals an hour apart, then a pause; nothing is charged, ever."""
     rider, rider_id = await rider_with_auto(world, "tok_insufficientFunds")

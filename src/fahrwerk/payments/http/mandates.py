@@ -95,7 +95,10 @@ class MandatesView(msgspec.Struct, frozen=True):
     "/api/v1/payments/sepa/mandate-text", permission="payments.method.read", tags=["payments"]
 )  # fmt: skip
 async def get_mandate_text(call: web.Caller) -> MandateTextView:
-    """The text of a mandate: to be shown to the rider, whose consent names its version."""
+    """The text of a mandate: to be shown to the rider, whose consent names its version.
+
+    409 ``NO_PAYMENT_GATEWAY`` while the operator does not collect by SEPA.
+    """
     offer = await doors.mandate_offer(call)
     return MandateTextView(offer.version, offer.text, offer.creditor, offer.creditor_id)
 
