@@ -53,19 +53,21 @@ class Hub:
             waiter.set()
 
     @contextlib.contextmanager
-    def listening(self, name: str) -> Any:
-        """An ``asyncio.Event`` that is set whenever ``name`` is signalled, for this block.
+    def listening(self, *names: str) -> Any:
+        """An ``asyncio.Event`` that is set whenever one of ``names`` is signalled, for this block.
 
         Enter before looking at the state you wait for, or the change may slip between.
         """
         bell = asyncio.Event()
-        self._waiters[name].add(bell)
+        for name in names:
+            self._waiters[name].add(bell)
         try:
             yield bell
         finally:
-            self._waiters[name].discard(bell)
-            if not self._waiters[name]:
-                del self._waiters[name]
+            for name in names:
+                self._waiters[name].discard(bell)
+                if not self._waiters[name]:
+                    del self._waiters[name]
 
     async def start(self) -> None:
         """Connect to the other processes of this installation."""

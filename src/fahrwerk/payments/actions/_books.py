@@ -95,11 +95,15 @@ async def write(
 
     Raises ``InsufficientBalance``, ``KeyReused``, ``AlreadyReversed``, ``NoAccount``.
     """
-    values = arguments(call, journal, reverses)
-    row = (await run(POST, *values))[0]
+    row = (await run(POST, *arguments(call, journal, reverses)))[0]
+    return outcome(row, journal)
+
+
+def outcome(row: Row, journal: NewJournal) -> tuple[UUID, bool]:
+    """What ``payments.post`` said of a journal: its id, and whether it is new. Raises as above."""
     if row["outcome"] == "no_account":
         raise NoAccount(journal)
-    if row["outcome"] == "known" and row["known_digest"] != values[8]:
+    if row["outcome"] == "known" and row["known_digest"] != rules.digest_of(journal):
         raise KeyReused(key=journal.key)
     if row["outcome"] == "low":
         raise InsufficientBalance

@@ -111,11 +111,9 @@ async def stream_balance(
 
 
 async def _told(call: Call, rider_id: UUID, known: str) -> AsyncIterator[bytes]:
-    spoke = time.monotonic()
-    end = spoke + LONGEST_S
+    end = time.monotonic() + LONGEST_S
     with (
-        hub.listening(f"wallet.account:{rider_id}") as bell,
-        _also(f"payments.purse:{rider_id}", bell),
+        hub.listening(f"wallet.account:{rider_id}", f"payments.purse:{rider_id}") as bell,
         watch.over(call, rider_id, bell),
     ):
         yield b"retry: 2000\n\n"
@@ -130,30 +128,11 @@ async def _told(call: Call, rider_id: UUID, known: str) -> AsyncIterator[bytes]:
             data = msgspec.json.encode(wallet_view(own, call.locale))
             event_id = f"{own.version}-{zlib.crc32(data):08x}"
             if event_id != known:
-                known, spoke = event_id, time.monotonic()
+                known = event_id
                 yield f"id: {event_id}\nevent: balance\ndata: ".encode() + data + b"\n\n"
-            elif time.monotonic() - spoke >= HEARTBEAT_S:
-                spoke = time.monotonic()
+            # Nothing is asked again until a bell rings: the watch asks for all of them together.
+            while not await rung(bell, HEARTBEAT_S) and time.monotonic() < end:
                 yield b": still here\n\n"
-            await rung(bell, HEARTBEAT_S)
-
-
-@contextlib.contextmanager
-def _also(signal: str, bell: asyncio.Event) -> Iterator[None]:
-    """Ring the same bell for another signal, for the block."""
-    with hub.listening(signal) as other:
-
-        async def pass_on() -> None:
-            while True:
-                await other.wait()
-                other.clear()
-                bell.set()
-
-        task = asyncio.create_task(pass_on())
-        try:
-            yield
-        finally:
-            task.cancel()
 
 
 handlers = [stream_balance]
