@@ -132,16 +132,21 @@ async def grant(call: Call, owner: str, grants: list[Grant], journal: NewJournal
     return journal_id
 
 
+# Three values, no array: with an array the planner thinks anew each time, or reads all there is.
 _SEE = """
 SELECT kernel.now() AS now,
-       (SELECT id FROM payments.journal WHERE tenant_id = kernel.tenant() AND key = $2) AS known,
+       (SELECT id FROM payments.journal WHERE tenant_id = kernel.tenant() AND key = $4) AS known,
        a.id AS account_id, a.version, a.posted_minor, a.held_minor,
        l.id, l.kind, l.left_minor, l.granted_at, l.expires_at
-FROM (SELECT) purse
-LEFT JOIN payments.account a
-  ON a.tenant_id = kernel.tenant() AND a.shard = 0 AND a.id = ANY($1)
-LEFT JOIN payments.lot l
-  ON l.tenant_id = a.tenant_id AND l.account_id = a.id AND l.left_minor > 0
+FROM (VALUES ($1::uuid), ($2), ($3)) AS own (id)
+LEFT JOIN LATERAL (
+    SELECT * FROM payments.account a
+    WHERE a.tenant_id = kernel.tenant() AND a.shard = 0 AND a.id = own.id OFFSET 0
+) a ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM payments.lot l
+    WHERE l.tenant_id = kernel.tenant() AND l.account_id = a.id AND l.left_minor > 0 OFFSET 0
+) l ON true
 """
 _SPEND = """
 SELECT outcome, journal_id, known_digest
@@ -158,7 +163,7 @@ async def _spend_as_seen(
     """Look, decide, and do it if nothing has moved meanwhile: two round trips and no transaction
     of ours. None when somebody else moved the purse, or the journal is known."""
     own = purse_ids(call, owner, journal.currency)
-    rows = await db.run("payments", call, _SEE, list(own.values()), journal.key)
+    rows = await db.run("payments", call, _SEE, *own.values(), journal.key)
     if rows[0]["known"] is not None:
         return None
     now = rows[0]["now"]
