@@ -52,7 +52,7 @@ pictures: dev web ## take the documentation's pictures of both apps anew
 test: dev ## all tests, on a real PostgreSQL
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
-webtest: dev ## the web apps in Chromium against the living city; minutes, and the machine to itself
+webtest: dev ## the web apps in Chromium against the living city; by itself (ARGS="--all", "--measure")
 	@$(BIN)/python tools/web.py build
 	@FAHRWERK_WEB_TESTS=1 $(BIN)/python -m pytest tests/web $(ARGS)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
 from fahrwerk import app
 from fahrwerk.kernel import crypto, db, live, postgres
@@ -21,6 +22,15 @@ from fahrwerk.kernel.migrate import APP_LOGIN, migrate
 from tests.world import World, make_world
 
 TEMPLATE = "fahrwerk_template"
+# As the processes themselves do: drawing a traceback with all local variables takes seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 # The apps in a browser that draws maps by software take a whole machine: what else is measured in
 # seconds would fail beside them. `make webtest` runs them by themselves.
 collect_ignore = [] if os.environ.get("FAHRWERK_WEB_TESTS") else ["web"]

@@ -112,6 +112,7 @@ class Goods:
             "alert_ids": [alert["id"]],
             "job_id": [bulk["id"]],
             **await depot(admin, vehicles),
+            **await view(admin),
             **await feeds(admin),
             **await city(admin),
             **await approval(world, payments["payments"][0]["id"]),
@@ -175,6 +176,12 @@ async def depot(admin: httpx.AsyncClient, vehicles: list[str]) -> dict[str, list
         "add": vehicles[:2],
         "remove": vehicles[:2],
     }
+
+
+async def view(admin: httpx.AsyncClient) -> dict[str, list[str]]:
+    """A saved view of the console."""
+    body = {"screen": "fleet", "name": "Low", "query": "battery=0-20"}
+    return {"view_id": [(await posted(admin.put("/api/v1/views", json=body)))["id"]]}
 
 
 async def sign_on(admin: httpx.AsyncClient) -> dict[str, list[str]]:

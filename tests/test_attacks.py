@@ -7,10 +7,15 @@ journeys/test_hostile, smuggling in kernel/test_server, log-in by other parties 
 
 from __future__ import annotations
 
+import gzip
 import html
+import io
 import ipaddress
 import re
+import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,13 +23,16 @@ import pytest
 from litestar import Litestar
 
 from fahrwerk import app as composition
-from fahrwerk.kernel import addresses, asgi, ids, outside
+from fahrwerk.kernel import addresses, asgi, ids, limits, outside
+from fahrwerk.kernel.declared import endpoints
+from fahrwerk.kernel.errors import Invalid
 from fahrwerk.kernel.settings import Settings
+from fahrwerk.payments.gateways import _sepa_xml as bank_files
 from fahrwerk.site import rules as site
 from tests.openapi import body_schema, checked, kind_of, operations, smallest
 from tests.test_hostile import PHOTOS
 from tests.test_tenants_over_http import _spots
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD, World, http_app
 
 # --- addresses that users give (SSRF)
 
@@ -178,7 +186,7 @@ def strict() -> Litestar:
 
 
 async def test_there_is_no_way_around_a_limit(world: World, strict: Litestar) -> None:
-    """API-20, API-21: not by headers, other spellings of the path, other names or keys."""
+    """TST-11.4, API-20, API-21: not by headers, spellings of the path, other names or keys."""
     body = {"email": "nobody@example.org", "password": "wrong password"}
     path = "/api/v1/auth/login"
     transport = httpx.ASGITransport(app=strict, raise_app_exceptions=False)  # type: ignore[arg-type]
@@ -222,6 +230,47 @@ async def test_there_is_no_way_around_a_limit(world: World, strict: Litestar) ->
         for operation in ways_in:
             answer = await client.request(operation.method, operation.path, json={})
             assert answer.status_code == 429, f"{operation.path} has a share of its own"
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "path", "most"),
+    [
+        ("auth", "POST", "/api/v1/auth/login", 10),
+        ("rental", "GET", "/api/v1/end-photos", 100),
+        ("analytics", "GET", "/api/v1/maintenance/downtime", 1000),
+    ],
+)
+async def test_the_limits_of_the_contract(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, method: str, path: str, most: int
+) -> None:
+    """TST-11.1 to TST-11.3, TST-08.4, API-20..23: as many as agreed and not one more, with a clear
+    answer; refused ones count too; others, other classes and probes go on."""
+    stands = SimpleNamespace(monotonic=lambda: 1_000.0)  # or a slow machine is never over the limit
+    monkeypatch.setattr(limits, "time", stands)
+    app = composition.create_http_app(Settings(), own_ground=False)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    body = {"email": "nobody@example.org", "password": "wrong"} if method == "POST" else None
+    first, second = [
+        httpx.AsyncClient(transport=transport, base_url="http://test", headers=each.headers)
+        for each in (world.client(await world.rider()), world.client(await world.rider()))
+    ]
+    if kind == "auth":  # counted by address, before anybody is known
+        first.headers.pop("authorization")
+    statuses = {(await first.request(method, path, json=body)).status_code for _ in range(most)}
+    assert 429 not in statuses
+    for _ in range(3):
+        refused = await first.request(method, path, json=body)
+        error = checked(refused, 429)
+        assert error["code"] == "RATE_LIMIT_EXCEEDED"
+        assert (error["details"]["limit"], error["details"]["window"]) == (most, "1m")
+        assert int(refused.headers["retry-after"]) == error["details"]["retry_after"] > 0
+    assert (await second.get("/api/v1/users/me")).status_code == 200
+    assert (await first.get("/health")).status_code == 200
+    if kind != "auth":
+        assert (await second.request(method, path)).status_code == 403
+        assert (await first.get("/api/v1/users/me")).status_code == 200
+    for client in (first, second):
+        await client.aclose()
 
 
 def test_one_owner_of_many_addresses_is_one_caller() -> None:
@@ -318,3 +367,90 @@ async def test_logos_that_are_none(world: World, picture: bytes) -> None:
         brand = (await admin.post("/api/v1/brands", json=look)).json()["id"]
         answer = await admin.put(f"/api/v1/brands/{brand}/logo", content=picture)
         assert checked(answer, 400)["details"]["field"] in ("logo", "body")
+
+
+UPLOADS = {
+    "put_logo": "",
+    "add_photo": "",
+    "import_vehicles": "",
+    "start_import": "read by a worker (fleet/test_bulk.py), as import_vehicles reads",
+    "import_zones": "",
+    "post_bank_statement": "",
+    "put_document": "",
+    "report_traccar": "",
+    "take_assertion": "identity/test_sso_saml.py, a form of XML",
+    "add_resource": "identity/test_scim.py, JSON", "search_all": "JSON", "search_kind": "JSON",
+    "patch_resource": "JSON", "replace_resource": "JSON",
+    "post_webhook": "signed: payments/test_webhooks.py", "post_operators_webhook": "signed",
+    "checkout_payment": "a form of our own sandbox",
+}  # fmt: skip
+"""All that takes raw bytes; where it is tried, or nothing: here. A program's file (``fahrwerk
+tenant import``) is tried in kernel/test_archives.py and test_tenant_moves.py."""
+
+
+def _bombs() -> dict[str, bytes]:
+    """What unpacks, expands or nests far beyond its size, in every format we read and some more."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("xl/worksheets/sheet1.xml", bytes(8 << 20))
+        file.writestr("../../etc/passwd", b"x")
+    names = "abcdefghij"
+    laughs = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise(names))
+    kind = 'xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"'
+    bomb = f'<!DOCTYPE d [<!ENTITY a "ha">{laughs}]><Document {kind}>&j;</Document>'
+    document = f"]><Document {kind}>&a;</Document>"
+    stolen = '<!DOCTYPE d [<!ENTITY a SYSTEM "file:///etc/passwd">' + document
+    parameter = '<!DOCTYPE d [<!ENTITY % a SYSTEM "http://169.254.169.254/"> %a;' + document
+    return {
+        "a spreadsheet that is a bomb": packed.getvalue(),
+        "gzip": gzip.compress(bytes(8 << 20)),
+        "laughs": bomb.encode(),
+        "laughs in UTF-16": bomb.encode("utf-16"),
+        "a file of ours": stolen.encode(),
+        "an address of ours": parameter.encode(),
+        "deep XML": f"<Document {kind}>".encode() + b"<a>" * 200_000,
+        "many attributes": b"<Document " + b" ".join(b'a%d="x"' % n for n in range(50_000)) + b"/>",
+        "deep JSON": b"[" * 200_000,
+        "deep GeoJSON": b'{"type":"FeatureCollection","features":' + b'[{"geometry":' * 50_000,
+        "a number": b"9" * 200_000,
+        "one cell": b"identifier,model,brand,license_plate,qr_code\n" + b'"' + b"x" * 500_000,
+        "many columns": b"identifier," * 100_000 + b"\n",
+        "many quotes": b'identifier,model,brand,license_plate,qr_code\n"' + b'""' * 200_000,
+        "zeros": bytes(300_000),
+    }
+
+
+def test_every_upload_is_known() -> None:
+    """A new one is tried below, or says where it is."""
+    found = {
+        handler.fn.__name__
+        for _, _, handler in endpoints(http_app())
+        if handler.opt.get("takes") == "bytes"
+    }
+    assert found == UPLOADS.keys()
+
+
+@pytest.mark.parametrize("bomb", _bombs().values(), ids=_bombs().keys())
+async def test_uploads_that_would_grow(world: World, bomb: bytes) -> None:
+    """Zip and gzip bombs, entities, depth, lies: refused in the one format, nothing stored."""
+    with pytest.raises(Invalid):
+        list(bank_files.read([bomb]))
+    async with world.client(world.admin()) as admin:
+        look = {"name": "Flitz", "primary_color": "#000000", "secondary_color": "#ffffff"}
+        brand = (await admin.post("/api/v1/brands", json=look)).json()["id"]
+        nobody = ids.public("agy", ids.new())
+        for method, path in (
+            ("PUT", f"/api/v1/brands/{brand}/logo"),
+            ("PUT", f"/api/v1/rentals/{ids.public('rnt', ids.new())}/photo"),
+            ("POST", "/api/v1/vehicles/import?dry_run=false"),
+            ("POST", "/api/v1/zones/import?dry_run=false"),
+            ("POST", "/api/v1/payments/sepa/statements"),
+            ("PUT", f"/api/v1/feeds/agencies/{nobody}/documents/geography"),
+            ("POST", "/api/v1/telemetry/traccar"),
+        ):
+            answer = await admin.request(method, path, content=bomb)
+            about = f"{path}: {answer.status_code} {answer.text[:200]}"
+            assert answer.status_code in (400, 404, 409, 413, 422), about
+            assert "root:" not in answer.text
+            checked(answer)
+        assert (await admin.get("/api/v1/vehicles")).json()["pagination"]["total"] == 0

@@ -35,7 +35,7 @@ def _part(data: Any) -> str:
 
 
 async def test_forged_tokens(world: World) -> None:
-    """IDN-12, IDN-38: none of them is anybody."""
+    """TST-08.1, IDN-12, IDN-38: none of them is anybody."""
     good = _token(world)
     head, claims, sign = good.split(".")
     another = await make_world()

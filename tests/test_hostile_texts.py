@@ -20,7 +20,7 @@ TEXTS = {
 async def test_texts_come_back_as_they_were_and_are_shown_as_text(
     database: db.Database, text: str
 ) -> None:
-    """GDP-15, GDP-16: to the letter in JSON, escaped in receipts, letters and the mailbox."""
+    """TST-08.1, GDP-15, GDP-16: to the letter in JSON, escaped in receipts, letters, mailbox."""
     world = await make_world()
     async with world.client(world.admin()) as admin:
         renamed = await admin.patch("/api/v1/tenant", json={"name": text})

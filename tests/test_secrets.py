@@ -129,7 +129,7 @@ async def test_what_nobody_can_open_is_said_and_left(world: World) -> None:
 
 
 async def test_keys_of_vehicles_rest_sealed(world: World) -> None:
-    """FLT-16: a copy of the database opens no vehicle; one of before sealing is sealed by it."""
+    """TST-08.2, FLT-16: a copy of the database opens no vehicle; keys of before are sealed too."""
     one, other = [await world.vehicle() for _ in range(2)]
     await fleet.pair_vehicles(world.admin(), [one.id, other.id], "HS256")
     before = await devices([one.id, other.id])

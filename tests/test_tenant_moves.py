@@ -22,7 +22,7 @@ from fahrwerk.fleet import contract as fleet
 from fahrwerk.identity.actions import totp
 from fahrwerk.identity.contract import roles
 from fahrwerk.identity.contract.roles import Grant
-from fahrwerk.kernel import audit, belongings, clock, crypto, db, ids, moving, transport
+from fahrwerk.kernel import archive, audit, belongings, clock, crypto, db, ids, moving, transport
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.migrate import APP_LOGIN, migrate
 from fahrwerk.kernel.postgres import EmbeddedPostgres
@@ -46,7 +46,7 @@ def owner_of(database: db.Database) -> str:
     return database.dsn.replace("fahrwerk_app", "postgres")
 
 
-async def exported(world: World, database: db.Database, path: Path) -> moving.Manifest:
+async def exported(world: World, database: db.Database, path: Path) -> archive.Manifest:
     """An operator in the middle of its day, in a file."""
     goods = await Goods(world).furnish()
     await world.settle()
@@ -61,7 +61,7 @@ async def test_round_trip(world: World, database: db.Database, tmp_path: Path) -
     """Every row of every table, the books proven, the audit chain whole, no event handled again."""
     path = tmp_path / "tenant.zip"
     manifest = await exported(world, database, path)
-    assert moving.check_file(path, quietly) == manifest
+    assert archive.check_file(path, quietly) == manifest
     counts = {part.table: part.rows for part in manifest.parts}
     for table in ("kernel.event", "kernel.audit", "payments.entry", "rentals.rental"):
         assert counts[table] > 0, table
@@ -232,20 +232,37 @@ async def test_a_file_that_was_touched_is_refused(
         lie = msgspec.json.encode(msgspec.structs.replace(manifest, **changes))
         with zipfile.ZipFile(path) as before, zipfile.ZipFile(target, "w") as after:
             for each in before.namelist():
-                text = lie if each == moving.MANIFEST else before.read(each)
+                text = lie if each == archive.MANIFEST else before.read(each)
                 after.writestr(each, data if each == name else text)
         return target
 
     with zipfile.ZipFile(path) as file:
         rows = file.read("pricing.tariff.copy")
     fewer = rows.split(b"\n", 1)[1]
-    parts = [
-        msgspec.structs.replace(p, sha256=hashlib.sha256(fewer).hexdigest()) if p == part else p
-        for p in manifest.parts
-    ]
+
+    def parts(data: bytes, **more: Any) -> list[archive.Part]:
+        """The manifest, lying about one table as well as its writer can."""
+        more["sha256"] = hashlib.sha256(data).hexdigest()
+        return [msgspec.structs.replace(p, **more) if p == part else p for p in manifest.parts]
+
+    def rewritten(data: bytes, **more: Any) -> Path:
+        return touched("pricing.tariff.copy", data, parts=parts(data, **more))
+
+    first, *others = part.columns
+    inject = f'{first}") AS SELECT 1; DROP TABLE pricing.tariff; --'
+    bad_row = b"\t".join(b"x" for _ in part.columns) + b"\n"
     for bad, why in (
         (touched("pricing.tariff.copy", rows + rows), "not what was written"),
-        (touched("pricing.tariff.copy", fewer, parts=parts), "not what it was"),
+        (rewritten(fewer), "not what it was"),
+        (rewritten(rows, columns=[inject, *others]), "has other tables"),
+        (rewritten(rows, columns=others), "has other tables"),
+        (rewritten(rows, table="pg_catalog.pg_authid"), "other members"),
+        (rewritten(bad_row), "pricing.tariff: "),
+        (rewritten(rows + rows, rows=2 * part.rows), "pricing.tariff: "),
+        (rewritten(b"x\n"), "pricing.tariff: "),
+        (touched("", b"", root=manifest.root | {"currency": "Euro!"}), "tenancy.operator: "),
+        (touched("", b"", root=manifest.root | {"tax_rate_bp": "a lot"}), "tenancy.operator: "),
+        (touched("", b"", sealed="another mark"), "needs its key"),
         (touched("", b"", schema="0"), "another version"),
         (tmp_path / "nothing.zip", "not a tenant's file"),
     ):
@@ -253,8 +270,42 @@ async def test_a_file_that_was_touched_is_refused(
         with pytest.raises(belongings.NotMoved, match=why):
             await moving.bring_in(owner_of(database), ROOT, bad, tenant, wanted, quietly)
         assert await tenancy.operator_by_id(system(None, "t"), tenant) is None
+    with pytest.raises(belongings.NotMoved, match="not the key of the file"):
+        await moving.bring_in(
+            owner_of(database), ROOT, path, ids.new(), wanted, quietly, key="wrong"
+        )
     with pytest.raises(belongings.NotMoved, match="has rows of this tenant"):
         await moving.bring_in(owner_of(database), ROOT, path, world.tenant, wanted, quietly)
+
+
+_GIVE = """
+INSERT INTO identity.person_role (person_id, role, granted_at) VALUES ($1, 'platform', now())
+"""
+_OWN_ROLE = """
+INSERT INTO identity.role (name, title, permissions, version, created_at, updated_at)
+VALUES ('boss', 'Boss', $1, 1, now(), now())
+"""
+
+
+@pytest.mark.parametrize("may", ["role", "tenancy.operator.create", "*"])
+async def test_no_file_says_who_runs_the_installation(
+    world: World, database: db.Database, tmp_path: Path, may: str
+) -> None:
+    """TEN-16: whoever writes the platform's role into a file gets nowhere with it."""
+    rider, house = await world.rider(), world.system()
+    if may == "role":
+        await db.run("identity", house, _GIVE, rider.user)
+    else:
+        await db.run("identity", house, _OWN_ROLE, ["fleet.vehicle.read", may])
+    await Pump().drain()
+    path, tenant = tmp_path / "tenant.zip", ids.new()
+    await moving.export(owner_of(database), ROOT, world.tenant, path, quietly)
+    own = {"slug": f"no-{tenant.hex[-8:]}", "domain": None}
+    with pytest.raises(belongings.NotMoved, match="only the platform may"):
+        await moving.bring_in(
+            owner_of(database), ROOT, path, tenant, own, quietly, examine=tenants.within_bounds
+        )
+    assert await tenancy.operator_by_id(system(None, "t"), tenant) is None
 
 
 async def test_a_tenant_is_deleted_whole_and_alone(world: World, database: db.Database) -> None:

@@ -13,30 +13,34 @@ import importlib
 import importlib.util
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from litestar import MediaType, Response, get
-from litestar.params import FromPath
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.params import FromPath, HeaderParameter
 
 from fahrwerk.kernel import (
     audit,
     crypto,
     db,
     doors,
+    elsewhere,
     invariants,
     jobs,
     live,
     observe,
     postgres,
     privacy,
+    service_tokens,
     web,
 )
 from fahrwerk.kernel.call import system
-from fahrwerk.kernel.errors import NotFound
+from fahrwerk.kernel.errors import NotFound, Unauthenticated
 from fahrwerk.kernel.migrate import APP_LOGIN, create_database, migrate
 from fahrwerk.kernel.pump import Pump
 from fahrwerk.kernel.settings import ROOMS, Settings, installation_secrets
+from fahrwerk.sim import demo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Rights
     from fahrwerk.tenancy.contract import Operator
 
+AnyRequest = Request[Any, Any, State]
+Bearer = Annotated[str, HeaderParameter(name="Authorization", required=False)]
 DATABASE = "fahrwerk"
 
 
@@ -101,7 +107,8 @@ async def grounded(settings: Settings, service: str) -> AsyncIterator[str]:
     database.after_events = lambda: hub.signal("events")
     database.signal = hub.signal
     try:
-        yield dsn
+        async with elsewhere.looked_for(settings.rooms_at):
+            yield dsn
     finally:
         await hub.stop()
         await audit.close()
@@ -176,14 +183,15 @@ class HouseFront:
         return found
 
     async def operator_of_pages(self) -> Operator | None:
-        """Whose pages are shown where nothing says it: the only operator's; in the demo, the first.
+        """Whose pages are shown where nothing says it: the only operator's; in the demo, its own.
 
         Which one it is hardly ever changes, and every page asks.
         """
         if time.monotonic() > self._alone[0]:
             found = await self._tenancy.operators(self._call, 2)
+            the_demos = await self.operator_by_slug(demo.TENANT) if self._dev else None
             is_clear = len(found) == 1 or (found and self._dev)
-            self._alone = (time.monotonic() + 3.0, found[0] if is_clear else None)
+            self._alone = (time.monotonic() + 3.0, the_demos or (found[0] if is_clear else None))
         return self._alone[1]
 
     async def is_web_origin(self, origin: str) -> bool:
@@ -234,8 +242,10 @@ async def ready() -> dict[str, str]:
 
 
 @get("/metrics", permission=None, public=True, limit=None, include_in_schema=False)
-async def metrics() -> Response[bytes]:
-    """Prometheus' page. Shield it at the ingress: it needs no login."""
+async def metrics(request: AnyRequest, authorization: Bearer = "") -> Response[bytes]:
+    """Prometheus' page: for whoever has the token (GDP-11); in development for everybody."""
+    if not request.app.state.settings.dev and not service_tokens.may_scrape(authorization):
+        raise Unauthenticated(token_expired=False)
     body, kind = observe.metrics()
     return Response(body, media_type=kind)
 
@@ -319,3 +329,26 @@ def serve_app() -> Litestar:
     from fahrwerk.kernel.settings import load
 
     return create_http_app(load())
+
+
+def rooms_app() -> Any:
+    """For uvicorn's ``--factory``: what ``fahrwerk rooms`` serves to other processes of ours."""
+    from fahrwerk.kernel.settings import load
+
+    settings = load()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await elsewhere.app(scope, receive, send)
+            return
+        await receive()
+        try:
+            async with grounded(settings, "rooms"):
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return app

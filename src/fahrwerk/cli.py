@@ -81,9 +81,7 @@ def _serve(args: argparse.Namespace, settings: Settings) -> int:
 
     with _database(settings):
         _run(knock())  # what is wrong is said here in a sentence, and by the server in a traceback
-        server.serve(
-            "fahrwerk.app:serve_app", settings, host=args.host, port=args.port, workers=args.workers
-        )
+        server.serve(args.app, settings, host=args.host, port=args.port, workers=args.workers)
     return 0
 
 
@@ -326,9 +324,16 @@ def _books(args: argparse.Namespace, settings: Settings) -> int:
         return _run(books(_quiet(settings), args.what, args.tenant, print))
 
 
-def _secrets(_: argparse.Namespace, settings: Settings) -> int:
+def _secrets(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk.secrets import reseal
 
+    if args.what == "metrics":
+        from fahrwerk.kernel import crypto, service_tokens
+        from fahrwerk.kernel.settings import installation_secrets
+
+        crypto.set_signing_secret(*installation_secrets(settings))
+        print(service_tokens.scraper_token())
+        return 0
     with _database(settings):
         return _run(reseal(_quiet(settings), print))
 
@@ -351,7 +356,7 @@ def _sepa(args: argparse.Namespace, settings: Settings) -> int:
 
 def _tenant(args: argparse.Namespace, settings: Settings) -> int:
     from fahrwerk import tenants
-    from fahrwerk.kernel import belongings, moving
+    from fahrwerk.kernel import archive, belongings
 
     settings = _quiet(settings)
 
@@ -360,7 +365,7 @@ def _tenant(args: argparse.Namespace, settings: Settings) -> int:
 
     try:
         if args.what == "check":
-            moving.check_file(_file(args), say)
+            archive.check_file(_file(args), say)
             return 0
         with _database(settings):
             if args.what == "export":
@@ -486,9 +491,13 @@ def _parser() -> argparse.ArgumentParser:
         "--vehicles", type=_scale, default=1.0, help="size of the demo fleet: 1 is 400 vehicles"
     )
     serve = command("serve", _serve, "answer HTTP requests")
-    serve.add_argument("--host", help="address to listen on")
-    serve.add_argument("--port", type=_port, help="port to listen on")
-    serve.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    serve.set_defaults(app="fahrwerk.app:serve_app")
+    rooms = command("rooms", _serve, "answer other processes of this installation (ROOMS_AT)")
+    rooms.set_defaults(app="fahrwerk.app:rooms_app")
+    for each in (serve, rooms):
+        each.add_argument("--host", help="address to listen on")
+        each.add_argument("--port", type=_port, help="port to listen on")
+        each.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     command("work", _work, "handle events, run jobs and speak with vehicles")
     command("migrate", _migrate, "bring the database up to this version")
     _parse_city(command)
@@ -556,7 +565,9 @@ def _parse_tools(command: Callable[..., argparse.ArgumentParser]) -> None:
     books.add_argument("what", choices=["verify", "catch-up"])
     books.add_argument("--tenant", help="one operator only")
     secrets = command("secrets", _secrets, "seal anew what a secret of before still holds shut")
-    secrets.add_argument("what", choices=["reseal"])
+    secrets.add_argument(
+        "what", choices=["reseal", "metrics"], help="metrics: say the token that reads them"
+    )
     sepa = command("sepa", _sepa, "read in the bank's statements, or play the bank")
     sepa.add_argument("what", choices=["import", "bank"], help="bank: pain.008 in, camt.053 out")
     sepa.add_argument("files", type=Path, nargs="+")

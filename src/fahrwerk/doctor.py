@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import psutil
@@ -69,6 +69,7 @@ def about_machine(settings: Settings) -> Iterator[Finding]:
     yield from _room(settings)
     yield _http(settings)
     yield _broker(settings)
+    yield from about_peers(settings)
 
 
 def _room(settings: Settings) -> Iterator[Finding]:
@@ -142,6 +143,35 @@ def _broker(settings: Settings) -> Finding:
         "fail", "broker", f"what listens on {where} does not speak MQTT",
         "Correct FAHRWERK_MQTT_URL, or fahrwerk up --mqtt-port.",
     )  # fmt: skip
+
+
+_PEERS = ("database_url", "mqtt_url", "redis_url")
+_TLS = ("mqtts", "rediss")
+_TLS_MODES = ("require", "verify-ca", "verify-full")
+
+
+def about_peers(settings: Settings) -> Iterator[Finding]:
+    """Services on other machines: each knows us by a secret, and nobody listens (GDP-11)."""
+    for setting in _PEERS:
+        parts = urlsplit(getattr(settings, setting) or "")
+        if _is_here(parts.hostname):
+            continue
+        asked = dict(parse_qsl(parts.query))
+        wrong = []
+        if not parts.password and not asked.keys() & {"sslcert", "passfile"}:
+            wrong.append("without a password")
+        if parts.scheme not in _TLS and asked.get("sslmode") not in _TLS_MODES:
+            wrong.append("in clear text")
+        if wrong:
+            yield Finding(
+                "warn", "peers", f"{parts.hostname} is spoken to {' and '.join(wrong)}",
+                f"Whoever reaches it is believed, or overhears us: see docs/security.md and set "
+                f"FAHRWERK_{setting.upper()}.",
+            )  # fmt: skip
+
+
+def _is_here(host: str | None) -> bool:
+    return not host or host == "localhost" or host.startswith(("127.", "/")) or host == "::1"
 
 
 # --- the database

@@ -12,7 +12,8 @@ import structlog
 
 from fahrwerk import secrets
 from fahrwerk.app import database_urls, examinations, grounded
-from fahrwerk.kernel import audit, clock, db, ids, moving, transport
+from fahrwerk.kernel import archive, audit, clock, db, ids, moving, transport
+from fahrwerk.kernel.belongings import NotMoved
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.jobs import cron
 from fahrwerk.kernel.live import hub
@@ -55,7 +56,7 @@ async def bring_in(
     settings: Settings, path: Path, slug: str | None, say: Say, key: Path | None
 ) -> int:
     """Bring a file in, under another short name if one is given; the exit code."""
-    manifest = moving.read_manifest(path)
+    manifest = archive.read_manifest(path)
     was = str(manifest.root["slug"])
     name = slug or was
     # Short names never change hands, and each has its own id: as when an operator is opened.
@@ -71,11 +72,31 @@ async def bring_in(
             return 1
         _, owner = database_urls(settings)
         sealed_with = transport.read_key(key) if key is not None else None
-        await moving.bring_in(owner, ROOT, path, tenant, own, say, secrets.reseal_all, sealed_with)
+        await moving.bring_in(
+            owner, ROOT, path, tenant, own, say, secrets.reseal_all, sealed_with, within_bounds
+        )
         hub.signal(_CHANGED)  # that there is none was remembered
         # Keyed hashes are made of what is sealed: now that it is.
         await secrets.reseal_all(system(tenant, "cli", slug=name))
         return await verified(tenant, name, str(manifest.root["status"]), say)
+
+
+_BEYOND = """
+SELECT EXISTS (SELECT FROM identity.person_role WHERE tenant_id = $1 AND role = 'platform')
+    OR EXISTS (SELECT FROM identity.scoped_grant WHERE tenant_id = $1 AND role = 'platform')
+    OR EXISTS (SELECT FROM identity.role, unnest(permissions) AS may WHERE tenant_id = $1
+               AND (may LIKE '%*' OR may LIKE 'tenancy.operator.%'
+                    AND may <> 'tenancy.operator.change'))
+"""
+
+
+async def within_bounds(owner: Any, tenant: UUID) -> None:
+    """Who runs this installation is not said by a file: raise ``NotMoved`` where one says it."""
+    if await owner.fetchval(_BEYOND, tenant):
+        raise NotMoved(
+            "somebody in it may do what only the platform may: take that role away where the file "
+            "comes from, and give it here"
+        )
 
 
 _OPEN = """

@@ -388,6 +388,8 @@ async def test_the_self_check_sees_a_ridden_vehicle(
         shown = (await client.get(f"/gbfs/{world.operator.slug}/check.json")).json()
         text = (await client.get("/metrics")).text
     assert shown["is_right"] is False
+    past = (await world.client(world.admin()).get("/api/v1/feeds/checks")).json()["hours"]
+    assert [(each["feed"], each["differences"]) for each in past] == [("gbfs", 2)]
     assert shown["differences"]["in_use"] == 2
     assert (
         f'fahrwerk_feed_differences{{kind="in_use",operator="{world.operator.slug}"}} 2.0' in text

@@ -424,6 +424,8 @@ async def test_the_self_check_knows_what_agencies_believe(world: World) -> None:
         text = (await client.get("/metrics")).text
     assert (found["is_right"], found["wrong"], found["missing"]) == (False, 1, 0)
     assert found["waiting"] == 1, "not told: it is known that something is left to tell"
+    past = (await world.client(world.admin()).get("/api/v1/feeds/checks")).json()["hours"]
+    assert {each["feed"]: each["differences"] for each in past} == {"gbfs": 0, "mds:berlin": 1}
     assert f'operator="{world.operator.slug}"' in text
     assert "fahrwerk_mds_differences" in text
     assert berlin.id

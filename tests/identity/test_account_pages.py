@@ -99,6 +99,49 @@ async def test_an_app_and_its_recovery_codes(world: World) -> None:
     assert await news(world, person.id) == ["totp_added", "recovery_codes_made", "totp_removed"]
 
 
+async def test_a_date_of_birth_is_said_once(world: World) -> None:
+    """TEN-25: what it is for stands beside it; wrong ones are refused; then it is shown, and the
+    market's minimum age asks for it."""
+    person = await ada(world)
+    browser = await entered(world)
+    page = sound(await browser.get("/account"))
+    assert "There is no minimum age here" in page.text
+    box = {"country": "DE", "south": 48.0, "west": 11.0, "north": 49.0, "east": 12.0}
+    async with world.client(world.admin()) as admin:
+        assert (await admin.post("/api/v1/markets", json={"minimum_age": 18})).is_success
+        for name, years in (("M<i>", 16), ("Free", None), ("Same", 18), ("None", 0)):
+            area = (await admin.post("/api/v1/areas", json=box | {"name": name})).json()["id"]
+            if name != "None":
+                rules = {"area_id": area, "minimum_age": years}
+                assert (await admin.post("/api/v1/markets", json=rules)).is_success
+    page = sound(await browser.get("/account"))
+    for text in ("at least 18.", "In M<i> you have to be at least 16.", "In Free there is no"):
+        assert text in page.text, text
+    assert "In Same" not in page.text
+    assert "In None" not in page.text
+    for wrong in ("", "x", "2999-01-01", "1850-01-01", "2001-02-30", "1" * 500):
+        refused = await browser.send(page, "/account/birth-date", birth_date=wrong)
+        assert "Must be a day in the past" in sound(refused, 400).text
+    forged = await browser.client.post("/account/birth-date", data={"birth_date": "2001-02-03"})
+    assert forged.status_code == 403
+    page = sound(await browser.send(page, "/account/birth-date", birth_date="2001-02-03"))
+    assert "3 Feb 2001" in page.text
+    assert "Customer service can correct it." in page.text
+    assert "/account/birth-date" not in page.answer.text
+    call = world.call("customer", user=person.id)
+    async with world.client(call) as own:
+        said = (await own.get("/api/v1/users/me/birth-date")).json()
+        assert said["birth_date"] == "2001-02-03"
+        assert {"area": None, "minimum_age": 18} in said["minimum_ages"]
+        again = await own.put("/api/v1/users/me/birth-date", json={"birth_date": "1990-01-01"})
+        assert again.json()["error"]["code"] == "BIRTH_DATE_SET"
+    async with world.client(await world.rider()) as other:
+        assert (await other.get("/api/v1/users/me/birth-date")).json()["birth_date"] is None
+    german = await entered(world)
+    german.client.headers["accept-language"] = "de"
+    assert "Geburtsdatum" in sound(await german.get("/account")).text
+
+
 def options_of(page: Page) -> dict[str, object]:
     """What the page would ask the browser."""
     found = re.search(r'data-passkey="([^"]*)"', page.answer.text)

@@ -1,4 +1,5 @@
-"""Who did and saw what: written before it is done, found again, not to be altered (GDP-07, I11)."""
+"""Who did and saw what: written before it is done, found again, not to be altered (GDP-07, I11,
+TST-08.3)."""
 
 from __future__ import annotations
 
@@ -11,9 +12,10 @@ import httpx
 import msgspec
 import pytest
 
+from fahrwerk.fleet.contract import zones
 from fahrwerk.kernel import audit, db, ids
 from fahrwerk.kernel.call import Call
-from fahrwerk.kernel.errors import Invalid
+from fahrwerk.kernel.errors import Forbidden, Invalid
 from fahrwerk.tenancy import contract as tenancy
 from tests.identity.test_roles import given, made, staff
 from tests.world import World, make_world
@@ -92,6 +94,29 @@ async def test_what_staff_may_not_is_written_down(world: World) -> None:
         (row,) = await log_of(admin, outcome="PERMISSION_DENIED")
     assert (row["actor"], row["action"]) == (service.actor, "identity.list_audit")
     assert row["detail"] == {"times": 2}
+
+
+async def test_refusals_behind_the_front_door_are_written_down(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 5: a question that is refused by the room, and a deed: one row each, with its code."""
+
+    async def refuses(*_: Any) -> Any:
+        raise Forbidden(permission="fleet.zone.write")
+
+    boss, worker, watcher = [await staff(world, role) for role in ("admin", "support", "provider")]
+    monkeypatch.setattr(zones, "zone_page", refuses)
+    for call in (watcher, await world.rider()):
+        async with world.client(call) as client:
+            assert (await client.get("/api/v1/zones")).status_code == 403
+    async with world.client(boss) as admin:
+        assert (await given(admin, worker, "platform")).status_code == 403
+        await audit.flush()
+        rows = await log_of(admin, outcome="PERMISSION_DENIED")
+    assert [(row["actor"], row["action"], row["subject"]) for row in reversed(rows)] == [
+        (boss.actor, "identity.set_grants", str(worker.user)),
+        (watcher.actor, "fleet.list_zones", ""),
+    ]
 
 
 async def test_a_made_up_address_keeps_nobody_elses_looks_unwritten(world: World) -> None:

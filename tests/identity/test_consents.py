@@ -13,7 +13,7 @@ from tests.world import World, make_world
 
 
 async def test_consents_are_proven_and_asked_for_again(world: World) -> None:
-    """GDP-04, GDP-24: given to a text, taken back at any time; new words are a new question."""
+    """TST-08.2, GDP-04, GDP-24: given to a text, taken back any time; new words, new question."""
     rider, admin = await world.rider(), world.admin()
     assert rider.user is not None
     async with world.client(rider) as client:

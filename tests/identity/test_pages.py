@@ -9,6 +9,10 @@ import pytest
 
 from fahrwerk.identity import contract as identity
 from fahrwerk.kernel import crypto, db
+from tests.identity.clients import error_of
+from tests.identity.doorstep import entered, later
+from tests.identity.people import EMAIL, ada
+from tests.identity.test_factors import code, enrolled
 from tests.world import PASSWORD, World, http_app, make_world
 
 HOME = {"origin": "https://test"}
@@ -204,3 +208,57 @@ async def test_a_page_costs_no_look_at_the_session_each_time(world: World) -> No
     await client.get("/login")
     db.statements.reset(token)
     assert not [sql for sql in seen if "identity.session" in sql]
+
+
+async def test_a_browser_logs_in_in_two_steps(world: World) -> None:
+    """Issue 5: what the page asks for, the apps' session asks for too: same tries, same locks."""
+    await ada(world)
+    async with world.client() as app:
+        await entered(app)
+        secret, recovery = await enrolled(app)
+    body = {"email": EMAIL, "password": PASSWORD, "tenant": world.operator.slug}
+    client, path = browser(), "/session/second-factor"
+    with later(seconds=31):
+        wanted = await client.post("/session", json=body)
+        details = error_of(wanted, 401, "SECOND_FACTOR_NEEDED")["details"]
+        assert details["methods"] == ["totp", "recovery_code"]
+        assert "__Host-fahrwerk" not in client.cookies
+        step = {"challenge": details["challenge"], "code": code(secret)}
+        for origin in ("https://evil.example", "null", ""):
+            answer = await client.post(path, json=step, headers={"origin": origin})
+            assert answer.status_code == 403
+        elsewhere = {"X-Tenant-ID": (await make_world()).operator.slug}
+        error_of(await client.post(path, json=step, headers=elsewhere), 401, "WRONG_CODE")
+        for wrong in ({}, {"code": code(secret), "recovery_code": recovery[0]}):
+            said = {"challenge": step["challenge"], **wrong}
+            assert (await client.post(path, json=said)).status_code == 400
+        answer = await client.post(path, json=step | {"code": "abcdef"})
+        assert error_of(answer, 401, "WRONG_CODE")["details"]["tries_left"] == 4
+        answer = await client.post(path, json=step)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["user"]["tenant"] == world.operator.slug
+        assert client.cookies["__Host-fahrwerk"].startswith("pgs_")
+        assert client.cookies["__Host-fahrwerk-operator"] == world.operator.slug
+        assert (await client.post("/session/access")).status_code == 200
+        thief = browser()
+        error_of(await thief.post(path, json=step), 401, "WRONG_CODE")  # good once
+        # By a recovery code, from the operator's own address; then guessed at until it is over.
+        named = browser(world)
+        again = (await named.post("/session", json=body)).json()["error"]["details"]["challenge"]
+        said = {"challenge": again, "recovery_code": recovery[0]}
+        assert (await named.post(path, json=said)).status_code == 200
+        last = (await thief.post("/session", json=body)).json()["error"]["details"]["challenge"]
+        left = []
+        for _ in range(6):
+            answer = await thief.post(path, json={"challenge": last, "code": "abcdef"})
+            left.append(error_of(answer, 401, "WRONG_CODE")["details"]["tries_left"])
+        assert left == [4, 3, 2, 1, 0, 0]
+    sessions = await db.run(
+        "identity",
+        world.system(),
+        "SELECT methods FROM identity.session WHERE kind = 'page' ORDER BY created_at",
+    )
+    assert [row["methods"] for row in sessions] == [
+        ["password", "totp"],
+        ["password", "recovery_code"],
+    ]

@@ -139,7 +139,7 @@ async def traces(world: World, *words: str) -> list[str]:
 
 
 async def test_an_export_has_everything_of_a_rider_and_nothing_of_others(world: World) -> None:
-    """GDP-01, GDP-03, WEB-19: one ZIP with every room's rows, pictures and a page to read."""
+    """TST-08.2, GDP-01, GDP-03, WEB-19: one ZIP with every room's rows, pictures and a page."""
     call, other = await lived_in(world), await world.rider(last_name="Nebenmann")
     await world.card(other)
     await wallet.adjust(world.admin(), other.user or ids.new(), 700, "not hers", "k2")
@@ -177,7 +177,7 @@ async def test_an_export_has_everything_of_a_rider_and_nothing_of_others(world: 
 
 
 async def test_an_erasure_leaves_nothing_personal_anywhere(world: World) -> None:
-    """GDP-02, crypto-shredding: no table of the tenant knows the rider; books and log hold."""
+    """TST-08.2, GDP-02, crypto-shredding: no table knows the rider; books and log hold."""
     call, neighbour = await lived_in(world), await make_world()
     twin = await neighbour.rider(phone=PHONE, last_name=LAST)
     assert call.user is not None

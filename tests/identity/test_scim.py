@@ -266,7 +266,21 @@ async def test_filters_pages_and_versions(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['a eq "b', "a eq b c", "", "not a pr", "a.b..c eq 1 2", '"a" eq 1']
+    "text",
+    [
+        'a eq "b',
+        "a eq b c",
+        "",
+        "not a pr",
+        "a.b..c eq 1 2",
+        '"a" eq 1',
+        ".a eq 1",
+        "a[b pr].",
+        "a[b pr].c",
+        "a[b pr] .c.d pr",
+        "a .b pr",
+        "a eq .b",
+    ],
 )
 def test_what_is_no_filter(text: str) -> None:
     with pytest.raises(Invalid):
@@ -318,3 +332,125 @@ async def test_refusals_at_the_door_are_in_the_standards_words(
     assert [answer.status_code for answer in answers] == [401, 413, 429]
     assert answers[0].headers["www-authenticate"] == "Bearer"
     assert answers[2].headers["retry-after"] == "7"
+
+
+WORK = 'emails[type eq "work"].value'
+
+
+async def test_as_entra_speaks(world: World) -> None:
+    """IDN-29: truth as text, names in capitals, paths that choose, values of nothing, `$ref: null`,
+    lists without members."""
+    async with directory(await token_of(world)) as scim:
+        found = await scim.get("Users", params={"filter": 'userName eq "ada@corp.example"'})
+        assert (found.status_code, found.json()["totalResults"]) == (200, 0)
+        user = await made(
+            scim, "Users",
+            ada(active="True", displayName="Ada", title="Engineer", externalId="oid-1",
+                addresses=[{"type": "work", "primary": "True", "country": "DE"}],
+                roles=[{"primary": "True", "value": "x"}], phoneNumbers=None, nickName=""),
+        )  # fmt: skip
+        assert user["active"] is True
+        path, spaces = f"Users/{user['id']}", f"{ENTERPRISE}:"
+        for operation, name, wanted in (
+            ({"op": "Replace", "path": "active", "value": "False"}, "active", False),
+            ({"op": "Replace", "path": "active", "value": "True"}, "active", True),
+            ({"op": "Add", "path": "title", "value": "Boss"}, "title", "Boss"),
+            ({"op": "Replace", "path": "displayName", "value": "Ada L."}, "displayName", "Ada L."),
+            ({"op": "Remove", "path": "title"}, "title", None),
+            ({"op": "Remove", "path": "title"}, "title", None),
+            ({"op": "replace", "value": {"active": "False", "title": "T"}}, "title", "T"),
+            ({"op": "replace", "value": {"active": "True", spaces + "department": "HR",
+                                         "name.familyName": "King"}}, "active", True),
+        ):  # fmt: skip
+            answer = await scim.patch(path, json=patch(operation))
+            assert answer.status_code == 200, (operation, answer.text)
+            assert answer.json().get(name) == wanted, operation
+        now = answer.json()
+        assert now[ENTERPRISE]["department"] == "HR"
+        assert now["name"] == {"givenName": "Ada", "familyName": "King"}
+        for value in ("king@corp.example", "lovelace@corp.example"):
+            answer = await scim.patch(path, json=patch({"op": "Add", "path": WORK, "value": value}))
+            assert [each["value"] for each in answer.json()["emails"]] == [value]
+            answer = await scim.patch(path, json=patch({"op": "replace", "value": {WORK: value}}))
+            assert answer.status_code == 200, answer.text
+        boss = await made(scim, "Users", ada(userName="b@corp.example", externalId="oid-2",
+                                             emails=[{"value": "b@corp.example"}]))  # fmt: skip
+        for by in (boss["id"], {"value": boss["id"]}):
+            named = patch({"op": "Add", "path": spaces + "manager", "value": by})
+            answer = await scim.patch(path, json=named)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()[ENTERPRISE]["manager"]["value"] == boss["id"]
+        group = await made(scim, "Groups", {"displayName": "Fleet", "externalId": "g-1"})
+        place = f"Groups/{group['id']}"
+        for op, kept in (("Add", 2), ("Remove", 0)):
+            both = [{"$ref": None, "value": each["id"]} for each in (user, boss)]
+            named = patch({"op": op, "path": "members", "value": both})
+            answer = await scim.patch(place, json=named)
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json().get("members", [])) == kept
+        both = [{"value": user["id"]}, {"value": boss["id"]}]
+        await scim.patch(place, json=patch({"op": "Add", "path": "members", "value": both}))
+        one = patch({"op": "Remove", "path": f'members[value eq "{user["id"]}"]'})
+        for _ in range(2):  # a second time is no error: directories repeat themselves
+            answer = await scim.patch(place, json=one)
+            assert answer.status_code == 200, answer.text
+            assert [each["value"] for each in answer.json()["members"]] == [boss["id"]]
+        without = {"excludedAttributes": "members"}
+        assert "members" not in (await scim.get(place, params=without)).json()
+        search = {**without, "filter": 'displayName eq "Fleet"', "startIndex": "1", "count": "1"}
+        listed = (await scim.get("Groups", params=search)).json()
+        assert (listed["totalResults"], listed["startIndex"]) == (1, 1)
+        assert "members" not in listed["Resources"][0]
+        assert listed["Resources"][0]["displayName"] == "Fleet"
+        for text in ('externalId eq "oid-2"', f'{WORK} eq "lovelace@corp.example"',
+                     'emails[type eq "work" and value sw "lovelace"]'):  # fmt: skip
+            listed = (await scim.get("Users", params={"filter": text})).json()
+            assert listed["totalResults"] == 1, text
+
+
+async def test_as_okta_speaks(world: World) -> None:
+    """IDN-29: PATCH without a path, ids in the value, whole users back with what is read only,
+    pages that begin at 1 whatever is asked."""
+    async with directory(await token_of(world)) as scim:
+        scim.headers["Content-Type"] = "application/scim+json; charset=utf-8"
+        user = await made(scim, "Users", ada(password="Sw0rdfish-and-more", groups=[]))
+        assert "password" not in user
+        path = f"Users/{user['id']}"
+        for active in (False, True):
+            off = patch({"op": "replace", "value": {"active": active}})
+            assert (await scim.patch(path, json=off)).json()["active"] is active
+        whole = (await scim.get(path)).json() | {"groups": [], "password": "x" * 12}
+        whole["name"] = {"givenName": "Augusta", "familyName": "King", "middleName": None}
+        answer = await scim.put(path, json=whole)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["name"]["givenName"] == "Augusta"
+        group = await made(
+            scim, "Groups",
+            {"schemas": [GROUP], "displayName": "Flee", "members": []},
+        )  # fmt: skip
+        place = f"Groups/{group['id']}"
+        renamed = patch({"op": "replace", "value": {"id": group["id"], "displayName": "Fleet"}})
+        answer = await scim.patch(place, json=renamed)
+        assert answer.json()["displayName"] == "Fleet"
+        members = [{"value": user["id"], "display": "ada@corp.example"}]
+        for value, count in ((members, 1), ([], 0), (members, 1)):
+            operation = {"op": "replace", "path": "members", "value": value}
+            answer = await scim.patch(place, json=patch(operation))
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json().get("members", [])) == count
+        [person] = (await world.client(world.admin()).get("/api/v1/users?q=ada@")).json()["users"]
+        assert "provider" in person["roles"]
+        await made(scim, "Users", ada(userName="b@corp.example", externalId="e-2",
+                                      emails=[{"value": "b@corp.example"}]))  # fmt: skip
+        seen = []
+        for start in ("0", "-5", "1", "2", "3"):
+            asked = {"startIndex": start, "count": "1"}
+            page = (await scim.get("Users", params=asked)).json()
+            shown = [each["id"] for each in page["Resources"]]
+            assert page["startIndex"] == max(1, int(start))
+            assert (page["totalResults"], page["itemsPerPage"]) == (2, len(shown))
+            seen.append(shown)
+        assert seen[0] == seen[1] == seen[2] != seen[3]
+        assert seen[4] == []
+        none = (await scim.get("Users", params={"count": "0"})).json()
+        assert (none["totalResults"], none["Resources"]) == (2, [])

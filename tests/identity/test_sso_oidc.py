@@ -380,3 +380,15 @@ async def test_whom_scim_brought_logs_in_and_whom_it_barred_does_not(
         me = {"Authorization": f"Bearer {done['access_token']}"}
         assert (await person.app.get("/api/v1/users/me", headers=me)).status_code == 401
         assert told(await through(world, idp, chosen))["reason"] == "blocked"
+
+
+async def test_ways_in_are_offered_by_rank(world: World, idp: FakeOidc) -> None:
+    """The operator's order, not the alphabet's; equals by name."""
+    for name, rank in (("Beta", 50), ("Alpha", 50), ("Zeta", 1)):
+        await at(world, idp, name=name, rank=rank, domains=[])
+    async with world.client() as app:
+        offered = (await app.get("/api/v1/auth/sso/providers")).json()["providers"]
+    assert [each["name"] for each in offered] == ["Zeta", "Alpha", "Beta"]
+    async with world.client(world.admin()) as admin:
+        found = (await admin.get("/api/v1/sso/providers")).json()["providers"]
+    assert [(each["name"], each["rank"]) for each in found][:2] == [("Zeta", 1), ("Alpha", 50)]

@@ -85,7 +85,7 @@ PLANS = {
 
 IN_THEIR_ROOM = {
     *("payments.debt.after_move", "payments.evidence.after_intent", "payments.evidence.after_call"),
-    *("payments.transfer.after_intent", "payments.transfer.after_call"),
+    *(f"payments.transfer.after_{step}" for step in ("intent", "call", "result")),
     *(f"wallet.topup.after_{step}" for step in ("start", "pay", "charge", "grant")),
     *("wallet.auto.after_claim", "wallet.takeback.after_intent"),
     *("wallet.ride.after_hold", "wallet.ride.after_capture"),

@@ -141,7 +141,7 @@ async def stage(city: City) -> Stage:
 
 
 def _operations(url: str, room: str) -> Iterator[APIOperation[Any, Any, Any, Any]]:
-    document = httpx.get(f"{url}/api/openapi.json").json()
+    document = httpx.get(f"{url}/api/openapi.json", timeout=60).json()
     assert {tag["name"] for tag in document["tags"]} <= {*TAGS}, "add the new tag to TAGS"
     for item in document["paths"].values():
         for operation in item.values():

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
 import msgspec
 import pytest
 
-from fahrwerk.kernel import audit, db, doors, ids
+from fahrwerk.kernel import audit, db, doors, elsewhere, ids
 from fahrwerk.kernel.call import Call, system
 from fahrwerk.kernel.errors import Conflict, Unavailable
 
@@ -55,10 +56,15 @@ async def _verb(call: Call, word: str, subject: UUID | None = None) -> str:
     return word
 
 
-@pytest.fixture(params=["local", "wire"])
+@pytest.fixture(params=["local", "wire", "elsewhere"])
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways a door can run in one process."""
-    monkeypatch.setattr(doors, "runner", request.param)
+    """All ways a door can run; elsewhere is the other process's application itself."""
+    if request.param == "elsewhere":
+        transport = httpx.ASGITransport(app=elsewhere.app)
+        place = elsewhere.Place("testing", "http://elsewhere", transport)
+        monkeypatch.setitem(doors.places, "testing", place.ask)
+    else:
+        monkeypatch.setattr(doors, "runner", request.param)
     return str(request.param)
 
 
@@ -93,7 +99,7 @@ async def test_arguments_results_and_errors_pass(
 
 
 async def test_a_caller_who_stopped_waiting_is_refused(
-    database: db.Database, monkeypatch: pytest.MonkeyPatch
+    runner: str, database: db.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F15: a deadline travels with the call."""
     ask = _door(question, _question, "queries", monkeypatch)
@@ -104,7 +110,7 @@ async def test_a_caller_who_stopped_waiting_is_refused(
 
 
 async def test_what_staff_does_is_audited_and_chained(
-    database: db.Database, monkeypatch: pytest.MonkeyPatch
+    runner: str, database: db.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GDP-07, I11: who, what, on what, outcome; a changed row breaks the chain."""
     do = _door(verb, _verb, "actions", monkeypatch)
@@ -112,7 +118,7 @@ async def test_what_staff_does_is_audited_and_chained(
     staff = Call(tenant=tenant, user=ids.new(), roles=frozenset({"admin"}), request_id="req_1")
     thing = ids.new()
     await do(staff, "good", thing)
-    with pytest.raises(Taken):
+    with pytest.raises(Conflict):
         await do(staff, "bad")
     await do(Call(tenant=tenant, user=ids.new(), roles=frozenset({"customer"})), "good")
     rows = await db.run(

@@ -50,7 +50,7 @@ async def test_keys_are_set_and_never_shown(
     assert (shown["is_live"], shown["has_webhook_secret"], shown["kinds"]) == (
         False,
         True,
-        ["card"],
+        ["card", "sepa_debit"],
     )
     said = answer.text + listed.text + caplog.text + "".join(capsys.readouterr())
     rows = await db.run(
@@ -241,7 +241,9 @@ async def test_what_the_gateway_keeps(world: World, stripe: FakeStripe) -> None:
             await till.ended(total)
             await till.work()
             path = f"/api/v1/payments/{ids.public('pay', till.id)}/gateway-fee"
-            assert (await client.get(path)).json() == {"gateway_fee": fee, "currency": "EUR"}
+            assert (await client.get(path)).json() == {
+                "gateway_fee": fee, "platform_fee": 0, "currency": "EUR",
+            }  # fmt: skip
 
 
 async def test_a_rank_out_of_bounds(world: World, stripe: FakeStripe) -> None:

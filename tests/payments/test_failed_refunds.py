@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fahrwerk.kernel import clock, db
+from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.errors import Forbidden
 from fahrwerk.payments import contract, gateways
 from fahrwerk.payments.actions.webhook import forget_webhooks
 from fahrwerk.payments.contract import ledger, refunds
+from fahrwerk.payments.queries import broken_invariants
+from fahrwerk.wallet import contract as wallet
+from tests.payments.gateways.kits import open_stripe
 from tests.payments.test_stripe import completed, post
 from tests.payments.till import open_till
 from tests.world import make_world
@@ -110,3 +113,30 @@ async def test_staff_answers_a_refund_that_failed(
         page = await ledger.accounts(world.system(), "gateway_clearing", None, None, 10, 0)
         total = sum(each.balance_minor for each in page.accounts)
         assert total == 525 - refunded
+
+
+async def test_a_top_up_whose_refund_came_back_is_an_open_item(
+    world: World, stripe: FakeStripe
+) -> None:
+    """The wallet has given the money up: until somebody repeats it, it waits and is listed."""
+    account = await open_stripe(world, stripe)
+    rider, admin = await world.rider(), world.admin()
+    card = (await contract.add_method(rider, "pm_card_refundFail", True)).id
+    topup = await wallet.open_topup(rider, 2_000, card, None)
+    assert topup.state == "credited"
+    await contract.refund(admin, topup.payment_id, 500, "asked for", "r1")
+    await world.settle()
+    account.refund_fails(account.all("refund")[0])
+    await account.deliver(lambda body, headers: post(world, body, headers))
+    await world.settle()
+    with clock.moved_to(clock.now() + timedelta(minutes=5)):
+        (waiting,) = (await ledger.open_items(admin, 10, 0)).items
+        assert (waiting.kind, waiting.amount_minor) == ("failed_refund", -500)
+        assert waiting.subject == ids.public("pay", topup.payment_id)
+        assert await ledger.proof(admin) == []
+        assert await broken_invariants(world.system()) == []
+        (failed,) = (await refunds.failed_refunds(admin, False, 10, 0)).refunds
+        await refunds.answer_refund(admin, failed.key, "repeated", "another card")
+        await world.settle()
+        assert (await ledger.open_items(admin, 10, 0)).total == 0
+        assert await ledger.proof(admin) == []

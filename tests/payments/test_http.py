@@ -26,6 +26,7 @@ async def test_methods_are_added_listed_removed(world: World) -> None:
         assert card["label"] == "Visa ending in 4242"
         assert set(card) == {
             "id", "type", "label", "brand", "last4", "expires", "is_default", "created_at",
+            "bank", "mandate_reference",
         }  # fmt: skip
         assert (await client.get(path)).json() == {"payment_methods": [card]}
         assert (await client.delete(f"{path}/{card['id']}")).status_code == 204

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fahrwerk.kernel import db
+from fahrwerk.payments import contract
+from fahrwerk.payments.contract.transfers import transfer
+from tests.payments.killed import REFUND, TRANSFER
 from tests.payments.till import HOLD, Till, open_till
 
 if TYPE_CHECKING:
@@ -26,9 +29,11 @@ async def killed(till: Till, what: str, crash_at: str) -> int:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.payments.killed", db.database().dsn,
         str(till.world.tenant), str(till.rider.user), str(till.id), what,
-        env={**os.environ, "FAHRWERK_CRASH_AT": crash_at},
+        env={**os.environ, "FAHRWERK_CRASH_AT": crash_at}, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    return await child.wait()
+    _, said = await child.communicate()
+    assert child.returncode in (0, -signal.SIGKILL), said.decode()[-2_000:]
+    return child.returncode
 
 
 @PHASES
@@ -51,13 +56,43 @@ async def test_while_capturing(world: World, phase: str) -> None:
     await till.at_rest()
 
 
-async def test_while_voiding(world: World) -> None:
+@PHASES
+async def test_while_voiding(world: World, phase: str) -> None:
     till = await open_till(world)
     await till.authorize()
     await till.cancelled()
-    assert await killed(till, "work", "payments.void.after_call") == -signal.SIGKILL
+    assert await killed(till, "work", f"payments.void.{phase}") == -signal.SIGKILL
     assert (await till.work(*LATER)).state == "voided"
     assert await till.done("void") == 1
+    await till.at_rest()
+
+
+@PHASES
+async def test_while_refunding(world: World, phase: str) -> None:
+    """Whoever asked asks again with the same key: nothing is given back twice."""
+    till = await open_till(world)
+    await till.authorize()
+    await till.ended(525)
+    await till.work()
+    assert await killed(till, "refund", f"payments.refund.{phase}") == -signal.SIGKILL
+    assert (await till.work(*LATER)).refunded_minor == REFUND[0]
+    again = await contract.refund(world.system(), till.id, *REFUND)
+    assert again.refunded_minor == REFUND[0]
+    assert await till.done("refund") == 1
+    await till.at_rest()
+
+
+@PHASES
+async def test_while_sending_money_on(world: World, phase: str) -> None:
+    till = await open_till(world)
+    assert await killed(till, "transfer", f"payments.transfer.{phase}") == -signal.SIGKILL
+    await till.work(*LATER)
+    known = await transfer(world.system(), *TRANSFER)
+    assert known.state == "done"
+    rows = await db.run(
+        "payments", world.system(), "SELECT amount FROM payments.sandbox_transfer"
+    )  # fmt: skip
+    assert [row["amount"] for row in rows] == [TRANSFER[1]]
     await till.at_rest()
 
 

@@ -97,7 +97,10 @@ async def test_every_payment_is_decided_on(world: World) -> None:
     ((decision, score, facts, network),) = await db.run("payments", world.system("payments"), _ROWS)
     assert (decision, score, network) == ("allow", 0, "")
     assert (facts["amount_minor"], facts["country"], facts["hourly"]) == (1_000, "DE", 0)
-    assert (await risk.risks(world.admin(), None, 10, 0)).total == 0
+    assert (await risk.risks(world.admin(), None, None, 10, 0)).total == 0
+    allowed = await risk.risks(world.admin(), None, "allow", 10, 0)
+    assert [(each.decision, each.amount_minor) for each in allowed.risks] == [("allow", 1_000)]
+    assert (await risk.risks(world.admin(), None, "review", 10, 0)).total == 0
 
 
 async def test_review_goes_on_and_is_listed(world: World) -> None:
@@ -105,12 +108,12 @@ async def test_review_goes_on_and_is_listed(world: World) -> None:
     rider = await world.rider()
     paid = await pay(rider, await world.card(rider), 20_000)
     assert paid.state == "completed"
-    page = await risk.risks(world.call("support", user=ids.new()), True, 10, 0)
+    page = await risk.risks(world.call("support", user=ids.new()), True, None, 10, 0)
     (found,) = page.risks
     assert (found.payment_id, found.decision, found.score) == (paid.id, "review", 50)
     cleared = await risk.review_risk(world.admin(), paid.id, "cleared", "known guest")
     assert (cleared.verdict, cleared.note) == ("cleared", "known guest")
-    assert (await risk.risks(world.admin(), True, 10, 0)).total == 0
+    assert (await risk.risks(world.admin(), True, None, 10, 0)).total == 0
     told = await db.run(
         "payments", world.system("payments"),
         "SELECT name, version FROM kernel.event WHERE tenant_id = $1 AND stream LIKE 'risk:%' "
@@ -159,8 +162,8 @@ async def test_riders_behind_one_public_address(world: World) -> None:
     for n in range(6):
         rider = msgspec.structs.replace(await world.rider(), address=PUBLIC)
         await pay(rider, await world.card(rider), 20_000)
-        assert (await risk.risks(world.admin(), None, 10, 0)).total == n + 1
-    newest = (await risk.risks(world.admin(), None, 1, 0)).risks[0]
+        assert (await risk.risks(world.admin(), None, None, 10, 0)).total == n + 1
+    newest = (await risk.risks(world.admin(), None, None, 1, 0)).risks[0]
     assert newest.reasons == ["new_card_high_amount", "shared_network"]
     rows = await db.run("payments", world.system("payments"), _ROWS)
     assert PUBLIC not in str([tuple(row) for row in rows])
@@ -182,7 +185,7 @@ async def test_limits_and_who_may(world: World) -> None:
     changed = await risk.change_risk_limits(admin, RiskLimits(countries=["de", "AT ", "DE"]))
     assert changed.countries == ["AT", "DE"]
     with pytest.raises(Forbidden):
-        await risk.risks(await world.rider(), None, 10, 0)
+        await risk.risks(await world.rider(), None, None, 10, 0)
     with pytest.raises(risk.UnknownRisk):
         await risk.review_risk(admin, ids.new(), "fraud", "")
 

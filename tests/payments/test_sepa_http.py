@@ -51,6 +51,9 @@ async def test_the_whole_way(bank: Bank) -> None:
         run = await good(admin.post(f"{PATH}/runs", json=wish))
         assert (run["status"], run["total"], run["orders"]) == ("draft", 10.0, 1)
         at = f"{PATH}/runs/{run['id']}"
+        waiting = (await good(admin.get(f"{PATH}/runs?status=draft")))["runs"]
+        assert [each["id"] for each in waiting] == [run["id"]]
+        assert (await good(admin.get(f"{PATH}/runs?status=settled")))["pagination"]["total"] == 0
         assert (await admin.get(f"{at}/file")).status_code == 409
         await good(admin.post(f"{at}/approve"))
         sent = await good(admin.post(f"{at}/export"))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fahrwerk.kernel import clock, db, ids
+from fahrwerk.kernel import clock, db, ids, privacy
 from fahrwerk.kernel.errors import Forbidden, Invalid, NotFound
 from fahrwerk.payments import contract, gateways, jobs
 from fahrwerk.payments.contract import charges, ledger, mandates, sepa
 from tests.payments.bank import CAMT, PLAY, Bank, entry, open_bank, statement
+from tests.payments.ledger.keeper import break_rows
 from tests.world import make_world
 
 if TYPE_CHECKING:
@@ -281,7 +282,14 @@ async def test_strange_lines_wait_in_suspense(bank: Bank) -> None:
     )  # fmt: skip
     assert (taken.lines, taken.matched, taken.known) == (4, 0, 1)
     assert await bank.balance("suspense") == 350 - 99_900 - 1_000 - 999
-    assert [f.check for f in await bank.broken() if isinstance(f, ledger.Finding)]  # it says so
+    assert await bank.broken() == []  # that is work, not a mistake in the books
+    waiting = await ledger.open_items(bank.admin, 10, 0)
+    assert sorted(each.amount_minor for each in waiting.items) == [-99_900, -1_000, -999, 350]
+    assert not any(each.is_late for each in waiting.items)
+    with clock.moved_to(clock.now() + timedelta(days=14)):
+        late = await ledger.open_items(bank.admin, 10, 0)
+        assert late.items[0].is_late
+        assert await bank.broken() == []
     lines = {
         each.remittance: each
         for each in (await sepa.bank_lines(bank.admin, "unmatched", 10, 0)).lines
@@ -311,8 +319,27 @@ async def test_strange_lines_wait_in_suspense(bank: Bank) -> None:
     await sepa.assign_line(bank.admin, little.id, sepa.Assignment(code="rounding"))
     assert (await bank.order()).state == "settled"
     assert await bank.balance("suspense") == 0
+    assert (await ledger.open_items(bank.admin, 10, 0)).total == 0
     assert await bank.balance("gateway_clearing", "sepa") == 0
     assert await bank.broken() == []
+
+
+async def test_suspense_that_no_open_item_explains_is_red(
+    bank: Bank, database: db.Database
+) -> None:
+    """I5: the books say more than the list of the clerk: that is a mistake, and it is named."""
+    await bank.reads(statement(entry("3.50", "DBIT", "A1", "fee"), entry("9.00", "CRDT", "A2")))
+    assert await bank.broken() == []
+    (line,) = [
+        each
+        for each in (await sepa.bank_lines(bank.admin, "unmatched", 10, 0)).lines
+        if each.amount_minor == 900
+    ]
+    lost = "UPDATE payments.sepa_line SET state = 'assigned' WHERE tenant_id = $1 AND id = $2"
+    await break_rows(database, lost, args=(bank.world.tenant, line.id))
+    said = [str(each) for each in await bank.broken()]
+    assert any(ids.public("jrn", line.journal_id) in each for each in said), said
+    assert any("-550 EUR in suspense, open items say 350" in each for each in said), said
 
 
 async def test_a_wrong_account_is_taken_back(bank: Bank) -> None:
@@ -431,3 +458,42 @@ async def test_a_crash_in_the_middle_is_read_in_again(
     assert await bank.balance("bank") == 0
     assert (await bank.reads(content)).matched == 1
     assert await bank.balance("bank") == 1_000
+
+
+async def test_names_on_bank_lines_go_when_the_years_of_the_books_are_over(bank: Bank) -> None:
+    """GDP-02: in the rider's copy until then; afterwards the amount stays, the person does not."""
+    rider = bank.world.call("customer")
+    till = await bank.ride(1_000, rider)
+    run = await bank.run()
+    await bank.answers(run, {(await bank.order()).end_to_end_id: "AM04"})
+    assert (await till.work()).state == "due"
+    payer = "<RltdPties><Dbtr><Nm>Ada Lovelace</Nm></Dbtr></RltdPties>"
+    text = "sorry, from DE12500105170648489890"
+    await bank.reads(
+        statement(
+            entry("10.00", ref="T1", text=text, more=payer),
+            entry("3.00", ref="T2", text=text, more=payer),
+        )
+    )
+    paid, strange = sorted(
+        (await sepa.bank_lines(bank.admin, "unmatched", 10, 0)).lines, key=lambda x: -x.amount_minor
+    )
+    await sepa.assign_line(bank.admin, paid.id, sepa.Assignment(payment_id=till.id))
+    section = next(each for each in privacy.sections() if each.name == "bank_lines")
+    assert rider.user is not None
+    copied = [row async for row in privacy.gathered(bank.admin, section, rider.user)]
+    assert {row["counterparty"] for row in copied} >= {"Ada Lovelace"}
+    rule = next(each for each in privacy.rules() if each.name == "bank_lines")
+    assert rule.least > 365 * 8
+    assert await privacy.sweep(bank.admin, rule, clock.now() - timedelta(days=rule.days)) == 0
+    in_nine_years = clock.now() + timedelta(days=30)  # all lines are from before that
+    assert await privacy.sweep(bank.admin, rule, in_nine_years) >= 1
+    assert await privacy.sweep(bank.admin, rule, in_nine_years) == 0
+    lines = {each.id: each for each in (await sepa.bank_lines(bank.admin, None, 10, 0)).lines}
+    assert (lines[paid.id].counterparty, lines[paid.id].remittance) == ("", "")
+    assert (lines[paid.id].amount_minor, lines[paid.id].state) == (1_000, "assigned")
+    assert lines[strange.id].counterparty == "Ada Lovelace"  # still to be assigned: work
+    told = await db.run("payments", bank.world.system(), "SELECT narration FROM payments.journal")
+    assert not any("DE125" in row["narration"] for row in told)
+    await till.work()
+    assert await bank.broken() == []

@@ -59,7 +59,7 @@ async def test_an_answer_is_lost(world: World, fault: str) -> None:
     assert await sent(world) == 500
 
 
-@pytest.mark.parametrize("phase", ["after_intent", "after_call"])
+@pytest.mark.parametrize("phase", ["after_intent", "after_call", "after_result"])
 async def test_killed(world: World, killer: Killer, phase: str) -> None:
     killer.at = f"payments.transfer.{phase}"
     with pytest.raises(KilledError):

@@ -87,11 +87,13 @@ async def commands(world: World, rental: Rental) -> list[db.Row]:
     return await db.run("fleet", world.system("fleet"), _COMMANDS, rental.id)
 
 
-async def vehicle_answers(world: World, rental: Rental, result: str = "done") -> None:
+async def vehicle_answers(
+    world: World, rental: Rental, result: str = "done", reason: str | None = None
+) -> None:
     """The device answers the last command of a rental, as the link would take it in."""
     last = (await commands(world, rental))[-1]
     await command_acknowledged(
-        world.system("fleet"), rental.vehicle_id, last["id"], result, None, clock.now()
+        world.system("fleet"), rental.vehicle_id, last["id"], result, reason, clock.now()
     )
 
 

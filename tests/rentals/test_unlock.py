@@ -283,3 +283,28 @@ async def test_a_vehicle_that_does_not_lock_says_so(world: World) -> None:
         await asyncio.sleep(0.1)
         await vehicle_answers(world, rental)
         assert (await waiting).state == "in_progress"
+
+
+async def test_a_moving_vehicle_says_that_it_moves(world: World) -> None:
+    """FLT-26: not *offline*: the rider stops and tries again; the ride goes on."""
+    rider, vehicle = await paying_rider(world), await world.vehicle(connected=True)
+    rental = await confirmed(rider, vehicle)
+
+    async def told_so_far(count: int) -> None:
+        while len(await commands(world, rental)) < count:
+            await asyncio.sleep(0.02)
+
+    async with alive(world), world.client(rider) as client:
+        opening = asyncio.ensure_future(contract.unlock(rider, rental.id))
+        await told_so_far(1)
+        await vehicle_answers(world, rental)
+        await opening
+        path = f"/api/v1/vehicles/{ids.public('sco', vehicle.id)}/lock"
+        waiting = asyncio.ensure_future(client.post(path))
+        await told_so_far(2)
+        await vehicle_answers(world, rental, "refused", "moving")
+        answer = await waiting
+    assert answer.status_code == 409, answer.text
+    assert answer.json()["error"]["code"] == "VEHICLE_MOVING"
+    assert "retry-after" not in answer.headers
+    assert (await contract.rental(rider, rental.id)).state == "in_progress"

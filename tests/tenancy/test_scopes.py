@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import httpx
@@ -16,12 +17,14 @@ from fahrwerk.rentals import contract as rentals
 from tests.fleet.alerting import only
 from tests.fleet.street import report
 from tests.fleet.test_alert_http import look
+from tests.furnished import PHOTO
 from tests.identity.test_roles import code, given, made, public, staff
 from tests.rentals.riding import alive
 from tests.tenancy.test_tenants import BERLIN, HAMBURG
 from tests.world import World
 
 HERE, THERE = (52.52, 13.405), (53.55, 10.0)
+PHOTO_URL = "data:image/png;base64," + base64.b64encode(PHOTO.getvalue()).decode()
 
 
 def square(at: tuple[float, float], name: str) -> dict[str, Any]:
@@ -165,3 +168,95 @@ async def test_people_of_one_department(world: World) -> None:
         area = {"role": "lead", "scope": f"area:{ids.public('area', ids.new())}"}
         assert (await given(admin, lead, "customer", area)).is_success
         assert (await theirs.get("/api/v1/users")).json()["users"] == []
+
+
+IN_FORCE_EVERYWHERE = (
+    *("/api/v1/alert-rules", "/api/v1/battery/thresholds", "/api/v1/maintenance/intervals"),
+    "/api/v1/tariffs",
+)
+"""Rules that bind the city too: read, and not changed, by whoever works in one."""
+
+
+async def test_sheets_files_and_photos_of_one_city(world: World) -> None:
+    """Issue 5: what was opened later is narrowed by its statement: nothing of elsewhere, and
+    nothing done there."""
+    here, there = await world.vehicle(), await world.vehicle(latitude=THERE[0], longitude=THERE[1])
+    rider, rides = await world.rider(), []
+    await world.card(rider)
+    async with world.client(rider) as riding, alive(world):
+        for vehicle in (here, there):
+            said = {"vehicle_id": vehicle.identifier}
+            begun = (await riding.post("/api/v1/rentals", json=said)).json()["id"]
+            ended = await riding.post(f"/api/v1/rentals/{begun}/end", json={"end_photo": PHOTO_URL})
+            assert ended.is_success, ended.text
+            rides.append(begun)
+    await world.settle()
+    async with world.client(await staff(world, "admin")) as admin:
+        who, _ = await local(world, admin, "provider", "support")
+        async with world.client(who) as theirs:
+            for path, least in (
+                ("/api/v1/vehicles.csv", here.identifier),
+                ("/api/v1/vehicles.csv?columns=import", here.identifier),
+                ("/api/v1/fleet/labels", here.identifier),
+                ("/api/v1/end-photos", rides[0]),
+                ("/api/v1/end-photos?verdict=unseen", rides[0]),
+            ):
+                every, own = await admin.get(path), await theirs.get(path)
+                assert own.status_code == 200, (path, own.text)
+                assert least in own.text, path
+                for far in (there.identifier, rides[1]):
+                    assert far not in own.text, path
+                assert any(far in every.text for far in (there.identifier, rides[1])), path
+            photos = (await theirs.get("/api/v1/end-photos")).json()
+            assert photos["pagination"]["total"] == 1
+            named = f"/api/v1/fleet/labels?vehicles={here.identifier},{there.identifier}"
+            assert (await theirs.get(named)).status_code == 404
+            for ride, status in ((rides[1], 404), (rides[0], 200)):
+                path = f"/api/v1/rentals/{ride}/photo/review"
+                looked = await theirs.put(path, json={"verdict": "bad", "note": "x"})
+                assert looked.status_code == status, looked.text
+            [far] = [
+                each
+                for each in (await admin.get("/api/v1/end-photos")).json()["photos"]
+                if each["rental_id"] == rides[1]
+            ]
+            assert far["verdict"] is None
+            for path in IN_FORCE_EVERYWHERE:
+                assert (await theirs.get(path)).json() == (await admin.get(path)).json(), path
+            rules = (await theirs.get(IN_FORCE_EVERYWHERE[0])).json()
+            changed = await theirs.put(IN_FORCE_EVERYWHERE[0], json=rules)
+            assert code(changed) == "OUT_OF_SCOPE"
+    group = msgspec.structs.replace(world.system(), scope=frozenset({f"group:{ids.new()}"}))
+    assert (await rentals.end_photos(group, None, False, 50, 0)).photos == []
+
+
+async def test_what_is_known_of_people_of_one_department(world: World) -> None:
+    """Checks, consents, what they asked for about their data: of its people, to be read only."""
+    sales, other = await staff(world, "customer"), await staff(world, "customer")
+    assert sales.user is not None
+    await set_department(world.admin(), sales.user, "Sales")
+    lead = await staff(world, "customer")
+    may = ("identity.check.read", "identity.privacy.read", "identity.privacy.write")
+    async with world.client(await staff(world, "admin")) as admin, world.client(lead) as theirs:
+        for person in (sales, other):
+            asked = await admin.post(f"/api/v1/privacy/users/{public(person)}/exports")
+            assert asked.status_code == 202, asked.text
+        assert (await made(admin, "lead", *may)).is_success
+        grant = {"role": "lead", "scope": "department:Sales"}
+        assert (await given(admin, lead, "customer", grant)).is_success
+        for path in (
+            "/api/v1/users/{}/id-checks",
+            "/api/v1/privacy/users/{}/consents",
+            "/api/v1/privacy/users/{}/erasures/check",
+        ):
+            seen = await theirs.get(path.format(public(sales)))
+            assert seen.status_code == 200, (path, seen.text)
+            hidden = await theirs.get(path.format(public(other)))
+            assert hidden.status_code == 404, path
+        shown = (await theirs.get("/api/v1/privacy/all-requests")).json()
+        assert [each["user_id"] for each in shown["requests"]] == [public(sales)]
+        assert shown["pagination"]["total"] == 1
+        every = (await admin.get("/api/v1/privacy/all-requests")).json()
+        assert every["pagination"]["total"] == 2
+        deed = await theirs.post(f"/api/v1/privacy/users/{public(sales)}/exports")
+        assert code(deed) == "OUT_OF_SCOPE"

@@ -177,7 +177,7 @@ async def test_who_may_look(world: World) -> None:
     with pytest.raises(NotFound):
         await resellers.commissions(own, adler.id, None, None, 10, 0)
     with pytest.raises(NotFound):
-        await resellers.payouts(own, None, 10, 0)
+        await resellers.payouts(own, None, None, 10, 0)
     with pytest.raises(resellers.HasReseller):
         await resellers.join_reseller(rider, "KRONE")
     with pytest.raises(resellers.CodeTaken):
@@ -222,3 +222,52 @@ async def test_over_http(world: World) -> None:
         gone = await office.delete(f"/api/v1/resellers/customers/{ids.public('usr', me(rider))}")
         assert gone.status_code == 204
         assert (await office.get(path)).json()["customers"] == 0
+
+
+async def test_customers_are_listed_and_change_hands(world: World) -> None:
+    """The newest first, with what each has brought; staff moves them and lets them go."""
+    adler = await hotel(world)
+    bear = await resellers.add_reseller(
+        world.admin(), ResellerTerms(name="Bar Bear", code="BEAR", rate_bp=500)
+    )
+    (first, card), (second, _) = await guest(world, adler), await guest(world, adler)
+    await contract.open_topup(first, 10_000, card, "one")
+    await owed(world, adler)
+    assert first.user is not None
+    mine, guests = ids.public("usr", first.user), f"/api/v1/resellers/{public(adler)}/customers"
+    async with world.client(world.admin()) as client:
+        page = (await client.get(guests)).json()
+        assert page["pagination"]["total"] == 2
+        assert {each["user_id"]: each["earned"] for each in page["customers"]} == {
+            mine: 2.5, ids.public("usr", second.user or UUID(int=0)): 0.0,
+        }  # fmt: skip
+        there = f"/api/v1/resellers/{public(bear)}/customers"
+        assert (await client.put(f"{there}/{mine}")).status_code == 204
+        moved = (await client.get(there)).json()["customers"]
+        assert [(each["user_id"], each["earned"]) for each in moved] == [(mine, 0.0)]
+        assert (await client.get(guests)).json()["pagination"]["total"] == 1
+        assert (await client.delete(f"/api/v1/resellers/customers/{mine}")).status_code == 204
+        assert (await client.get(there)).json()["customers"] == []
+        assert (await client.get("/api/v1/resellers/rsl_no/customers")).status_code == 404
+    async with world.client(first) as client:
+        assert (await client.get(guests)).status_code == 403
+
+
+async def test_drafts_are_found_among_all_payouts(world: World) -> None:
+    """What waits for a second person, however long ago it was drafted."""
+    adler = await hotel(world)
+    rider, card = await guest(world, adler)
+    await contract.open_topup(rider, 10_000, card, "one")
+    await owed(world, adler)
+    admin = world.admin()
+    (draft,) = await resellers.run_payouts(admin, clock.now())
+    await resellers.cancel_payout(admin, draft.id)
+    (draft,) = await resellers.run_payouts(admin, clock.now())
+    async with world.client(admin) as client:
+        found = (await client.get("/api/v1/reseller-payouts?status=draft")).json()
+        assert [each["id"] for each in found["payouts"]] == [ids.public("pyo", draft.id)]
+        assert (await client.get("/api/v1/reseller-payouts")).json()["pagination"]["total"] == 2
+
+
+def public(of: resellers.Reseller) -> str:
+    return ids.public("rsl", of.id)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import random
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +16,9 @@ from tests.web.stage import Api, Stage, launched, new_rider
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page, Playwright, Route
+    from playwright.sync_api import Browser, Page, Playwright
 
 pytestmark = pytest.mark.timeout(600)
-
-MANY = 50_000
-DRAWN_WITHIN_S = 60.0
-"""Generous: the target of 8 s is for a machine that does nothing else; the figure is printed."""
-SCREENS = ("/", "/vehicles?view=list", "/vehicles?view=list&v={vehicle}", "/alerts", "/alert-rules",
-           "/maintenance", "/charging?new=1", "/zones", "/import")  # fmt: skip
 
 
 def admin(address: str) -> Api:
@@ -136,7 +127,7 @@ def test_a_thousand_vehicles_come_in_by_csv(browser: Browser, address: str, tmp_
         page.get_by_role("button", name="Dry run").click()
         page.get_by_text("1000 rows are fine").wait_for()
         page.get_by_role("button", name="Import", exact=True).click()
-        page.get_by_role("heading", name="1000 vehicles created").wait_for(timeout=60_000)
+        page.get_by_role("heading", name="1000 vehicles created").wait_for()
         page.get_by_role("button", name="To the fleet").click()
         page.get_by_role("textbox", name="Identifier").fill(mark)
         page.get_by_text("1,000 rows").wait_for()
@@ -169,6 +160,26 @@ def ridden(rider: Api, vehicle: str) -> str:
     return str(rider.get("/api/v1/rentals?status=active")["rentals"][0]["id"])
 
 
+def draw_a_square(page: Page) -> None:
+    """With the mouse; again where a busy machine took two clicks for one."""
+    page.locator("[data-testid=zone-map] [data-drawing=draw]").wait_for()
+    box = page.locator("[data-testid=zone-map] canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.3
+    done = page.get_by_text("4 corners")
+    for pause_ms in (150, 400, 1_000):
+        for dx, dy in ((0, 0), (50, 0), (50, 50), (0, 50), (0, 0)):
+            page.mouse.move(x + dx, y + dy, steps=3)
+            page.wait_for_timeout(pause_ms)
+            page.mouse.click(x + dx, y + dy)
+            page.wait_for_timeout(pause_ms)
+        with contextlib.suppress(TooSlow):
+            done.wait_for(timeout=10_000)
+            return
+        page.keyboard.press("Escape")
+    done.wait_for(timeout=1_000)
+
+
 def test_a_drawn_zone_refuses_the_end_of_a_ride(browser: Browser, address: str) -> None:
     """WEB-13: a no-parking zone is drawn with the mouse; a ride cannot end in it."""
     name = short("Drawn ")
@@ -177,18 +188,7 @@ def test_a_drawn_zone_refuses_the_end_of_a_ride(browser: Browser, address: str) 
         stage.is_drawn()
         page.get_by_role("button", name="New zone").click()
         page.get_by_label("Name").fill(name)
-        page.locator("[data-testid=zone-map][data-pencil=draw]").wait_for()
-        page.wait_for_timeout(1500)  # the pencil is loaded
-        box = page.locator("[data-testid=zone-map] canvas").bounding_box()
-        assert box is not None
-        x, y = box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.3
-        corners = ((0, 0), (50, 0), (50, 50), (0, 50), (0, 0))
-        for dx, dy in corners:
-            page.mouse.move(x + dx, y + dy)
-            page.wait_for_timeout(120)
-            page.mouse.click(x + dx, y + dy)
-            page.wait_for_timeout(250)
-        page.get_by_text("4 corners").wait_for()
+        draw_a_square(page)
         page.get_by_role("button", name="Save").click()
         page.get_by_text("Zone saved").wait_for()
         zones = api.get("/api/v1/zones.geojson")["features"]
@@ -219,15 +219,15 @@ def test_the_table_lives(browser: Browser, address: str) -> None:
         shown = row(page, vehicle["identifier"])
         shown.get_by_text("Available").wait_for()
         api.send("PATCH", f"/api/v1/vehicles/{vehicle['id']}", json={"status": "maintenance"})
-        shown.get_by_text("Maintenance").wait_for(timeout=10_000)
+        shown.get_by_text("Maintenance").wait_for()
         # Many at once, and back: retire with undo.
         page.get_by_label(f"Select {vehicle['identifier']}").check()
         page.get_by_role("button", name="Retire", exact=True).click()
-        page.get_by_text("1 vehicle changed").wait_for(timeout=30_000)
+        page.get_by_text("1 vehicle changed").wait_for()
         shown.wait_for(state="detached")
         assert api.get(f"/api/v1/vehicles/{vehicle['id']}")["status"] == "retired"
         page.get_by_role("button", name="Undo").last.click()
-        shown.get_by_text("Maintenance").wait_for(timeout=30_000)
+        shown.get_by_text("Maintenance").wait_for()
 
 
 def test_a_ticket_goes_over_the_board(browser: Browser, address: str) -> None:
@@ -253,64 +253,6 @@ def test_a_ticket_goes_over_the_board(browser: Browser, address: str) -> None:
         assert api.get(f"/api/v1/vehicles/{vehicle['id']}")["status"] == "available"
 
 
-def snapshot(count: int) -> str:
-    """A fleet as the live API sends it: a city with its edges thin."""
-    chance = random.Random(4)
-    columns: dict[str, Any] = {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cursor": "1", "count": count,
-        "types": ["scooter", "ebike", "car", "van"],
-        "statuses": ["available", "reserved", "in_use", "maintenance", "offline", "retired"],
-        "origin": [5_252_000, 1_340_500],
-        "id": [f"sco_{n:022}" for n in range(count)],
-        "identifier": [f"MA-{n:05}" for n in range(count)],
-        "type": chance.choices(range(4), (70, 20, 7, 3), k=count),
-        "status": chance.choices(range(5), (80, 2, 10, 5, 3), k=count),
-        "latitude": [round(chance.gauss(0, 3_000)) for _ in range(count)],
-        "longitude": [round(chance.gauss(0, 6_000)) for _ in range(count)],
-        "battery": [chance.randrange(101) for _ in range(count)],
-        "age": [chance.randrange(60) for _ in range(count)],
-        "flags": [3] * count,
-    }  # fmt: skip
-    return json.dumps(columns)
-
-
-def test_fifty_thousand_vehicles_are_drawn(browser: Browser, address: str) -> None:
-    """WEB-08: from the page's start to a drawn map and table; the table scrolls to its end.
-
-    The snapshot is made here, as the platform would send it: the figure is the browser's.
-    """
-    body = snapshot(MANY)
-
-    def answer(route: Route) -> None:
-        route.fulfill(body=body, content_type="application/json")
-
-    with console(browser, address) as stage:
-        stage.page.route("**/api/v1/fleet/live", answer)
-        stage.page.route("**/api/v1/fleet/live/stream**", lambda route: route.abort())
-        began = time.monotonic()
-        page = stage.open("/console/vehicles")
-        page.locator(f"[data-testid=fleet-map][data-ready][data-shown='{MANY}']").wait_for(
-            timeout=120_000
-        )
-        took = time.monotonic() - began
-        page.get_by_text("50,000 rows").wait_for()
-        scrolled = page.evaluate("""() => new Promise((done) => {
-            const grid = document.querySelector('[role=grid]'); const began = performance.now();
-            grid.scrollTop = grid.scrollHeight;
-            const look = () => {
-                if (grid.textContent.includes('MA-49999')) done(performance.now() - began);
-                else requestAnimationFrame(look);
-            };
-            look(); })""")
-        heap = page.evaluate("performance.memory ? performance.memory.usedJSHeapSize / 1e6 : 0")
-        sys.stdout.write(
-            f"\n{MANY:,} vehicles: drawn {took:.1f} s after the page's start, "
-            f"table scrolled to its end in {scrolled:.0f} ms, heap {heap:.0f} MB\n"
-        )
-        assert took < DRAWN_WITHIN_S
-        assert scrolled < 3_000
-
-
 def test_without_webgl_the_table_is_enough(driver: Playwright, address: str) -> None:
     """WEB-08: no map can be drawn; the list has the vehicles, and nothing is in the way."""
     blind = launched(driver, "--disable-gpu", "--disable-3d-apis")
@@ -318,29 +260,8 @@ def test_without_webgl_the_table_is_enough(driver: Playwright, address: str) -> 
         with console(blind, address) as stage:
             page = stage.open("/console/vehicles")
             page.get_by_role("grid", name="Vehicles").wait_for()
-            assert page.get_by_test_id("fleet-map").count() == 0
+            # That no map can be made is known once one was to be made.
+            page.get_by_test_id("fleet-map").wait_for(state="detached")
             assert page.get_by_role("row").count() > 3
     finally:
         blind.close()
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("language", ["de", "en"])
-def test_nobody_is_shut_out(
-    browser: Browser, address: str, language: str, width: int, *, dark: bool
-) -> None:
-    """WEB-25: axe finds nothing serious on any screen, in either light, language and width."""
-    with admin(address) as api:
-        vehicle = api.get("/api/v1/vehicles?limit=1")["vehicles"][0]["identifier"]
-    found: list[str] = []
-    with console(browser, address, width=width, language=language, dark=dark) as stage:
-        for screen in SCREENS:
-            path = screen.format(vehicle=vehicle)
-            page = stage.open(f"/console{path}")
-            page.get_by_role("heading", level=1).wait_for()
-            page.wait_for_timeout(900)
-            found += [f"{path}: {each}" for each in stage.axe()]
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{path} is {wide} px wide"
-    assert not found, "\n".join(found)

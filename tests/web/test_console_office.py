@@ -15,8 +15,7 @@ from tests.web.stage import PASSWORD, Api, Stage, email_of, new_rider
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
-expect.set_options(timeout=15_000)
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 ADMIN = (demo.ADMIN.email, demo.ADMIN.password)
 
 
@@ -27,8 +26,8 @@ def office(browser: Browser, address: str, **more: Any) -> Stage:
     return stage
 
 
-def an_ended_ride(address: str, rider: Api) -> dict[str, Any]:
-    """One ride of this rider, ended and paid."""
+def a_ride(address: str, rider: Api) -> dict[str, Any]:
+    """One ride of this rider, ended."""
     with Api(address, *ADMIN) as admin:
         found = admin.get("/api/v1/vehicles?status=available&type=scooter&limit=100")["vehicles"]
         free = [
@@ -37,9 +36,14 @@ def an_ended_ride(address: str, rider: Api) -> dict[str, Any]:
         assert free, "the city has no free scooter"
         vehicle = free[0]
     started = rider.post("/api/v1/rentals", {"vehicle_id": vehicle["id"]})
-    ended = rider.post(f"/api/v1/rentals/{started['id']}/end")
+    return dict(rider.post(f"/api/v1/rentals/{started['id']}/end"))
+
+
+def an_ended_ride(address: str, rider: Api) -> dict[str, Any]:
+    """One ride of this rider, ended and paid."""
+    ended = a_ride(address, rider)
     assert ended["payment"]["status"] == "processed", ended
-    return dict(ended)
+    return ended
 
 
 def dialog(page: Page, name: str) -> Any:
@@ -197,38 +201,6 @@ def test_the_platform_makes_an_operator(browser: Browser, address: str) -> None:
         form.get_by_role("button", name="Create").click()
         expect(page.get_by_text("Operator made: Flitz GmbH")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text=slug)).to_be_visible()
-
-
-SCREENS = [
-    "/rentals", "/photos", "/customers", "/tariffs", "/promotions", "/books", "/books?part=trial",
-    "/bank", "/bank?part=lines", "/cases", "/cases?part=disputes", "/cases?part=risk", "/resellers",
-    "/team", "/roles", "/approvals", "/audit", "/settings", "/settings?part=wallet",
-    "/settings?part=security", "/settings?part=areas", "/settings?part=setup", "/brand",
-    "/brand?part=legal", "/brand?part=domains", "/integrations", "/integrations?part=gateways",
-    "/integrations?part=feeds", "/integrations?part=sso", "/integrations?part=scim", "/keys",
-    "/health",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("language", "dark", "width"), [("en", False, 1440), ("de", True, 390), ("de", False, 1440)]
-)
-def test_everybody_can_use_each_screen(
-    browser: Browser, address: str, language: str, dark: bool, width: int
-) -> None:
-    """WEB-26: nothing serious or critical for axe; no page scrolls sideways; no word is missing."""
-    bad: list[str] = []
-    with office(browser, address, language=language, dark=dark, width=width) as stage:
-        for path in SCREENS:
-            page = stage.open(f"/console{path}")
-            expect(page.get_by_role("heading", level=1)).to_be_visible()
-            page.wait_for_load_state("networkidle")
-            bad += [f"{path}: {each}" for each in stage.axe()]
-            body = page.locator("body").inner_text()
-            bad += [f"{path}: no word for {key}" for key in re.findall(r"\b[a-z]+\.nav\b", body)]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                bad.append(f"{path}: wider than the screen")
-    assert not bad, "\n".join(bad)
 
 
 def test_the_office_works_by_keyboard(browser: Browser, address: str) -> None:

@@ -22,46 +22,28 @@ from tests.web.stage import (
     launched,
     new_rider,
 )
+from tests.web.walk import free_vehicle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
-expect.set_options(timeout=15_000)
-UNLOCK_MS = 20_000
-
-
-def free_vehicle(address: str, avoid: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A connected vehicle of the city that nobody has."""
-    with Api(address, demo.ADMIN.email, demo.ADMIN.password) as admin:
-        found = admin.get("/api/v1/vehicles?status=available&type=scooter&limit=100")["vehicles"]
-    alive = [
-        v
-        for v in found
-        if v["warning"] is None
-        and v["telemetry"]["last_seen"]
-        and (v["battery"]["level"] or 0) > 40
-        and v["identifier"] not in avoid
-    ]
-    assert alive, "the city has no free scooter"
-    chosen: dict[str, Any] = alive[-1]
-    return chosen
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 
 def unlock(page: Page) -> None:
     """From the vehicle's own check to the running ride."""
     page.get_by_role("button", name="Unlock").click()
     expect(page.get_by_role("list", name="Unlocking")).to_be_visible()
-    expect(page.get_by_role("button", name="End ride")).to_be_visible(timeout=UNLOCK_MS)
+    expect(page.get_by_role("button", name="End ride")).to_be_visible()
 
 
 def pause(page: Page) -> None:
     """Lock on the way; the city's vehicle refuses while it moves, and the app says so."""
     locked = page.get_by_text("Locked. Time and cost go on.")
-    moves = page.get_by_text("The vehicle locks only when it stands still.").first
+    moves = page.get_by_text("The vehicle is moving. Stop, then lock it.").first
     for _ in range(15):
         page.get_by_role("button", name="Pause: lock").click()
-        expect(locked.or_(moves).first).to_be_visible(timeout=UNLOCK_MS)
+        expect(locked.or_(moves).first).to_be_visible()
         if locked.is_visible():
             return
         page.get_by_role("button", name="Close").last.click()
@@ -78,7 +60,7 @@ def end(page: Page) -> None:
     page.set_input_files("input[type=file]", str(Path(__file__).parents[2] / "docs" / "city.png"))
     expect(page.get_by_alt_text("Your photo of the parking place")).to_be_visible()
     page.get_by_role("button", name="End ride").click()
-    expect(page.get_by_role("heading", name="Ride ended")).to_be_visible(timeout=UNLOCK_MS)
+    expect(page.get_by_role("heading", name="Ride ended")).to_be_visible()
 
 
 def test_a_whole_ride_with_a_typed_code(browser: Browser, address: str) -> None:
@@ -103,13 +85,13 @@ def test_a_whole_ride_with_a_typed_code(browser: Browser, address: str) -> None:
         unlock(page)
         pause(page)
         page.get_by_role("button", name="Ride on: unlock").click()
-        expect(page.get_by_role("button", name="Pause: lock")).to_be_visible(timeout=UNLOCK_MS)
+        expect(page.get_by_role("button", name="Pause: lock")).to_be_visible()
         page.reload()  # a ride goes on after it
         expect(page.get_by_role("heading", level=1)).to_contain_text(vehicle["identifier"])
         end(page)
         expect(page.get_by_text("Photo sent.")).to_be_visible()
         page.get_by_role("button", name="See the receipt").click()
-        expect(page.get_by_text("Paid with Visa •••• 4242")).to_be_visible(timeout=UNLOCK_MS)
+        expect(page.get_by_text("Paid with Visa •••• 4242")).to_be_visible()
         page.get_by_role("radio", name="4 stars").focus()
         page.keyboard.press("Space")
         page.get_by_label("Comment").fill("Smooth")
@@ -178,7 +160,7 @@ def test_a_reservation_is_cancelled(browser: Browser, address: str) -> None:
 def test_without_a_network_in_mid_ride(browser: Browser, address: str) -> None:
     """The app opens again, the end is kept and sent, and the rider is told (WEB-30)."""
     vehicle = free_vehicle(address)
-    with new_rider(address) as rider, Stage(browser, address) as stage:
+    with new_rider(address) as rider, Stage(browser, address, keeps=True) as stage:
         stage.sign_in(email_of(rider))
         page = stage.open("/app/")
         page.evaluate("navigator.serviceWorker.ready.then(() => true)")
@@ -199,7 +181,7 @@ def test_without_a_network_in_mid_ride(browser: Browser, address: str) -> None:
         (ride,) = rider.get("/api/v1/rentals")["rentals"]
         assert ride["status"] == "active"
         stage.context.set_offline(False)
-        expect(page.get_by_role("heading", name="Ride ended")).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("heading", name="Ride ended")).to_be_visible()
         (ride,) = rider.get("/api/v1/rentals")["rentals"]
         assert ride["status"] == "completed"
 
@@ -213,7 +195,7 @@ def test_a_declined_payment_frees_the_vehicle(browser: Browser, address: str) ->
         page.get_by_role("button", name="Ride now").click()
         page.get_by_role("button", name="Unlock").click()
         failed = page.get_by_text("Payment failed. Please try another payment method.")
-        expect(failed).to_be_visible(timeout=UNLOCK_MS)
+        expect(failed).to_be_visible()
         expect(page.get_by_text("You were not charged.")).to_be_visible()
         page.get_by_role("link", name="Another payment method").click()
         expect(page.get_by_role("heading", name="Payment methods")).to_be_visible()
@@ -229,23 +211,38 @@ def test_the_banks_question_is_passed(browser: Browser, address: str) -> None:
         page = stage.open(f"/app/?v={vehicle['id']}")
         page.get_by_role("button", name="Ride now").click()
         page.get_by_role("button", name="Unlock").click()
-        page.get_by_role("button", name="Confirm at the bank").click(timeout=UNLOCK_MS)
-        expect(page.get_by_role("button", name="End ride")).to_be_visible(timeout=UNLOCK_MS)
+        page.get_by_role("button", name="Confirm at the bank").click()
+        expect(page.get_by_role("button", name="End ride")).to_be_visible()
         end(page)
+
+
+def two_by_the_river(address: str) -> tuple[str, str]:
+    """Two scooters with a key instead of a device, side by side."""
+    place = {"latitude": 52.5139, "longitude": 13.4264}
+    with Api(address, demo.ADMIN.email, demo.ADMIN.password) as admin:
+        made = [
+            admin.post(
+                "/api/v1/vehicles",
+                {"identifier": f"TWO-{ids.new().hex[-6:]}", "vehicle_type": "scooter",
+                 "model": "Max", "brand": "Segway", "is_connected": False, "location": place},
+            )["id"]
+            for _ in range(2)
+        ]  # fmt: skip
+    return made[0], made[1]
 
 
 def test_a_vehicle_that_somebody_else_took(browser: Browser, address: str) -> None:
     """RNT-16: the text, and what else is near."""
-    vehicle = free_vehicle(address)
+    vehicle, _ = two_by_the_river(address)
     with (
         new_rider(address) as rider,
         new_rider(address) as other,
         Stage(browser, address) as stage,
     ):
         stage.sign_in(email_of(rider))
-        page = stage.open(f"/app/?v={vehicle['id']}")
+        page = stage.open(f"/app/?v={vehicle}")
         expect(page.get_by_role("button", name="Reserve for free")).to_be_enabled()
-        taken = other.post("/api/v1/bookings", {"vehicle_id": vehicle["id"]})
+        taken = other.post("/api/v1/bookings", {"vehicle_id": vehicle})
         page.get_by_role("button", name="Reserve for free").click()
         gone = "This vehicle is no longer available. Here are other nearby options:"
         expect(page.get_by_role("alert")).to_contain_text(gone)
@@ -267,7 +264,7 @@ def test_a_silent_vehicle_costs_nothing(browser: Browser, address: str) -> None:
         page.get_by_role("button", name="Ride now").click()
         page.get_by_role("button", name="Unlock").click()
         told = page.get_by_text("Vehicle may be offline. Try unlock again in 1 minute.")
-        expect(told).to_be_visible(timeout=UNLOCK_MS)
+        expect(told).to_be_visible()
         expect(page.get_by_text("You were not charged.")).to_be_visible()
         expect(page.get_by_role("button", name=re.compile("Again in"))).to_be_disabled()
         page.get_by_role("button", name="Cancel reservation").click()
@@ -283,7 +280,7 @@ def test_an_outage_is_told_and_waited_for(browser: Browser, address: str) -> Non
         page.route("**/api/v1/rentals?*", lambda route: route.fulfill(status=503, json=down))
         stage.open("/app/rides")
         words = "We're experiencing issues. Please try again shortly."
-        expect(page.get_by_role("alert")).to_contain_text(words, timeout=60_000)
+        expect(page.get_by_role("alert")).to_contain_text(words)
         page.unroute_all()
         page.get_by_role("button", name="Try again").click()
         expect(page.get_by_text("No trip yet")).to_be_visible()
@@ -362,41 +359,6 @@ def test_somebody_new_signs_up_and_adds_a_card(browser: Browser, address: str) -
         expect(page.get_by_text("20,00 € sind gutgeschrieben.")).to_be_visible()
 
 
-SCREENS = (
-    "/app/",
-    "/app/rides",
-    "/app/wallet",
-    "/app/account",
-    "/app/help",
-    "/app/scan",
-    "/app/trip",
-)
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize(("language", "width"), [("de", 390), ("en", 1440)])
-def test_nobody_is_shut_out(
-    browser: Browser, address: str, language: str, width: int, dark: bool
-) -> None:
-    """WEB-26: axe finds nothing serious on any screen (WCAG 2.1 AA)."""
-    with (
-        new_rider(address) as rider,
-        Stage(browser, address, language=language, width=width, dark=dark) as stage,
-    ):
-        stage.open("/app/")
-        stage.page.locator("form").wait_for()
-        found = {"door": stage.axe()}
-        stage.sign_in(email_of(rider))
-        vehicle = free_vehicle(address)
-        for path in (*SCREENS, f"/app/?v={vehicle['id']}"):
-            page = stage.open(path)
-            page.get_by_role("heading").first.wait_for()
-            page.wait_for_load_state("networkidle")
-            found[path] = stage.axe()
-        wrong = {path: each for path, each in found.items() if each}
-        assert not wrong, wrong
-
-
 def tab_to(page: Page, name: str) -> None:
     """Press Tab until what is called so has the focus, as somebody without a mouse does."""
     for _ in range(80):
@@ -423,10 +385,10 @@ def test_a_ride_with_the_keyboard_alone(browser: Browser, address: str) -> None:
         for name in ("I am at the vehicle", "Unlock"):
             tab_to(page, name)
             page.keyboard.press("Enter")
-        expect(page.get_by_role("button", name="End ride")).to_be_visible(timeout=UNLOCK_MS)
+        expect(page.get_by_role("button", name="End ride")).to_be_visible()
         tab_to(page, "End ride")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="End ride")).to_be_focused()
         tab_to(page, "End ride")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="Ride ended")).to_be_focused(timeout=UNLOCK_MS)
+        expect(page.get_by_role("heading", name="Ride ended")).to_be_focused()

@@ -2,7 +2,7 @@
 // with the list of what the rider app needs to start without a network.
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { extname, join, resolve } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import type { Plugin, Rolldown } from "vite";
 
 const PACKED = new Set([".js", ".css", ".svg", ".json", ".webmanifest"]);
@@ -17,8 +17,8 @@ function* filesIn(folder: string): Generator<string> {
   }
 }
 
-/** An entry's chunk and all it imports statically: what the browser loads before anything shows. */
-export function firstLoad(bundle: Rolldown.OutputBundle, entry: string): string[] {
+/** The chunks of these modules and all they import statically. */
+export function loadedWith(bundle: Rolldown.OutputBundle, modules: string[]): string[] {
   const found = new Set<string>();
   const visit = (name: string) => {
     const chunk = bundle[name];
@@ -29,7 +29,7 @@ export function firstLoad(bundle: Rolldown.OutputBundle, entry: string): string[
     chunk.imports.forEach(visit);
   };
   for (const [name, part] of Object.entries(bundle))
-    if (part.type === "chunk" && part.isEntry && part.facadeModuleId?.includes(`/${entry}/`)) visit(name);
+    if (part.type === "chunk" && modules.some((each) => part.facadeModuleId?.endsWith(each))) visit(name);
   return [...found].sort();
 }
 
@@ -56,7 +56,11 @@ export function afterBuild(): Plugin {
       out = resolve(config.root, config.build.outDir);
     },
     writeBundle(_, bundle) {
-      const first = { rider: firstLoad(bundle, "rider"), console: firstLoad(bundle, "console") };
+      const first = {
+        door: loadedWith(bundle, ["/rider/index.html"]),
+        rider: loadedWith(bundle, ["/rider/index.html", "/rider/inside.tsx"]),
+        console: loadedWith(bundle, ["/console/index.html"]),
+      };
       writeFileSync(join(out, "first-load.json"), JSON.stringify(first));
       const worker = readFileSync(resolve("rider/worker.js"), "utf8");
       const assets = Object.keys(bundle).filter((name) => name.startsWith("assets/") && !name.endsWith(".map"));
@@ -67,11 +71,10 @@ export function afterBuild(): Plugin {
           .replace("__LATER__", JSON.stringify(later(bundle, first.rider).map((name) => `/web/${name}`)))
           .replace("__VERSION__", JSON.stringify(String(hash(assets.sort().join())))),
       );
-    },
-    closeBundle() {
       for (const path of filesIn(out)) {
         if (!PACKED.has(extname(path)) || statSync(path).size < WORTH_PACKING) continue;
         writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
+        writeFileSync(`${path}.br`, brotliCompressSync(readFileSync(path)));
       }
     },
   };

@@ -1,8 +1,14 @@
 import "@mantine/core/styles.layer.css";
-import { start } from "@lib/Frame";
+import "@lib/update";
+import { resume } from "@lib/auth";
+import { loadConfig } from "@lib/config";
+import { Frame } from "@lib/Frame";
+import { startLanguages } from "@lib/i18n";
+import { createRoot } from "react-dom/client";
 import { App } from "./App";
 
-void start(
-  { de: () => import("./texts/de").then((m) => m.default), en: () => import("./texts/en").then((m) => m.default) },
-  <App />,
-);
+const words = { de: () => import("./texts/de").then((m) => m.default), en: () => import("./texts/en").then((m) => m.default) };
+
+await Promise.all([loadConfig(), startLanguages(words)]);
+void resume();
+createRoot(document.getElementById("root")!).render(<Frame><App /></Frame>);

@@ -3,6 +3,7 @@ import { overviewScreens } from "./overview/screens";
 import { fleetScreens } from "./fleet/screens";
 import { alertScreens } from "./alerts/screens";
 import { chargingScreens } from "./charging/screens";
+import { groupScreens } from "./groups/screens";
 import { importScreens } from "./imports/screens";
 import { maintenanceScreens } from "./maintenance/screens";
 import { zoneScreens } from "./zones/screens";
@@ -10,6 +11,6 @@ import { officeScreens } from "./office/screens";
 import type { Screen } from "./shell/screen";
 
 export const SCREENS: readonly Screen[] = [
-  ...overviewScreens, ...fleetScreens, ...alertScreens, ...maintenanceScreens, ...chargingScreens, ...zoneScreens, ...importScreens,
+  ...overviewScreens, ...fleetScreens, ...alertScreens, ...maintenanceScreens, ...chargingScreens, ...zoneScreens, ...groupScreens, ...importScreens,
   ...officeScreens,
 ];

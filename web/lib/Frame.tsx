@@ -1,15 +1,10 @@
-// What both entries stand in: theme, queries, languages, toasts.
+// What the screens of both apps stand in: theme, queries, toasts.
 import { MantineProvider, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode, type ReactNode } from "react";
-import { createRoot } from "react-dom/client";
-import { resume } from "./auth";
-import { loadConfig } from "./config";
 import { ApiProblem } from "./errors";
-import { startLanguages, type Dictionary, type Language } from "./i18n";
 import { theme, variables } from "./theme";
 import { Toasts } from "./toast";
-import "./tokens.css";
 
 export const queries = new QueryClient({
   defaultOptions: {
@@ -32,27 +27,16 @@ export function useLight() {
   return { shown, chosen: colorScheme, choose: setColorScheme };
 }
 
-// After an update the files of before are gone: what is missing is in the new page.
-addEventListener("vite:preloadError", () => {
-  const last = Number(sessionStorage.getItem("fahrwerk.reloaded") ?? 0);
-  if (Date.now() - last < 60_000) return;
-  sessionStorage.setItem("fahrwerk.reloaded", String(Date.now()));
-  location.reload();
-});
-
-export async function start(dictionaries: Partial<Record<Language, () => Promise<Dictionary>>>, app: ReactNode): Promise<void> {
-  const root = document.getElementById("root");
-  if (!root) throw new Error("the page has no #root");
-  await Promise.all([loadConfig(), startLanguages(dictionaries)]);
-  void resume();
-  createRoot(root).render(
+/** What every screen of an app stands in. */
+export function Frame({ children }: { children: ReactNode }) {
+  return (
     <StrictMode>
       <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto" getStyleNonce={nonce}>
         <QueryClientProvider client={queries}>
-          {app}
+          {children}
           <Toasts />
         </QueryClientProvider>
       </MantineProvider>
-    </StrictMode>,
+    </StrictMode>
   );
 }

@@ -41,12 +41,10 @@ function become(next: Session): void {
   heard.forEach((tell) => tell());
 }
 
-export function useSession(): Session {
-  return useSyncExternalStore(
-    (tell) => (heard.add(tell), () => heard.delete(tell)),
-    () => session,
-  );
-}
+export const sessionNow = (): Session => session;
+/** Tells when somebody comes or goes; returns how to stop that. */
+export const onSession = (tell: () => void): (() => void) => (heard.add(tell), () => heard.delete(tell));
+export const useSession = (): Session => useSyncExternalStore(onSession, sessionNow);
 
 export const currentUser = (): User | null => (session.is === "in" ? session.user : null);
 
@@ -78,19 +76,38 @@ export interface Credentials {
   operator?: string;
 }
 
-const ELSEWHERE = new Set(["SECOND_FACTOR_NEEDED", "SSO_REQUIRED"]);
+/** The password was right; one of the two codes is asked for as well. */
+export interface SecondStep {
+  challenge: string;
+  methods: string[];
+}
 
-/** By e-mail or phone. Raises `ApiProblem`. */
-export async function signIn({ login, password, operator }: Credentials): Promise<void> {
-  const who = login.includes("@") ? { email: login.trim() } : { phone: login.trim() };
-  const tenant = operator?.trim() || config().operator?.slug;
-  const answer = await ask("POST", "/session", { ...who, password, ...(tenant ? { tenant } : {}) });
-  if (!answer.ok) {
-    const problem = await problemOf(answer);
-    // What needs more than a password (a second factor, single sign-on) is done on the log-in page.
-    if (ELSEWHERE.has(problem.code)) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
-    throw problem.code === "AUTHENTICATION_FAILED" ? problem.as("INVALID_CREDENTIALS") : problem;
+/** On to the log-in page, and back here. */
+export const elsewhere = () => location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+
+/** By e-mail or phone; answers what is still to do, if a password is not enough. Raises `ApiProblem`. */
+export async function signIn(said: Credentials): Promise<SecondStep | null> {
+  const who = said.login.includes("@") ? { email: said.login.trim() } : { phone: said.login.trim() };
+  const tenant = said.operator?.trim() || config().operator?.slug;
+  const answer = await ask("POST", "/session", { ...who, password: said.password, ...(tenant ? { tenant } : {}) });
+  if (answer.ok) {
+    take((await answer.json()) as Opened);
+    return null;
   }
+  const problem = await problemOf(answer);
+  if (problem.code === "SECOND_FACTOR_NEEDED") {
+    const step = problem.details as unknown as SecondStep;
+    if (step.methods.includes("totp") || step.methods.includes("recovery_code")) return step;
+  }
+  // Passkeys, setting up an app, single sign-on: that is done on the log-in page.
+  if (problem.code === "SECOND_FACTOR_NEEDED" || problem.code === "SSO_REQUIRED") elsewhere();
+  throw problem.code === "AUTHENTICATION_FAILED" ? problem.as("INVALID_CREDENTIALS") : problem;
+}
+
+/** The second step, by a code of the app or a recovery code. Raises `ApiProblem`. */
+export async function finishSignIn(challenge: string, code: { code: string } | { recovery_code: string }): Promise<void> {
+  const answer = await ask("POST", "/session/second-factor", { challenge, ...code });
+  if (!answer.ok) throw await problemOf(answer);
   take((await answer.json()) as Opened);
 }
 

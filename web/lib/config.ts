@@ -13,26 +13,35 @@ export interface DemoLogin {
   password: string;
   role: string;
 }
+export type Place = [longitude: number, latitude: number];
 export interface Config {
   operator: Operator | null;
   /** `none`, `bundled` or the address of a MapLibre style. */
   map_style: string;
-  map_centre: [longitude: number, latitude: number];
+  /** Where the operator works; `null`: nobody can say yet. */
+  map_centre: Place | null;
   map_credit: string;
   /** Places that the bundled map names. */
   map_names?: { name: string; longitude: number; latitude: number; weight: number }[];
   demo_logins: DemoLogin[];
 }
 
-const EMPTY: Config = { operator: null, map_style: "none", map_centre: [13.4, 52.52], map_credit: "", demo_logins: [] };
+const EMPTY: Config = { operator: null, map_style: "none", map_centre: null, map_credit: "", demo_logins: [] };
 let known: Config = EMPTY;
 
 export const config = (): Config => known;
 
+/** Where a map begins: with the operator, or, while nobody knows where that is, with the whole world. */
+export function mapStart(zoom: number): { centre: Place; zoom: number } {
+  return known.map_centre ? { centre: known.map_centre, zoom } : { centre: [10, 25], zoom: 1 };
+}
+
 export async function loadConfig(): Promise<Config> {
   const kept = localStorage.getItem("fahrwerk.config");
+  // Whose app it is: the host says it, or `?tenant=`, which the platform then remembers, as on all pages.
+  const chosen = new URLSearchParams(location.search).get("tenant");
   try {
-    const answer = await fetch("/web/config.json", { signal: AbortSignal.timeout(8_000) });
+    const answer = await fetch(`/web/config.json${chosen ? `?tenant=${encodeURIComponent(chosen)}` : ""}`, { signal: AbortSignal.timeout(8_000) });
     if (!answer.ok) throw new Error(String(answer.status));
     known = (await answer.json()) as Config;
     localStorage.setItem("fahrwerk.config", JSON.stringify(known));

@@ -36,10 +36,13 @@ export const theme = createTheme({
   variantColorResolver: variants,
   components: {
     Anchor: { defaultProps: { underline: "always" } },
+    Chip: { defaultProps: { variant: "filled" } }, // without it its ink is always white
     Checkbox: { defaultProps: { iconColor: "var(--on-brand)" } },
     // The page does not scroll behind them, and the lock would need a style that the policy forbids.
     Modal: { defaultProps: { lockScroll: false } },
     Drawer: { defaultProps: { lockScroll: false } },
+    // More choices than a phone is wide scroll sideways instead of being cut off.
+    SegmentedControl: { styles: { root: { maxWidth: "100%", overflowX: "auto", scrollbarWidth: "none" } } },
   },
   colors: { petrol, amber, red, dark: slate },
   primaryColor: "petrol",

@@ -42,11 +42,13 @@ async function asset(request) {
 }
 
 // The map's own files change with the installation: what is known at once, what is new behind it.
+// Who chooses an operator (`?tenant=`) waits for its answer, which then is what is known.
 async function known(request) {
   const cache = await caches.open(KEPT);
-  const found = await cache.match(request);
+  const { pathname, search } = new URL(request.url);
+  const found = search ? undefined : await cache.match(pathname);
   const fresh = fetch(request).then((answer) => {
-    if (answer.ok) void cache.put(request, answer.clone());
+    if (answer.ok) void cache.put(pathname, answer.clone());
     return answer;
   });
   if (!found) return fresh;

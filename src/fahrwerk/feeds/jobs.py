@@ -48,6 +48,16 @@ ON CONFLICT (tenant_id) DO UPDATE SET
 """
 
 
+_REMEMBER = """
+WITH old AS (
+    DELETE FROM feeds.check_past
+    WHERE tenant_id = kernel.tenant() AND checked_at < $2::timestamptz - interval '7 days'
+)
+INSERT INTO feeds.check_past (feed, checked_at, vehicles, shown, differences)
+VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+"""
+
+
 @cron("*/5 * * * *")
 async def check_feeds() -> None:
     """Compare each operator's feeds with its vehicles, and publish what was found."""
@@ -78,6 +88,11 @@ async def check_operator(operator: tenancy.Operator, what: Setting) -> Check:
 
     found = await asyncio.to_thread(compare)
     await db.run("feeds", call, _KEEP, *msgspec.structs.astuple(found))
+    whole, shown = (
+        found.available + found.disabled,
+        found.shown_as_available + found.shown_as_disabled,
+    )
+    await db.run("feeds", call, _REMEMBER, "gbfs", at, whole, shown, found.differences)
     for kind in KINDS:
         differences.labels(operator.slug, kind).set(getattr(found, kind))
     return found
@@ -111,6 +126,9 @@ async def check_agencies(operator: tenancy.Operator) -> None:
         after = await fleet.standings(call)
         found = mds.compared(before, after, shown, agency.boundary is not None)
         await db.run("feeds", call, _KEEP_MDS, agency.id, at, *msgspec.structs.astuple(found))
+        wrong = found.missing + found.strange + found.wrong
+        past = (f"mds:{agency.slug}", at, found.vehicles, found.shown, wrong)
+        await db.run("feeds", call, _REMEMBER, *past)
         for kind in MDS_KINDS:
             mds_differences.labels(operator.slug, str(agency.id), kind).set(getattr(found, kind))
 

@@ -22,7 +22,7 @@ from fahrwerk.kernel import web
 from fahrwerk.kernel.call import Call, system
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.stream import stream
-from fahrwerk.sim import streets
+from fahrwerk.sim import demo, streets
 from fahrwerk.tenancy import contract as tenancy
 
 AnyRequest = Request[Any, Any, State]
@@ -83,10 +83,13 @@ def drawn_streets() -> str:
 
 
 async def _demo(call: Call) -> tenancy.Operator | None:
-    """The operator of this request, or the first one there is."""
+    """The operator of this request, else the demo's, else the first one there is."""
     if call.tenant is not None:
         return await tenancy.operator(call)
-    return next(iter(await tenancy.operators(system(None, "front"), 1)), None)
+    here = system(None, "front")
+    if (found := await tenancy.operator_by_slug(here, demo.TENANT)) is not None:
+        return found
+    return next(iter(await tenancy.operators(here, 1)), None)
 
 
 def _is_demo(request: AnyRequest) -> bool:

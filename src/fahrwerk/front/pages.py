@@ -10,23 +10,27 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.params import FromPath
 
+from fahrwerk.fleet.contract import zones
 from fahrwerk.front.streets_map import NATURE, streets_as_geojson
 from fahrwerk.kernel import web
-from fahrwerk.kernel.call import Call, system
+from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.sim import demo
 from fahrwerk.sim.streets import HUBS
+from fahrwerk.site import contract as site
 from fahrwerk.tenancy import contract as tenancy
 
 AnyRequest = Request[Any, Any, State]
@@ -44,10 +48,13 @@ _KINDS = {
     ".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2", ".json": "application/json", ".pmtiles": "application/vnd.pmtiles",
 }  # fmt: skip
+_PACKED_AS = {"br": ".br", "gzip": ".gz"}
+"""As the build left them beside the files themselves; the smaller first."""
 _RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
 MAP_CREDIT = "Streets: VBB (CC BY 4.0), OpenStreetMap contributors"
 """``sim.streets.CREDIT``, as short as the licence lets it be on a phone."""
-_IN_BERLIN = (13.405, 52.52)
+_CENTRE_KEPT_S = 60.0
+_MOST_CENTRES = 4096
 
 
 class Operatorial(msgspec.Struct, frozen=True):
@@ -55,6 +62,7 @@ class Operatorial(msgspec.Struct, frozen=True):
 
     slug: str
     name: str
+    """Of its brand under this host."""
     currency: str
     time_zone: str
     locale: str
@@ -84,7 +92,8 @@ class Told(msgspec.Struct, frozen=True):
 
     operator: Operatorial | None
     map_style: str
-    map_centre: tuple[float, float]
+    map_centre: tuple[float, float] | None
+    """Longitude, latitude of where the operator works; None: nobody can say yet."""
     map_credit: str
     map_names: list[PlaceName]
     demo_logins: list[DemoLogin]
@@ -111,7 +120,7 @@ def _found(name: str) -> Path | None:
     return _files(stamp.stat().st_mtime).get(name) if stamp.is_file() else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _body(path: Path, _at: float) -> bytes:
     return path.read_bytes()
 
@@ -164,12 +173,14 @@ def _file(path: Path, request: AnyRequest, cache: str) -> Response[bytes]:
     if path.suffix == ".js":
         # A worker obeys what came with its own script: the map's fetches what it draws.
         headers["content-security-policy"] = worker_policy(request.app.state.settings.map_style)
-    packed = _found(path.relative_to(BUILT).as_posix() + ".gz")
-    if packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-        path_sent, headers["content-encoding"] = packed, "gzip"
-    else:
-        path_sent = path
-    return Response(_read(path_sent), media_type=_KINDS[path.suffix], headers=headers)
+    wanted = request.headers.get("accept-encoding", "").split(",")
+    accepted = {each.partition(";")[0].strip() for each in wanted}
+    for encoding, ending in _PACKED_AS.items():
+        packed = _found(path.relative_to(BUILT).as_posix() + ending)
+        if packed is not None and encoding in accepted:
+            headers["content-encoding"] = encoding
+            return Response(_read(packed), media_type=_KINDS[path.suffix], headers=headers)
+    return Response(_read(path), media_type=_KINDS[path.suffix], headers=headers)
 
 
 def _part(body: bytes, wanted: str) -> Response[bytes] | None:
@@ -252,31 +263,53 @@ async def map_file(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     return answer
 
 
-async def _whose(call: Call, is_dev: bool) -> tenancy.Operator | None:
-    """The operator of the request; on a laptop, where no host names one, the first that rents."""
-    if call.tenant is not None:
-        return await tenancy.operator(call)
-    if not is_dev:
+_centres: dict[UUID, tuple[float, tuple[float, float] | None]] = {}
+
+
+async def _centre(call: Call) -> tuple[float, float] | None:
+    """Where the operator's maps begin; every start of an app asks, so it is kept for a minute."""
+    if call.tenant is None:
         return None
-    found = await tenancy.operators(system(None, "front"), 2)
-    return next((each for each in found if each.slug != demo.PLATFORM_TENANT), None)
+    until, known = _centres.get(call.tenant, (0.0, None))
+    if time.monotonic() < until:
+        return known
+    place = await zones.service_area(call)
+    found = (place.longitude, place.latitude) if place else None
+    while len(_centres) >= _MOST_CENTRES:
+        del _centres[next(iter(_centres))]
+    _centres[call.tenant] = (time.monotonic() + _CENTRE_KEPT_S, found)
+    return found
 
 
-@get("/web/config.json", permission=None, public=True, limit="page", include_in_schema=False)
-async def told(call: web.Caller, request: AnyRequest) -> Response[Told]:
-    """Whose apps these are here, and with which map."""
+@get(
+    "/web/config.json",
+    permission=None,
+    public=True,
+    page=True,
+    limit="page",
+    include_in_schema=False,
+)
+async def told(call: web.Caller, visit: web.Visitor, request: AnyRequest) -> Response[Told]:
+    """Whose apps these are here, and with which map.
+
+    Whose: as with all pages by the host, by who is signed in, or as ``?tenant=`` chose.
+    """
     settings = request.app.state.settings
-    operator = await _whose(call, settings.dev)
+    operator = await tenancy.operator(call) if call.tenant else None
     is_bundled = settings.map_style == "bundled"
     is_demo = settings.dev and operator is not None and operator.slug == demo.TENANT
     body = Told(
         operator=Operatorial(
-            operator.slug, operator.name, operator.currency, operator.time_zone, operator.locale
+            operator.slug,
+            (await site.look(call, visit.host)).name,
+            operator.currency,
+            operator.time_zone,
+            operator.locale,
         )
         if operator
         else None,
         map_style=settings.map_style,
-        map_centre=_IN_BERLIN,
+        map_centre=await _centre(call),
         map_credit=MAP_CREDIT if is_bundled else "",
         map_names=[PlaceName(h.name, h.lon, h.lat, h.weight) for h in HUBS] if is_bundled else [],
         demo_logins=[

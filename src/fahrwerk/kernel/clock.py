@@ -27,7 +27,12 @@ _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UT
 
 def now() -> datetime:
     """The current time, UTC, with time zone."""
-    return _moved.get() or datetime.now(UTC) + _offset
+    return _moved.get() or real()
+
+
+def real() -> datetime:
+    """The same, also while a past ride is being recorded: for what two machines agree on."""
+    return datetime.now(UTC) + _offset
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 ``@query`` reads, ``@action`` changes. A caller sees one function and cannot tell where it runs:
 *local* is a plain call; *wire* sends arguments and result through the wire format first, so that
-what works in one process works across two. Both refuse to be called inside a transaction: there
-may be a network behind any door.
+what works in one process works across two; a room in ``places`` is served by another process
+(``kernel.elsewhere``). All refuse to be called inside a transaction: there may be a network behind
+any door.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -20,7 +22,7 @@ import msgspec
 from fahrwerk.kernel import audit, db, errors
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from fahrwerk.kernel.call import Call
 
@@ -29,7 +31,50 @@ R = TypeVar("R")
 
 runner = "local"
 """How doors run in this process: ``local`` or ``wire`` (FAHRWERK_DOORS)."""
+places: dict[str, Callable[[Door, tuple[Any, ...], dict[str, Any]], Awaitable[Any]]] = {}
+"""Who asks the rooms that are served elsewhere, by room."""
+known: dict[str, Door] = {}
+"""All doors, by name."""
 _outermost: ContextVar[bool] = ContextVar("outermost_door", default=True)
+
+
+class Door:
+    """One function of a contract."""
+
+    __slots__ = ("furniture", "here", "name", "room", "signature")
+
+    def __init__(self, signature: Callable[..., Any], furniture: str) -> None:
+        self.signature = signature
+        self.furniture = furniture
+        self.room = signature.__module__.split(".")[1]
+        self.name = f"{self.room}.{signature.__name__}"
+        self.here: Callable[..., Awaitable[Any]]
+        """Runs it in this process."""
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """Of its arguments and, as ``return``, its result."""
+        return _types(self.signature)
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments by name."""
+        return dict(inspect.signature(self.signature).bind(*args, **kwargs).arguments)
+
+
+def is_outermost() -> bool:
+    """True outside every deed of staff, and for what riders do."""
+    return _outermost.get()
+
+
+@contextlib.contextmanager
+def within_a_deed(notes: list[audit.Note]) -> Iterator[None]:
+    """For the block, what is done is part of a deed that another process writes down."""
+    token, listening = _outermost.set(False), audit.notes.set(notes)
+    try:
+        yield
+    finally:
+        audit.notes.reset(listening)
+        _outermost.reset(token)
 
 
 def query(signature: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
@@ -61,19 +106,28 @@ def _door(signature: Callable[P, Awaitable[R]], furniture: str) -> Callable[P, A
                 raise TypeError(f"{room}.{furniture}.{name} does not fit its contract {expected}")
         return body
 
-    @functools.wraps(signature)
-    async def through(*args: P.args, **kwargs: P.kwargs) -> R:
-        if db.in_transaction.get():
-            raise RuntimeError(f"{room}.{name} was called inside a transaction")
-        call: Call = args[0]  # type: ignore[assignment]
+    async def here(*args: Any, **kwargs: Any) -> R:
+        call: Call = args[0] if args else kwargs["call"]
         call.in_time()
         function = find()
         if runner == "wire":
-            args, kwargs = _over_the_wire(signature, args, kwargs)  # type: ignore[assignment]
+            args, kwargs = _over_the_wire(signature, args, kwargs)
         if furniture == "actions" and call.is_staff and _outermost.get():
             return await _audited(function, call, f"{room}.{name}", args, kwargs)
         result = await _wire_errors(function, args, kwargs)
         return _wire_result(signature, result) if runner == "wire" else result
+
+    door = known[f"{room}.{name}"] = Door(signature, furniture)
+    door.here = here
+
+    @functools.wraps(signature)
+    async def through(*args: P.args, **kwargs: P.kwargs) -> R:
+        if db.in_transaction.get():
+            raise RuntimeError(f"{room}.{name} was called inside a transaction")
+        if (place := places.get(room)) is not None:
+            args[0].in_time()  # type: ignore[attr-defined]
+            return await place(door, args, kwargs)  # type: ignore[no-any-return]
+        return await here(*args, **kwargs)
 
     through.__door__ = (room, furniture, name)  # type: ignore[attr-defined]
     return through
@@ -83,7 +137,7 @@ async def _audited(
     function: Callable[..., Awaitable[R]], call: Call, name: str, args: Any, kwargs: Any
 ) -> R:
     # Ids only: other arguments may be names, phone numbers or secrets.
-    subject = next((str(a) for a in args[1:] if isinstance(a, UUID)), "")
+    subject = next((str(a) for a in (*args, *kwargs.values()) if isinstance(a, UUID)), "")
     begun = await audit.begin(call, name, subject)
     token = _outermost.set(False)
     notes: list[audit.Note] = []
@@ -94,7 +148,7 @@ async def _audited(
         outcome = "done"
         return result
     except errors.Problem as problem:
-        outcome = problem.error_code
+        outcome, problem.is_told = problem.error_code, True
         raise
     finally:
         audit.notes.reset(listening)

@@ -15,6 +15,8 @@ class Problem(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
     message: ClassVar[str] = "Something went wrong on our side."
+    is_told = False
+    """The audit log has it already: the row of the deed that was refused says so."""
 
     def __init__(
         self, message: str | None = None, *, code: str | None = None, **details: Any

@@ -13,50 +13,27 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import msgspec
 
 from fahrwerk.kernel import events, migrate, transport
+from fahrwerk.kernel.archive import FORMAT, MANIFEST, Manifest, Part, check_file, opened, pieces
 from fahrwerk.kernel.belongings import EVENTS, LEFT_OUT, NotMoved, Table, tables
 from fahrwerk.kernel.settings import ROOMS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
+    from uuid import UUID
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-CHUNK = 1 << 18
+    Examine = Callable[[Any, UUID], Awaitable[None]]
+
+MOST_DAYS = 10_000
+"""Each day of a divided table is a table here: 27 years of them."""
 _HANDLED = "1"
 """The transaction that imported events are of: older than any a handler still waits for."""
-
-
-class Part(msgspec.Struct, frozen=True):
-    """One table in a file."""
-
-    table: str
-    columns: list[str]
-    rows: int
-    checksum: str
-    """Over all rows, whatever their order, computed by the database."""
-    sha256: str
-    """Of the member."""
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What is in a file."""
-
-    format: int
-    schema: str
-    tenant: UUID
-    root: dict[str, Any]
-    """The tenant's own row, as JSON."""
-    parts: list[Part]
-    sealed: str = ""
-    """The mark of the key that what is sealed is sealed with on the way; empty: as it was."""
 
 
 _MIGRATIONS = "SELECT room, number, digest FROM kernel.migration ORDER BY room, number"
@@ -181,34 +158,7 @@ async def _write(
     return Part(table.name, table.columns, rows, checksum, digest.hexdigest())
 
 
-def read_manifest(path: Path) -> Manifest:
-    """What is in a file. Raises ``NotMoved`` for what is none."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            manifest = msgspec.json.decode(file.read(MANIFEST), type=Manifest)
-    except (OSError, KeyError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
-        raise NotMoved(f"{path} is not a tenant's file: {error}") from None
-    if manifest.format != FORMAT:
-        raise NotMoved(f"{path} has the format {manifest.format}, this is {FORMAT}")
-    return manifest
-
-
-def check_file(path: Path, say: Callable[[str], None]) -> Manifest:
-    """Read a file wholly and hold it against its manifest. Raises ``NotMoved``."""
-    manifest = read_manifest(path)
-    with zipfile.ZipFile(path) as file:
-        for part in manifest.parts:
-            digest = hashlib.sha256()
-            try:
-                with file.open(f"{part.table}.copy") as member:
-                    while data := member.read(CHUNK):
-                        digest.update(data)
-            except (KeyError, zipfile.BadZipFile) as error:
-                raise NotMoved(f"{part.table} cannot be read: {error}") from None
-            if digest.hexdigest() != part.sha256:
-                raise NotMoved(f"{part.table} is not what was written: its checksum differs")
-            say(f"{part.table:<36} {part.rows:>12,}")
-    return manifest
+_ROOT = "INSERT INTO {root} SELECT * FROM jsonb_populate_record(NULL::{root}, $1::jsonb)"
 
 
 async def bring_in(
@@ -220,11 +170,13 @@ async def bring_in(
     say: Callable[[str], None],
     reseal: transport.Reseal | None = None,
     key: str | None = None,
+    examine: Examine | None = None,
 ) -> Manifest:
     """Bring a file in as ``tenant``; ``own`` are fields of its own row that are others here.
 
     What is sealed is sealed with the secret of here, by what the rooms do (``reseal``). All or
-    nothing: every table is counted and summed before it is committed. Raises ``NotMoved``.
+    nothing: every table is counted and summed before it is committed, and whoever knows what the
+    rows mean may refuse them (``examine``, with the owner's connection). Raises ``NotMoved``.
     """
     manifest = check_file(path, lambda _: None)
     if manifest.sealed != (transport.mark_of(key) if key is not None else ""):
@@ -236,24 +188,27 @@ async def bring_in(
             )
         async with owner.transaction(), _without_triggers(owner):
             there = {table.name: table for table in await tables(owner)}
-            if {part.table for part in manifest.parts} != there.keys():
+            if {part.table: sorted(part.columns) for part in manifest.parts} != {
+                name: sorted(table.columns) for name, table in there.items()
+            }:
                 raise NotMoved("the file has other tables than this installation")
             for name in there:
                 some = f"SELECT true FROM {name} WHERE tenant_id = $1 LIMIT 1"
                 if await owner.fetchval(some, tenant):
                     raise NotMoved(f"{name} has rows of this tenant already")
             fields = msgspec.json.encode({**manifest.root, "id": tenant, **own}).decode()
-            await owner.execute(
-                f"INSERT INTO {root} SELECT * FROM jsonb_populate_record(NULL::{root}, $1::jsonb)",
-                fields,
-            )
-            with zipfile.ZipFile(path) as file:
+            with _refusing(root):
+                await owner.execute(_ROOT.format(root=root), fields)
+            with opened(path) as file:
                 for part in manifest.parts:
                     table = there[part.table]
-                    await _read_free(owner, table, part, tenant, file)
+                    with _refusing(table.name):
+                        await _read(owner, table, part, tenant, file)
                     if await _sum(owner, table, tenant) != (part.rows, part.checksum):
                         raise NotMoved(f"{part.table} is not what it was: nothing was brought in")
                     say(f"{part.table:<36} {part.rows:>12,}")
+            if examine is not None:
+                await examine(owner, tenant)
             if reseal is not None:
                 tally = await transport.arrive(owner, manifest.tenant, tenant, key, reseal)
                 say(f"{tally.anew} sealed anew, {tally.lost} cannot be opened here")
@@ -271,17 +226,20 @@ WHERE (checkpoint.xid, checkpoint.position) < (excluded.xid, excluded.position)
 
 
 _TAKEN = "23505"  # unique_violation: of what is unique in the world, such as a device's number
+_WRONG = ("22", "23")  # classes of sqlstate: data that is none, a constraint that does not hold
 
 
-async def _read_free(
-    owner: Any, table: Table, part: Part, tenant: UUID, file: zipfile.ZipFile
-) -> None:
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Say ``NotMoved`` for rows that this database does not take."""
     try:
-        await _read(owner, table, part, tenant, file)
+        yield
     except Exception as error:
-        if getattr(error, "sqlstate", None) == _TAKEN:
+        state = str(getattr(error, "sqlstate", None) or "")
+        if state.startswith(_WRONG):
             detail = getattr(error, "detail", None) or error
-            raise NotMoved(f"{table.name}: {detail} Another tenant here has it.") from None
+            whose = " Another tenant here has it." if state == _TAKEN else ""
+            raise NotMoved(f"{name}: {detail}{whose}") from None
         raise
 
 
@@ -292,13 +250,12 @@ async def _read(owner: Any, table: Table, part: Part, tenant: UUID, file: zipfil
         f"CREATE TEMP TABLE {waiting} ON COMMIT DROP AS SELECT {columns} FROM {table.name} "
         "WITH NO DATA"
     )
-    with file.open(f"{table.name}.copy") as member:
 
-        async def chunks() -> AsyncIterator[bytes]:
-            while data := member.read(CHUNK):
-                yield data
+    async def source() -> AsyncIterator[bytes]:
+        for data in pieces(file, part):
+            yield data
 
-        await owner.copy_to_table(waiting, source=chunks(), columns=part.columns)
+    await owner.copy_to_table(waiting, source=source(), columns=part.columns)
     if table.days is not None:
         await _open_days(owner, table, waiting)
     more, values = "", ""
@@ -316,6 +273,8 @@ async def _open_days(owner: Any, table: Table, waiting: str) -> None:
     """A table divided by days has a function of its room that makes the days there are not yet."""
     schema, _, name = table.name.partition(".")
     found = await owner.fetch(f'SELECT DISTINCT "{table.days}"::date AS day FROM {waiting}')
+    if len(found) > MOST_DAYS:
+        raise NotMoved(f"{table.name} has rows of more than {MOST_DAYS} days")
     for row in found:
         await owner.fetch(f"SELECT {schema}.open_{name}_days($1, $1)", row["day"])
 

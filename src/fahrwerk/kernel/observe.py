@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import sys
+import threading
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import structlog
 from prometheus_client import (
@@ -18,8 +22,10 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
-    start_http_server,
+    make_wsgi_app,
 )
+
+from fahrwerk.kernel import service_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,13 +111,42 @@ def metrics() -> tuple[bytes, str]:
     return generate_latest(), CONTENT_TYPE_LATEST
 
 
+class _Quiet(WSGIRequestHandler):
+    timeout = 10
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads that the metrics were read."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 @contextlib.contextmanager
 def shown(settings: Settings) -> Iterator[None]:
-    """A worker has no HTTP of its own: its metrics on a port of their own, for the block."""
+    """A worker has no HTTP of its own: its metrics on a port of their own, for the block.
+
+    To whoever has the token (GDP-11); in development to everybody.
+    """
     if settings.work_metrics_port is None:
         yield
         return
-    server, thread = start_http_server(settings.work_metrics_port, addr=settings.http_host)
+    page = make_wsgi_app()
+
+    def guarded(environ: Any, answer: Any) -> Any:
+        if settings.dev or service_tokens.may_scrape(environ.get("HTTP_AUTHORIZATION", "")):
+            return page(environ, answer)
+        answer("401 Unauthorized", [("www-authenticate", "Bearer"), ("content-length", "0")])
+        return []
+
+    kind = _Server6 if ":" in settings.http_host else _Server
+    server = make_server(settings.http_host, settings.work_metrics_port, guarded, kind, _Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
         yield
     finally:

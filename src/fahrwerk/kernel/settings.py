@@ -73,6 +73,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_secrets_before: str = ""
     """Secrets of before, newest first, divided by commas: still read, no longer used."""
     doors: str = "local"
+    rooms_at: str = ""
+    """Rooms that other processes serve, e.g. ``payments=http://10.0.0.5:8090``; see ``fahrwerk
+    rooms``. Empty = each process does everything itself."""
     rate_limits: str = ""
     """Overrides, e.g. ``general=5000/hour,booking=100/minute``; empty = the contract's values."""
     redis_url: str | None = None
@@ -83,6 +86,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where a worker shows its metrics (/metrics on the HTTP host); None = nowhere."""
     stripe_url: str = "https://api.stripe.com"
     """Where Stripe is; another address only for a test server that stands for it."""
+    stripe_platform_secret: str | None = None
+    """The platform's own secret key at Stripe: it acts for operators' accounts that are connected
+    to its own (Connect, docs/gateways.md); None = there are none."""
+    stripe_platform_key: str = ""
+    """The publishable key beside it."""
+    stripe_platform_webhook_secret: str | None = None
+    """Of its endpoint for events of connected accounts."""
     paypal_url: str = "https://api-m.paypal.com"
     """Where PayPal is; ``https://api-m.sandbox.paypal.com`` for keys without real money."""
     map_style: str = "bundled"
@@ -118,6 +128,10 @@ def load(environ: dict[str, str] | None = None) -> Settings:
     settings = Settings(**values)  # type: ignore[arg-type]
     _check_networks("FAHRWERK_TRUSTED_PROXIES", settings.trusted_proxies)
     _check_networks("FAHRWERK_DIRECTORY_NETWORKS", settings.directory_networks)
+    for part in filter(None, map(str.strip, settings.rooms_at.split(","))):
+        room, _, url = part.partition("=")
+        if room not in ROOMS or not url.startswith(("http://", "https://")):
+            raise SystemExit(f"FAHRWERK_ROOMS_AT={part!r} does not fit: room=http://host:port")
     return settings
 
 

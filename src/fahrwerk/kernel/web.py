@@ -125,11 +125,9 @@ class Door(ASGIMiddleware):
             if scope["query_string"].count(b"&") >= asgi.MOST_ASKED:
                 raise Invalid(field="query", issue=f"has more than {asgi.MOST_ASKED} parameters")
             await self._inside(scope, receive, answer, next_app, headers, state)
+            await _refused(scope, state, state.get("problem"))
         except Problem as problem:
-            call = state.get("call")
-            if call is not None and call.is_staff and problem.status == 403:
-                audit.refused(call, *_looked_at(scope["route_handler"], scope), problem.error_code)
-                await audit.room_to_wait()
+            await _refused(scope, state, problem)
             if (
                 said := _in_own_words(scope, problem.status, problem.text, problem.details)
             ) is not None:
@@ -210,6 +208,17 @@ class Door(ASGIMiddleware):
             await run(receive, answer)
 
 
+async def _refused(scope: Scope, state: dict[str, Any], problem: Problem | None) -> None:
+    """Write down that staff asked for what they may not, at the front door or anywhere behind it;
+    unless it was a deed, whose row says so."""
+    call = state.get("call")
+    if problem is None or problem.status != 403 or problem.is_told:
+        return
+    if call is not None and call.is_staff:
+        audit.refused(call, *_looked_at(scope["route_handler"], scope), problem.error_code)
+        await audit.room_to_wait()
+
+
 def _looked_at(handler: Any, scope: Scope) -> tuple[str, str]:
     """What somebody looks at, for the audit log: the endpoint, and the ids in its path."""
     tag = next(iter(handler.resolve_tags() or ()), "operations")
@@ -262,6 +271,8 @@ def _in_own_words(
 
 
 def _on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    state: dict[str, Any] = request.scope.get("fahrwerk", {})  # type: ignore[assignment]
+    state["problem"] = problem
     request_id = _request_id_of(request)
     return pages.shown(request, problem, request_id) or problem_response(problem, request_id)
 

@@ -7,7 +7,12 @@ with its result. *unknown* means the gateway did not say: a worker asks again wi
 the ride, an *extra* what the ride cost beyond it. Tables: ``method``, ``payment``, ``attempt``,
 ``work``, ``gateway_event``, ``dispute``; those named ``sandbox_*`` stand for a remote gateway's own
 books. An operator's own account at a gateway is in ``gateway_account`` (keys sealed), beside it
-what the gateway calls our riders and orders: ``gateway_customer``, ``gateway_order``.
+what the gateway calls our riders and orders: ``gateway_customer``, ``gateway_order``. It may be
+*connected* to the platform's own account, which then takes a *platform fee* of each capture.
+
+A *promise* is an authorisation that reserves nothing: a bank account, debited for what the ride
+cost; that capture is *processing* for days, then done, declined, and later maybe *returned*. An
+*open item* is money in suspense that waits for a person.
 
 By SEPA direct debit (docs/sepa.md) a *mandate* is a method; an *order* is what the bank is to move,
 a *run* a file for it, a *line* a movement on its statement. Tables: ``sepa_settings``,
@@ -25,9 +30,9 @@ where a gateway's own list is not ours; an *answer* is what staff did about a fa
 ``refund_answer``.
 
 Asks tenancy for the operator's tax rate; hears ``rental.ended`` and ``rental.cancelled``; tells
-``PaymentAuthorized``, ``payment.captured``, ``PaymentCompleted``, ``PaymentFailed``,
-``payment.pending``, ``payment.action_required``, ``payment.voided``, ``payment.refunded``,
-``payment.refund_failed``, ``payment.disputed``, ``payment.dispute_changed``,
+``PaymentAuthorized``, ``payment.processing``, ``payment.captured``, ``PaymentCompleted``,
+``PaymentFailed``, ``payment.pending``, ``payment.action_required``, ``payment.voided``,
+``payment.refunded``, ``payment.refund_failed``, ``payment.disputed``, ``payment.dispute_changed``,
 ``payment.returned``, ``sepa.debit_announced``, ``mandate.changed``, ``payment.dispute_money``,
 ``payment.dispute_owed``, ``payment.evidence_given``, ``payment.fee_charged``,
 ``payment.written_off``, ``debt.opened``, ``debt.reminded``, ``debt.closed``,

@@ -22,6 +22,19 @@ class PaymentAuthorized(msgspec.Struct, frozen=True):
     authorized_at: datetime
 
 
+@event("payment.processing", topic="payment-lifecycle")
+class PaymentProcessing(msgspec.Struct, frozen=True):
+    """A bank account is being debited; whether that succeeds is known in days."""
+
+    booking_id: UUID
+    payment_id: UUID
+    gateway: str
+    amount: int
+    currency: str
+    key: str
+    """Of the operation at the gateway, as of ``payment.captured`` when it succeeds."""
+
+
 @event("payment.captured", topic="payment-lifecycle")
 class PaymentCaptured(msgspec.Struct, frozen=True):
     """One capture went through: money on its way to the operator. The ledger books it."""
@@ -36,6 +49,8 @@ class PaymentCaptured(msgspec.Struct, frozen=True):
     """Of the operation at the gateway."""
     rider_id: UUID | None = None
     """None in events of before there were debts."""
+    platform_fee: int = 0
+    """What the platform takes of it."""
 
 
 @event("PaymentCompleted", topic="payment-lifecycle")
@@ -103,6 +118,8 @@ class PaymentRefunded(msgspec.Struct, frozen=True):
     key: str = ""
     """Of the operation at the gateway; both empty in events of before the ledger."""
     rider_id: UUID | None = None
+    platform_fee: int = 0
+    """What the platform gives back of its fee."""
 
 
 @event("payment.refund_failed", topic="payment-lifecycle")

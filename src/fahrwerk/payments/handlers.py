@@ -70,7 +70,7 @@ _FORGET = (
     ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at""",
     f"""UPDATE payments.method SET removed_at = coalesce(removed_at, kernel.now()),
         is_default = false, label = '', brand = '', last4 = '0000', expires = '00/00',
-        country = '', fingerprint = '' WHERE {_OF}""",
+        country = '', fingerprint = '', bank = '', mandate_reference = '' WHERE {_OF}""",
     f"""UPDATE payments.attempt SET reason = NULL
     WHERE tenant_id = kernel.tenant() AND kind = 'refund' AND state = 'succeeded'
       AND payment_id IN (SELECT id FROM payments.payment WHERE {_OF})""",

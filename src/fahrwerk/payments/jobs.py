@@ -29,6 +29,7 @@ from fahrwerk.payments.actions.webhook import forget_webhooks, take_webhook
 from fahrwerk.payments.contract import corrections, refunds
 from fahrwerk.payments.gateways import Forged
 from fahrwerk.payments.gateways import _sandbox_webhooks as sandbox
+from fahrwerk.payments.queries.open_items import open_items
 from fahrwerk.payments.queries.proof import proof
 from fahrwerk.tenancy import contract as tenancy
 
@@ -172,5 +173,11 @@ async def prove_books() -> None:
             log.error(
                 "books broken", operator=operator.slug, check=finding.check,
                 subject=finding.subject, detail=finding.detail,
+            )  # fmt: skip
+        waiting = await open_items(system(operator.id, "payments", slug=operator.slug), 1, 0)
+        if any(each.is_late for each in waiting.items):  # the oldest comes first
+            log.warning(
+                "open items are late", operator=operator.slug, count=waiting.total,
+                since=waiting.items[0].since.isoformat(),
             )  # fmt: skip
         log.info("books proved", operator=operator.slug, findings=len(findings))

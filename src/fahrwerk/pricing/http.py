@@ -186,7 +186,7 @@ async def quote(call: web.Caller, data: JSONBody[QuoteRequest]) -> QuoteAnswer:
     )
 
 
-@get("/api/v1/tariffs", permission="pricing.quote.read", tags=["pricing"])
+@get("/api/v1/tariffs", permission="pricing.quote.read", scoped=True, tags=["pricing"])
 async def list_tariffs(call: web.Caller) -> Tariffs:
     """The operator's valid tariffs, one per type of vehicle."""
     return Tariffs([_tariff(terms) for terms in (await contract.tariffs(call)).values()])

@@ -398,7 +398,7 @@ async def unlock(call: Call, rental_id: UUID) -> Rental:
 async def lock(call: Call, rental_id: UUID) -> Rental:
     """Lock the vehicle during a ride, which goes on (FLT-26). Repeatable.
 
-    Raises ``WrongState``, ``VehicleSilent``.
+    Raises ``WrongState``, ``VehicleSilent``, ``VehicleMoving``.
     """
     raise AssertionError
 

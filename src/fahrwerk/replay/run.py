@@ -35,7 +35,7 @@ FREE_S = 30.0
 """A ride's vehicle is freed by a worker that hears of its end; so long we wait for it."""
 SETTLE_S = 300.0
 PROGRESS_S = 2.0
-_OPEN = ("created", "authorized", "action_required", "unknown")
+_OPEN = ("created", "authorized", "action_required", "unknown", "processing")
 """What payments are while something is still to happen to them."""
 
 

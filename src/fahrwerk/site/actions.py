@@ -1,14 +1,23 @@
-"""The operator says where help is found, or publishes a text; somebody chooses about cookies."""
+"""The operator says where help is found, or publishes a text; somebody chooses about cookies, or
+keeps a view."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fahrwerk.kernel import clock, db
+from fahrwerk.kernel import clock, db, ids
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.site import rules
 from fahrwerk.site.contract import Contact, LegalText
-from fahrwerk.site.queries import CHANGED
+from fahrwerk.site.contract.views import (
+    MOST_VIEWS,
+    TIDY,
+    NewView,
+    SavedView,
+    TooManyViews,
+    UnknownView,
+)
+from fahrwerk.site.queries import CHANGED, VIEW
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
@@ -82,3 +91,41 @@ ON CONFLICT DO NOTHING
 async def record_consent(call: Call, consent_id: UUID, choices: frozenset[Choice]) -> None:
     await tenancy.operator(call)
     await db.run("site", call, _RECORD, consent_id, call.user, sorted(choices), clock.now())
+
+
+_SAVE = f"""
+INSERT INTO site.saved_view (id, owner_id, screen, name, query, is_shared, changed_at)
+VALUES ($2, $1, $3, $4, $5, $6, $7)
+ON CONFLICT (tenant_id, owner_id, screen, name)
+DO UPDATE SET query = $5, is_shared = $6, changed_at = $7
+RETURNING {VIEW}
+"""
+_COUNT = """
+SELECT count(*) AS n FROM site.saved_view WHERE tenant_id = kernel.tenant() AND owner_id = $1
+"""
+
+
+async def save_view(call: Call, wanted: NewView) -> SavedView:
+    owner = rules.of_the_team(call)
+    kept = rules.view_of(wanted)
+    async with db.tx("site", call) as tx:
+        [row] = await tx.run(
+            _SAVE, owner, ids.new(), kept.screen, kept.name, kept.query, kept.is_shared, clock.now()
+        )
+        [counted] = await tx.run(_COUNT, owner)
+        if counted["n"] > MOST_VIEWS:
+            raise TooManyViews(most=MOST_VIEWS)
+    return SavedView(**row)
+
+
+_DELETE = """
+DELETE FROM site.saved_view
+WHERE tenant_id = kernel.tenant() AND id = $1 AND (owner_id = $2 OR is_shared AND $3)
+RETURNING id
+"""
+
+
+async def delete_view(call: Call, view_id: UUID) -> None:
+    owner = rules.of_the_team(call)
+    if not await db.run("site", call, _DELETE, view_id, owner, call.may(TIDY)):
+        raise UnknownView

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 _FORGET = """
 UPDATE site.consent SET person_id = NULL WHERE tenant_id = kernel.tenant() AND person_id = $1
 """
+_FORGET_VIEWS = """
+DELETE FROM site.saved_view WHERE tenant_id = kernel.tenant() AND owner_id = $1
+"""
 
 
 @on(PersonErased)
 async def on_person_erased(tx: Tx, call: Call, event: PersonErased, fact: Fact) -> None:
-    """What a browser's owner chose about cookies stays proven; whose browser it was does not."""
+    """What a browser's owner chose about cookies stays proven; whose browser it was does not.
+    Views go with who kept them."""
     await tx.run(_FORGET, event.user_id)
+    await tx.run(_FORGET_VIEWS, event.user_id)

@@ -1,18 +1,20 @@
-"""An operator's contact and legal texts over HTTP, for its staff; riders read them as pages."""
+"""An operator's contact and legal texts over HTTP, for its staff; riders read them as pages. And
+the views of its team."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import msgspec
-from litestar import get, put
+from litestar import delete, get, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from fahrwerk.kernel import clock, web
+from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.site import contract as site
 from fahrwerk.site import rules
+from fahrwerk.site.contract import views
 
 Text = Annotated[str, Meta(min_length=1, max_length=rules.LONGEST_TEXT)]
 Language = Annotated[str, QueryParameter(name="locale", pattern="^(de|en)$")]
@@ -90,4 +92,64 @@ async def put_legal(call: web.Caller, kind: FromPath[str], data: JSONBody[LegalB
     return _legal(await site.publish_legal_text(call, _kind(kind), data.locale, data.body))
 
 
-handlers = [get_contact, put_contact, get_legal, put_legal]
+class ViewBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is looked at again and again: an address of the console under a name."""
+
+    screen: Annotated[str, Meta(pattern=rules.SCREEN, examples=["fleet"])]
+    name: Annotated[str, Meta(min_length=1, max_length=rules.LONGEST_VIEW_NAME)]
+    query: Annotated[str, Meta(max_length=2000, examples=["status=offline&battery=0-20"])]
+    is_shared: bool = False
+    """The whole team sees it."""
+
+
+class ViewShown(msgspec.Struct, frozen=True):
+    """A view, your own or one that a colleague shares."""
+
+    id: str
+    screen: str
+    name: str
+    query: str
+    is_shared: bool
+    is_own: bool
+    owner: str
+    """``usr_...``"""
+
+
+class Views(msgspec.Struct, frozen=True):
+    """Views by name."""
+
+    views: list[ViewShown]
+
+
+def _view(found: views.SavedView) -> ViewShown:
+    return ViewShown(
+        ids.public(views.VIEW_PREFIX, found.id), found.screen, found.name, found.query,
+        found.is_shared, found.is_own, ids.public("usr", found.owner_id),
+    )  # fmt: skip
+
+
+@get("/api/v1/views", permission="identity.self", tags=["site"])
+async def list_views(
+    call: web.Caller,
+    screen: Annotated[
+        str | None, QueryParameter(pattern=rules.SCREEN, description="Of this list only")
+    ] = None,
+) -> Views:
+    """Your saved views of the console's lists, and those that colleagues share with the team."""
+    return Views([_view(each) for each in await views.saved_views(call, screen)])
+
+
+@put("/api/v1/views", permission="identity.self", tags=["site"])
+async def put_view(call: web.Caller, data: JSONBody[ViewBody]) -> ViewShown:
+    """Keep a view, or replace your own of this name; at most 50 each."""
+    wanted = views.NewView(**msgspec.structs.asdict(data))
+    return _view(await views.save_view(call, wanted))
+
+
+@delete("/api/v1/views/{view_id:str}", permission="identity.self", tags=["site"])
+async def delete_view(call: web.Caller, view_id: FromPath[str]) -> None:
+    """Keep it no longer; administrators also what others share."""
+    await views.delete_view(call, ids.parse(view_id, views.VIEW_PREFIX))
+
+
+handlers = [get_contact, put_contact, get_legal, put_legal, list_views, put_view, delete_view]

@@ -9,7 +9,9 @@ from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.live import hub
 from fahrwerk.kernel.privacy import Holdings, Rule, Section, Text
+from fahrwerk.site import rules
 from fahrwerk.site.contract import Contact, LegalText, Look
+from fahrwerk.site.contract.views import MOST_SHOWN, SavedView
 from fahrwerk.site.rules.defaults import DEFAULTS
 from fahrwerk.tenancy import contract as tenancy
 from fahrwerk.tenancy.contract import brands
@@ -85,6 +87,20 @@ async def legal_text(call: Call, kind: LegalKind, locale: str, version: int | No
     return LegalText(kind=kind, locale=locale, version=0, body=body, published_at=None)
 
 
+VIEW = """screen, name, query, is_shared, id, owner_id, owner_id = $1 AS is_own"""
+_VIEWS = f"""
+SELECT {VIEW} FROM site.saved_view
+WHERE tenant_id = kernel.tenant() AND (owner_id = $1 OR is_shared)
+  AND ($2::text IS NULL OR screen = $2)
+ORDER BY lower(name), name, id LIMIT {MOST_SHOWN}
+"""
+
+
+async def saved_views(call: Call, screen: str | None = None) -> list[SavedView]:
+    owner = rules.of_the_team(call)
+    return [SavedView(**row) for row in await db.run("site", call, _VIEWS, owner, screen)]
+
+
 _OLD_CHOICES = """WITH gone AS (
     DELETE FROM site.consent WHERE tenant_id = kernel.tenant() AND (id, number) IN (
         SELECT id, number FROM site.consent
@@ -102,6 +118,16 @@ PERSONAL = Holdings(
             fate="deleted",
             sql="""SELECT choices, policy AS policy_version, chosen_at FROM site.consent
             WHERE tenant_id = kernel.tenant() AND person_id = $1 ORDER BY chosen_at, id, number""",
+        ),
+        Section(
+            name="views",
+            title=Text("Views you saved in the console", "Ansichten, die Sie gemerkt haben"),
+            purpose=Text("To find them again", "Damit Sie sie wiederfinden"),
+            basis="contract",
+            kept=Text("until you delete them", "bis Sie sie löschen"),
+            fate="deleted",
+            sql="""SELECT screen, name, query, is_shared, changed_at FROM site.saved_view
+            WHERE tenant_id = kernel.tenant() AND owner_id = $1 ORDER BY screen, name""",
         ),
     ),
     rules=(

@@ -18,7 +18,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from fahrwerk.payments.gateways import _stripe_api as api
+from fahrwerk.payments.gateways._stripe_api import SEPA_DEBIT
 from tests.payments.fakes.server import FaultKind, Faults, Kept, answer, read_body, silence
+from tests.payments.fakes.stripe_connect import Connected, Platforms
+from tests.payments.fakes.stripe_debits import Debits
 from tests.payments.fakes.stripe_more import LEAST, More, NoError, Values, known, now, wrong
 
 if TYPE_CHECKING:
@@ -44,7 +47,10 @@ CARDS: dict[str, Values] = {
 }  # fmt: skip
 
 
-class Account(More):
+EXPANDABLE = ("payment_method", "mandate", "latest_charge", "charge")
+
+
+class Account(More, Debits, Connected):
     """One merchant's books at the stand-in."""
 
     def __init__(self, secret: str) -> None:
@@ -158,7 +164,9 @@ class Account(More):
     async def ask(self, method: str, path: str, body: bytes, key: str | None) -> Values:
         """Carry a request out, once per key. Raises ``NoError``."""
         if method == "GET":
-            return self._get(path, dict(parse_qsl(body.decode())))
+            pairs = parse_qsl(body.decode())
+            expand = " ".join(value for name, value in pairs if name == "expand[]")
+            return self._get(path, {**dict(pairs), "expand[]": expand})
         if path == "/v1/files":
             assert b'name="purpose"\r\n\r\ndispute_evidence' in body
             return self._new("file", "file", purpose="dispute_evidence", size=len(body))
@@ -191,6 +199,10 @@ class Account(More):
             return {"id": self.id, "object": "account", "charges_enabled": True}
         if (more := self.get_more(path, query)) is not None:
             return more
+        if path == "/v1/disputes":
+            about = self._thing(query["payment_intent"], "payment_intent")["id"]
+            found = [t for t in reversed(self.all("dispute")) if t["payment_intent"] == about]
+            return {"object": "list", "data": found, "has_more": False}
         if path in ("/v1/payment_intents", "/v1/refunds"):
             name = "customer" if path.endswith("intents") else "payment_intent"
             kind = "payment_intent" if path.endswith("intents") else "refund"
@@ -226,10 +238,10 @@ class Account(More):
                 raise wrong("payment_method_not_attached")
             method.update(customer=None, is_spent=True)
             return method
-        if match := re.fullmatch(r"/v1/payment_intents/(\w+)/(capture|cancel)", path):
+        if match := re.fullmatch(r"/v1/payment_intents/(\w+)(?:/(capture|cancel|confirm))?", path):
             intent = self._thing(match[1], "payment_intent")
-            act = self._capture if match[2] == "capture" else self._cancel
-            return act(intent, values)
+            acts = {"capture": self._capture, "cancel": self._cancel, "confirm": self._confirm}
+            return acts.get(match[2] or "", self._change)(intent, values)
         raise wrong("unknown_path", 404)
 
     def _set_up(self, values: Values) -> Values:
@@ -238,7 +250,8 @@ class Account(More):
         if values.get("confirm") != "true":
             return self._new(
                 "seti", "setup_intent", status="requires_payment_method", payment_method=None,
-                customer=values["customer"], metadata=values.get("metadata", {}),
+                customer=values["customer"], metadata=values.get("metadata", {}), mandate=None,
+                payment_method_types=values["payment_method_types"],
             )  # fmt: skip
         card = CARDS.get(values["payment_method"], {})
         if "set_up" in card:
@@ -253,6 +266,8 @@ class Account(More):
         return self._shown(intent, {"expand[]": "payment_method"})
 
     def _pay(self, values: Values) -> Values:
+        if values["payment_method_types"] == [SEPA_DEBIT]:
+            return self._promise(values)
         known(
             values,
             "amount currency customer payment_method payment_method_types capture_method confirm "
@@ -297,26 +312,31 @@ class Account(More):
         self._tell("payment_intent.amount_capturable_updated", intent)
 
     def _capture(self, intent: Values, values: Values) -> Values:
-        known(values, "amount_to_capture metadata")
+        known(values, "amount_to_capture metadata application_fee_amount")
         if intent["status"] != "requires_capture":
             raise wrong("payment_intent_unexpected_state", payment_intent=dict(intent))
         amount = int(values["amount_to_capture"])
         if not 0 < amount <= intent["amount_capturable"]:
             raise wrong("amount_too_large")
+        self._check_fee(values, amount)
         intent["metadata"] = {**intent["metadata"], **values.get("metadata", {})}
-        intent.update(status="succeeded", amount_capturable=0, amount_received=amount)
+        intent.update(
+            status="succeeded", amount_capturable=0, amount_received=amount,
+            application_fee_amount=int(values.get("application_fee_amount", 0)),
+        )  # fmt: skip
+        self._take_fee(intent)
         self._tell("payment_intent.succeeded", intent)
         return intent
 
     def _cancel(self, intent: Values, values: Values) -> Values:
-        if intent["status"] in ("canceled", "succeeded"):
+        if intent["status"] in ("canceled", "succeeded", "processing"):
             raise wrong("payment_intent_unexpected_state", payment_intent=dict(intent))
         intent.update(status="canceled", amount_capturable=0)
         self._tell("payment_intent.canceled", intent)
         return intent
 
     def _refund(self, values: Values) -> Values:
-        known(values, "payment_intent amount metadata")
+        known(values, "payment_intent amount metadata refund_application_fee")
         intent = self._thing(values["payment_intent"], "payment_intent")
         amount = int(values["amount"])
         if (
@@ -325,6 +345,7 @@ class Account(More):
         ):
             raise wrong("charge_already_refunded")
         intent["refunded"] += amount
+        self._give_fee_back(intent, values)
         card = self.card_of(self.things[intent["payment_method"]])
         refund = self._new(
             "re", "refund", amount=amount, payment_intent=intent["id"],
@@ -337,6 +358,8 @@ class Account(More):
 
     def card_of(self, method: Values) -> Values:
         """How the card behind a method behaves."""
+        if "card" not in method:
+            return {}
         return next(card for card in CARDS.values() if card["last4"] == method["card"]["last4"])
 
     def _method(self, ref: str, customer: str, *, is_new: bool = False) -> Values:
@@ -371,9 +394,10 @@ class Account(More):
         return thing
 
     def _shown(self, thing: Values, query: dict[str, str]) -> Values:
-        if query.get("expand[]") == "payment_method" and thing["payment_method"]:
-            return {**thing, "payment_method": self.things[thing["payment_method"]]}
-        return thing
+        wanted = [name for name in EXPANDABLE if name in query.get("expand[]", "").split()]
+        # What a card is charged for is kept with its intent.
+        found = {name: self.things.get(thing.get(name) or "") for name in wanted}
+        return {**thing, **{name: each for name, each in found.items() if each is not None}}
 
     def _tell(self, kind: str, thing: Values) -> None:
         event = {"id": f"evt_{token_hex(12)}", "object": "event", "type": kind}
@@ -384,12 +408,13 @@ class Replayed(Exception):
     """What was answered to this key before."""
 
 
-class FakeStripe:
+class FakeStripe(Platforms):
     """The server: an ASGI application."""
 
     def __init__(self) -> None:
         self.address = ""
         self.accounts: dict[str, Account] = {}
+        self.platforms = {}
 
     def open_account(self) -> Account:
         """A new merchant."""
@@ -401,13 +426,14 @@ class FakeStripe:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         method, path = scope["method"], scope["path"]
         body = await read_body(receive) if method == "POST" else scope["query_string"]
-        account = self.accounts.get(headers.get("authorization", "").removeprefix("Bearer "))
+        account = self._whose(headers)
         if account is None:
             refused = {"error": {"type": "invalid_request_error", "message": "Invalid API Key"}}
             await answer(send, 401, msgspec.json.encode(refused))
             return
         assert headers["stripe-version"] == api.VERSION
         account.requests.append(f"{method} {path}")
+        account.is_asked_by_platform = "stripe-account" in headers
         key = headers.get("idempotency-key")
         fault = account.faults.next(f"{method} {path}")
         await self._answer(account, (method, path, body, key), fault, receive, send)

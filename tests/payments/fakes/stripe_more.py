@@ -72,7 +72,8 @@ class More:
         """POST likewise."""
         if path == "/v1/transfers":
             known(values, "amount currency destination metadata")
-            if not values["destination"].startswith("acct_"):
+            # A connected account has no accounts connected to itself.
+            if not values["destination"].startswith("acct_") or self.is_asked_by_platform:
                 raise wrong("resource_missing")
             if int(values["amount"]) > self.taken() - self.sent():
                 raise wrong("balance_insufficient")
@@ -111,7 +112,7 @@ class More:
             {"id": i["latest_charge"], "object": "charge", "created": i["created"],
              "currency": i["currency"], "captured": i["status"] == "succeeded",
              "amount_captured": i["amount_received"], "payment_intent": i["id"],
-             "metadata": i["metadata"]}
+             "metadata": i["metadata"], **self.things.get(i["latest_charge"], {})}
             for i in self.all("payment_intent") if i["latest_charge"] and not i.get("unlisted")
         ]  # fmt: skip
         found = [{"currency": "eur", **t} for t in things if first <= t["created"] <= last][::-1]
@@ -121,6 +122,9 @@ class More:
         return {"object": "list", "data": found[:limit], "has_more": len(found) > limit}
 
     def _check_out(self, values: Values) -> Values:
+        if values["mode"] == "setup":
+            made: Values = self._set_up_at_page(values)
+            return made
         known(
             values,
             "mode customer client_reference_id line_items payment_method_types success_url "

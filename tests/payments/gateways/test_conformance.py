@@ -235,7 +235,7 @@ async def test_unknown_things_are_declined(customer: Customer) -> None:
 async def test_webhooks_are_verified(customer: Customer) -> None:
     with pytest.raises(gateways.Forged):
         await customer.gateway.parse_webhook(customer.call, b"{}", {})
-    assert customer.gateway.account_of(b"not even json") is None
+    assert await customer.gateway.account_of(b"not even json") is None
 
 
 async def test_operators_have_accounts_of_their_own(customer: Customer, world: World) -> None:

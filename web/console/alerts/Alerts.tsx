@@ -14,6 +14,7 @@ import parts from "../parts/parts.module.css";
 import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { useMay } from "../shell/may";
+import { Views } from "../parts/Views";
 import { useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
 import { AlertPanel } from "./AlertPanel";
@@ -72,13 +73,14 @@ export default function Alerts() {
           <SegmentedControl size="sm" aria-label={t("alerts.state.label")} value={state} onChange={(value) => change({ state: value })} data={STATES.map((value) => ({ value, label: t(`alerts.state.${value}`) }))} />
           <NativeSelect size="sm" aria-label={t("alerts.severity.label")} value={severity ?? ""} onChange={(e) => change({ severity: e.currentTarget.value })}
             data={[{ value: "", label: t("alerts.severity.any") }, ...SEVERITIES.map((value) => ({ value, label: t(`alerts.severity.${value}`) }))]} />
+          <Views screen="alerts" path="/alerts" shown={{ ...(query.state ? { state } : {}), ...(severity ? { severity } : {}), ...(query.vehicle ? { vehicle: query.vehicle } : {}) }} />
         </div>
       }
     >
       {found.isPending ? <Rows count={8} height={42} /> : found.error ? <Problem error={found.error} again={found.refetch} /> : (
         <div style={{ display: "flex", flex: 1, minHeight: 0, paddingBottom: "1rem" }}>
           <DataTable
-            label={t("alerts.table")} columns={columns} rows={found.rows} id={id} name={(a) => a.identifier ?? a.rule} onOpen={open} openId={query.alert} total={found.total} isMore={found.isMore} onEnd={found.onEnd} file="alerts"
+            label={t("alerts.table")} columns={columns} rows={found.rows} id={id} name={(a) => a.identifier ?? a.rule} onOpen={open} openId={query.alert} total={found.total} isMore={found.isMore} onEnd={found.onEnd} all={found.all} file="alerts"
             {...(may?.("fleet.alert.write") ? { selected, onSelect: select } : {})}
             bar={selected.size > 0 && <Button size="compact-sm" variant="light" onClick={() => void acknowledge()}>{t("alerts.acknowledge")}</Button>}
             empty={<Empty icon="check" title={t("alerts.none")}>{t("alerts.noneText")}</Empty>}

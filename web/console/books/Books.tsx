@@ -14,6 +14,7 @@ import { Parts, usePart } from "../office/Parts";
 import { PersonName } from "../office/PersonName";
 import { saveAnswer } from "../office/saveAnswer";
 import { DataTable, type Column } from "../parts/DataTable";
+import { Listed } from "../parts/Listed";
 import { Page } from "../parts/Page";
 import { PAGE, usePages } from "../parts/pages";
 import { Pairs } from "../parts/Pairs";
@@ -40,7 +41,7 @@ const save = (path: string, name: string) => void saveAnswer(path, name).catch((
 function Accounts() {
   const t = useWords();
   const [query, change] = useQueryPart();
-  const found = usePages(["books", "accounts"], (offset) => ok(api.GET("/api/v1/books/accounts", { params: { query: { offset, limit: PAGE } } })), (page) => page.accounts);
+  const found = usePages(["books", "accounts", query.code], (offset) => ok(api.GET("/api/v1/books/accounts", { params: { query: { offset, limit: PAGE, ...(query.code ? { code: query.code } : {}) } } })), (page) => page.accounts);
   const columns = useMemo<Column<Schema<"PaymentsAccountView">>[]>(
     () => [
       { key: "code", label: t("books.code"), width: "minmax(12rem, 1fr)", cell: (a) => a.code, value: (a) => a.code },
@@ -54,11 +55,10 @@ function Accounts() {
   );
   const close = useCallback(() => change({ a: undefined, j: undefined }), [change]);
   const closeJournal = useCallback(() => change({ j: undefined }), [change]);
-  if (found.error) return <Problem error={found.error} again={found.refetch} />;
-  if (found.isPending) return <Rows count={6} height={42} />;
+  const only = query.code && <Button size="compact-sm" variant="light" rightSection={<Icon name="close" size={14} />} onClick={() => change({ code: undefined })}>{query.code}</Button>;
   return (
     <>
-      <DataTable label={t("books.accounts")} columns={columns} rows={found.rows} id={(a) => a.id} file="accounts" total={found.total} isMore={found.isMore} onEnd={found.onEnd} openId={query.a} onOpen={(a) => change({ a: a.id, j: undefined }, true)}
+      <Listed found={found} label={t("books.accounts")} columns={columns} id={(a) => a.id} file="accounts" bar={only} openId={query.a} onOpen={(a) => change({ a: a.id, j: undefined }, true)}
         empty={<Empty icon="doc" title={t("books.none")}>{t("books.noneText")}</Empty>} />
       {query.j ? <Journal id={query.j} onClose={closeJournal} /> : query.a && <Statement key={query.a} id={query.a} onClose={close} />}
     </>

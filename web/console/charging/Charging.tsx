@@ -2,7 +2,7 @@
 import { Badge, Button, Checkbox, Group, MultiSelect, NativeSelect, NumberInput, Progress, SimpleGrid, Stack, Text, UnstyledButton } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
 import { ago, distance, minutes } from "@lib/format";
-import { config } from "@lib/config";
+import { mapStart } from "@lib/config";
 import { Empty, Rows } from "@lib/states";
 import { toast } from "@lib/toast";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -24,8 +24,10 @@ export default function Charging() {
   const t = useWords();
   const may = useMay();
   const [query, change] = useQueryPart();
-  const [lng, lat] = config().map_centre;
-  const [start, setStart] = useState<Spot>({ latitude: lat, longitude: lng });
+  const [start, setStart] = useState<Spot>(() => {
+    const [longitude, latitude] = mapStart(0).centre;
+    return { latitude, longitude };
+  });
   const isNew = query.new === "1";
   const plans = useQuery({ queryKey: ["plans"], queryFn: () => ok(api.GET("/api/v1/battery/plans", { params: { query: { limit: 50 } } })), refetchInterval: 15_000 });
   const shown = query.plan === "-" || isNew ? undefined : (query.plan ?? plans.data?.plans.find((plan) => plan.state === "open")?.id);

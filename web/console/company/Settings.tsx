@@ -36,7 +36,7 @@ export default function Settings() {
 }
 
 /** A form on the page that is saved as a whole. */
-export function PlainForm({ onSave, children, label }: { onSave: () => Promise<unknown>; children: ReactNode; label?: string }) {
+export function PlainForm({ onSave, children, label, disabled = false }: { onSave: () => Promise<unknown>; children: ReactNode; label?: string; disabled?: boolean }) {
   const t = useWords();
   const [busy, setBusy] = useState(false);
   const send = async (event: FormEvent) => {
@@ -47,7 +47,7 @@ export function PlainForm({ onSave, children, label }: { onSave: () => Promise<u
   };
   return (
     <form onSubmit={(event) => void send(event)} style={{ maxWidth: 560 }} noValidate>
-      <Stack gap="sm">{children}<div><Button type="submit" loading={busy}>{label ?? t("save")}</Button></div></Stack>
+      <Stack gap="sm">{children}<div><Button type="submit" loading={busy} disabled={disabled}>{label ?? t("save")}</Button></div></Stack>
     </form>
   );
 }

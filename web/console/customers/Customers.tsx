@@ -13,6 +13,7 @@ import { PAGE, usePages } from "../parts/pages";
 import parts from "../parts/parts.module.css";
 import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
+import { Views } from "../parts/Views";
 import { useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
 import { Customer } from "./Customer";
@@ -53,12 +54,13 @@ export default function Customers() {
             value={typed} maxLength={100} onChange={(e) => { setTyped(e.currentTarget.value); search(e.currentTarget.value); }} />
           <SegmentedControl size="sm" aria-label={t("customers.who")} value={isAll ? "all" : ""} onChange={(who) => change({ who })}
             data={[{ value: "", label: t("customers.whoRiders") }, { value: "all", label: t("customers.whoAll") }]} />
+          <Views screen="customers" path="/customers" shown={{ ...(q ? { q } : {}), ...(isAll ? { who: "all" } : {}) }} />
         </div>
       }
     >
       {people.error ? <Problem error={people.error} again={people.refetch} /> : people.isPending ? <Rows count={8} height={42} /> : (
         <DataTable
-          label={t("customers.list")} columns={columns} rows={people.rows} id={(p) => p.id} name={nameOf} file="customers" total={people.total} isMore={people.isMore} onEnd={people.onEnd}
+          label={t("customers.list")} columns={columns} rows={people.rows} id={(p) => p.id} name={nameOf} file="customers" total={people.total} isMore={people.isMore} onEnd={people.onEnd} all={people.all}
           openId={query.c} onOpen={(p) => change({ c: p.id }, true)}
           empty={q ? <Empty icon="search" title={t("customers.noneFound")} action={<Button variant="light" onClick={() => { setTyped(""); change({ q: undefined }); }}>{t("shell.filter.reset")}</Button>} />
             : <Empty icon="users" title={t("customers.none")}>{t("customers.noneText")}</Empty>}

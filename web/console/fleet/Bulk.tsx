@@ -7,11 +7,12 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { AskText } from "../parts/AskText";
 import { useWords } from "../text";
+import { saveLabels } from "./files";
 import { useGroups } from "./Filters";
 import classes from "./fleet.module.css";
 
 type Job = Schema<"BulkView">;
-type Wish = Omit<Schema<"BulkBody">, "ids" | "filter">;
+export type Wish = Omit<Schema<"BulkBody">, "ids" | "filter">;
 
 const isOver = (job: Job) => ["done", "failed", "cancelled"].includes(job.status);
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -27,7 +28,19 @@ export async function finished(job: Job, onStep?: (job: Job) => void): Promise<J
   return now;
 }
 
-export function Bulk({ ids, onDone }: { ids: ReadonlySet<string>; onDone: () => void }) {
+/** Does it to all of them and waits until it is over. */
+export async function applied(wish: Wish, ids: readonly string[]): Promise<Job> {
+  return finished(await ok(api.POST("/api/v1/vehicles/bulk", { body: { ...wish, ids: [...ids] } })));
+}
+
+interface BulkProps {
+  ids: ReadonlySet<string>;
+  /** The group they were chosen from: they can be taken out of it. */
+  group?: string;
+  onDone: () => void;
+}
+
+export function Bulk({ ids, group: from = "", onDone }: BulkProps) {
   const t = useWords();
   const groups = useGroups();
   const client = useQueryClient();
@@ -53,7 +66,7 @@ export function Bulk({ ids, onDone }: { ids: ReadonlySet<string>; onDone: () => 
     setBusy(true);
     const waiting = toast.plain(t("fleet.bulk.running", { count: ids.size }));
     try {
-      const job = await finished(await ok(api.POST("/api/v1/vehicles/bulk", { body: { ...wish, ids: [...ids] } })));
+      const job = await applied(wish, [...ids]);
       onDone();
       await told(job);
       void client.invalidateQueries();
@@ -84,6 +97,7 @@ export function Bulk({ ids, onDone }: { ids: ReadonlySet<string>; onDone: () => 
             <Menu.Item key={group.id} onClick={() => void run({ operation: "join_group", group: group.name })}>{group.name}</Menu.Item>
           ))}
           <Menu.Item leftSection={<Icon name="plus" size={15} />} onClick={() => setNaming(true)}>{t("fleet.bulk.newGroup")}</Menu.Item>
+          {from && <Menu.Item leftSection={<Icon name="close" size={15} />} onClick={() => void run({ operation: "leave_group", group: from })}>{t("fleet.bulk.leave", { group: from })}</Menu.Item>}
         </Menu.Dropdown>
       </Menu>
       <Menu>
@@ -93,6 +107,7 @@ export function Bulk({ ids, onDone }: { ids: ReadonlySet<string>; onDone: () => 
           <Menu.Item onClick={() => void run({ operation: "command", command: "lock" })}>{t("fleet.bulk.lock")}</Menu.Item>
         </Menu.Dropdown>
       </Menu>
+      <Button size="compact-sm" variant="subtle" color="gray" leftSection={<Icon name="qr" size={15} />} onClick={() => void saveLabels([...ids])}>{t("fleet.labels")}</Button>
       {isNaming && <AskText title={t("fleet.bulk.newGroup")} label={t("fleet.bulk.groupName")} go={t("save")} onDone={(name) => void found(name)} onClose={() => setNaming(false)} />}
     </div>
   );

@@ -1,19 +1,16 @@
-import { Button, Menu, NativeSelect, TextInput, UnstyledButton } from "@mantine/core";
+import { Button, NativeSelect, TextInput, UnstyledButton } from "@mantine/core";
 import { api, ok } from "@lib/api/client";
 import { number } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { useKeys } from "@lib/keys";
-import { toast } from "@lib/toast";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useRef, useState } from "react";
-import { AskText } from "../parts/AskText";
 import parts from "../parts/parts.module.css";
-import { queryOf, useGo } from "../shell/place";
+import { Views } from "../parts/Views";
 import { useNames, useWords } from "../text";
 import { STATUSES, TYPES, type Counts, type Status } from "./columns";
 import { asQuery, isSet, type FleetFilter } from "./filter";
 import { Shape } from "./Status";
-import { useViews } from "./views";
 import classes from "./fleet.module.css";
 
 interface FiltersProps {
@@ -41,6 +38,7 @@ export function Filters({ filter, counts, onChange }: FiltersProps) {
   }
   const flip = (status: Status) =>
     onChange({ ...filter, statuses: filter.statuses.includes(status) ? filter.statuses.filter((s) => s !== status) : [...filter.statuses, status] });
+  const shown = Object.fromEntries(Object.entries(asQuery(filter)).filter((e): e is [string, string] => Boolean(e[1])));
   return (
     <div className={parts.filters}>
       <TextInput
@@ -61,41 +59,7 @@ export function Filters({ filter, counts, onChange }: FiltersProps) {
           data={[{ value: "", label: t("fleet.allGroups") }, ...(groups.data?.groups ?? []).map((g) => ({ value: g.name, label: `${g.name} (${number(g.vehicles)})` }))]} />
       )}
       {isSet(filter) && <Button size="compact-sm" variant="subtle" onClick={() => onChange({ types: [], statuses: [], battery: null, text: "", group: "", box: null })}>{t("shell.filter.reset")}</Button>}
-      <Views filter={filter} />
+      <Views screen="fleet" path="/vehicles" shown={shown} />
     </div>
-  );
-}
-
-function Views({ filter }: { filter: FleetFilter }) {
-  const t = useWords();
-  const go = useGo();
-  const { views, keep } = useViews();
-  const [isNaming, setNaming] = useState(false);
-  const save = (name: string) => {
-    const kept = Object.entries(asQuery(filter)).filter((e): e is [string, string] => Boolean(e[1]));
-    keep([...views.filter((v) => v.name !== name), { name, search: `?${new URLSearchParams(kept).toString()}` }]);
-    toast.good(t("fleet.viewSaved", { name }));
-  };
-  const drop = (name: string) => {
-    keep(views.filter((v) => v.name !== name));
-    toast.undoable(t("fleet.viewGone", { name }), () => keep(views));
-  };
-  return (
-    <>
-    {isNaming && <AskText title={t("fleet.saveView")} label={t("fleet.viewName")} go={t("save")} onDone={save} onClose={() => setNaming(false)} />}
-    <Menu position="bottom-start" width={240}>
-      <Menu.Target><Button size="sm" variant="default" rightSection={<Icon name="star" size={15} />}>{t("fleet.views")}</Button></Menu.Target>
-      <Menu.Dropdown>
-        {views.map((view) => (
-          <Menu.Item key={view.name} onClick={() => go("/vehicles", queryOf(view.search))}>{view.name}</Menu.Item>
-        ))}
-        {views.length > 0 && <Menu.Divider />}
-        <Menu.Item leftSection={<Icon name="plus" size={15} />} onClick={() => setNaming(true)}>{t("fleet.saveView")}</Menu.Item>
-        {views.map((view) => (
-          <Menu.Item key={view.name} c="var(--quiet)" leftSection={<Icon name="trash" size={15} />} onClick={() => drop(view.name)}>{t("fleet.dropView", { name: view.name })}</Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
-    </>
   );
 }

@@ -1,4 +1,4 @@
-// The map of the live fleet: heaps below zoom 13, vehicles above. What it is given to show it shows; the
+// The map of the live fleet: heaps from afar, vehicles from near. What it is given to show it shows; the
 // filters, the selection and the open vehicle belong to the screen around it.
 import { ActionIcon, Tooltip } from "@mantine/core";
 import { Icon } from "@lib/icons";
@@ -6,10 +6,10 @@ import type { MapLibre, Drawing } from "@lib/map/MapView";
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { useWords } from "../text";
 import type { Fleet } from "./columns";
-import { HEAPS_BELOW, heaps, singles, type View } from "./clusters";
+import { marks, type View } from "./clusters";
 import { isWithin } from "./filter";
 import { Lasso } from "./Lasso";
-import { drawMark } from "./marks";
+import { Overlay } from "./overlay";
 import classes from "./fleet.module.css";
 
 const MapView = lazy(() => import("@lib/map/MapView"));
@@ -32,11 +32,18 @@ const viewOf = (map: MapLibre): View => {
   return { zoom: map.getZoom(), west: b.getWest(), south: b.getSouth(), east: b.getEast(), north: b.getNorth() };
 };
 
+/** A quarter more on each side: what a drag brings into view is there already. */
+function wider(view: View): View {
+  const [x, y] = [(view.east - view.west) / 4, (view.north - view.south) / 4];
+  return { zoom: view.zoom, west: view.west - x, south: view.south - y, east: view.east + x, north: view.north + y };
+}
+
 export function FleetMap(props: FleetMapProps) {
   const t = useWords();
   const map = useRef<MapLibre | null>(null);
   const label = useRef<{ setLngLat: (at: [number, number]) => unknown; remove: () => void; of: string } | null>(null);
   const library = useRef<Drawing | null>(null);
+  const overlay = useRef<Overlay | null>(null);
   const box = useRef<HTMLDivElement>(null);
   const wasFitted = useRef(false);
   const [isLasso, setLasso] = useState(false);
@@ -44,15 +51,14 @@ export function FleetMap(props: FleetMapProps) {
   const { fleet, version, shown, chosen, openId, isFollowed, onLasso } = props;
 
   const paint = useCallback(() => {
-    const source = map.current?.getSource("fleet") as { setData: (d: GeoJSON.FeatureCollection) => unknown } | undefined;
-    if (!map.current || !source) return;
+    if (!map.current || !overlay.current) return;
     const now = latest.current;
-    const view = viewOf(map.current);
-    const features = view.zoom < HEAPS_BELOW ? heaps(now.fleet, now.shown, view) : singles(now.fleet, now.shown, view, now.chosen);
-    source.setData({ type: "FeatureCollection", features });
+    const found = marks(now.fleet, now.shown, wider(viewOf(map.current)), now.chosen);
+    overlay.current.show(found);
     if (box.current) {
       box.current.dataset.shown = String(now.shown.length);
-      box.current.dataset.drawn = String(features.length);
+      box.current.dataset.drawn = String(found.length);
+      if (found.length > 0 && map.current.loaded()) box.current.dataset.ready = "true";
     }
   }, []);
 
@@ -101,35 +107,24 @@ export function FleetMap(props: FleetMapProps) {
     if (isFollowed) map.current.easeTo({ center: at, duration: 700 });
   }, [fleet, version, openId, isFollowed]);
 
-  const onStyle = useCallback((made: MapLibre) => {
-    if (!made.getSource("fleet")) made.addSource("fleet", { type: "geojson", data: { type: "FeatureCollection", features: [] } });
-    made.addLayer({
-      id: "fleet", type: "symbol", source: "fleet",
-      layout: { "icon-image": ["get", "image"], "icon-allow-overlap": true, "icon-ignore-placement": true },
-    });
-    paint();
-  }, [paint]);
+  const onStyle = useCallback(() => overlay.current?.forget(), []);
 
   const onMap = useCallback((made: MapLibre, draw: Drawing) => {
     map.current = made;
     library.current = draw;
-    const scale = Math.min(2, Math.max(1, Math.round(devicePixelRatio)));
-    made.setMissingStyleImageResolver((id) => {
-      const mark = drawMark(id, scale);
-      if (mark && !made.hasImage(id)) made.addImage(id, mark, { pixelRatio: scale });
-    });
+    const over = new Overlay(made);
+    overlay.current = over;
     made.on("moveend", () => {
       paint();
       latest.current.onView?.(viewOf(made));
     });
-    made.on("click", "fleet", (event) => {
-      const feature = event.features?.[0];
-      if (!feature) return;
-      if (feature.properties.id) latest.current.onOpen(String(feature.properties.id));
-      else made.easeTo({ center: (feature.geometry as GeoJSON.Point).coordinates as [number, number], zoom: made.getZoom() + 2 });
+    made.on("click", ({ point }) => {
+      const mark = over.at(point);
+      if (mark?.id) latest.current.onOpen(mark.id);
+      else if (mark) made.easeTo({ center: new draw.maplibregl.MercatorCoordinate(mark.x, mark.y).toLngLat(), zoom: made.getZoom() + 2 });
     });
-    made.on("mousemove", (event) => {
-      made.getCanvas().style.cursor = made.getLayer("fleet") && made.queryRenderedFeatures(event.point, { layers: ["fleet"] }).length ? "pointer" : "";
+    made.on("mousemove", ({ point }) => {
+      made.getCanvas().style.cursor = over.at(point) ? "pointer" : "";
     });
     made.on("idle", () => {
       if (box.current && latest.current.shown.length > 0 && Number(box.current.dataset.drawn) > 0) box.current.dataset.ready = "true";
@@ -139,6 +134,8 @@ export function FleetMap(props: FleetMapProps) {
       fit();
     }
     return () => {
+      over.remove();
+      overlay.current = null;
       map.current = null;
     };
   }, [fit, paint]);

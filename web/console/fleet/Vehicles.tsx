@@ -1,12 +1,10 @@
 // The live fleet: a map and a table of the same vehicles, by the same filters, in one address.
 import { Button, SegmentedControl } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { api, ok } from "@lib/api/client";
 import { ago, number } from "@lib/format";
 import { Icon } from "@lib/icons";
-import { canDraw } from "@lib/map/MapView";
+import { useCanDraw } from "@lib/map/support";
 import { Empty, Rows } from "@lib/states";
-import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { DataTable, type Column } from "../parts/DataTable";
 import { Page } from "../parts/Page";
@@ -21,23 +19,12 @@ import { exportFleet } from "./files";
 import { asQuery, filterOf, matching } from "./filter";
 import { Filters } from "./Filters";
 import { FleetMap } from "./FleetMap";
-import { again, useFleet, withRetired } from "./live";
+import { again, useFleet, useMembers, withRetired } from "./live";
 import { Battery, Kind, StatusName } from "./Status";
 import { VehiclePanel } from "./VehiclePanel";
 import classes from "./fleet.module.css";
 
 const LIVE_TONE: Record<string, string> = { live: "good", lost: "notice", failed: "danger", ended: "danger" };
-
-/** Ids of a group's vehicles; asked again now and then, as groups change by hand only. */
-function useMembers(group: string): ReadonlySet<string> | null {
-  const { data } = useQuery({
-    queryKey: ["members", group],
-    queryFn: () => ok(api.GET("/api/v1/fleet/live", { params: { query: { group } } })),
-    enabled: group !== "",
-    refetchInterval: 30_000,
-  });
-  return useMemo(() => (group === "" ? null : new Set(data?.id ?? [])), [group, data]);
-}
 
 function useColumns(fleet: Fleet): Column<number>[] {
   const t = useWords();
@@ -68,7 +55,8 @@ export default function Vehicles() {
   const [selected, select] = useState<ReadonlySet<string>>(new Set());
   const [isFollowed, setFollowed] = useState(false);
   const isNarrow = useMediaQuery("(max-width: 48em)") ?? false;
-  const view = canDraw() ? (query.view ?? (isNarrow ? "map" : "both")) : "list";
+  const canDraw = useCanDraw();
+  const view = canDraw ? (query.view ?? (isNarrow ? "map" : "both")) : "list";
   const columns = useColumns(fleet);
   // eslint-disable-next-line react-hooks/exhaustive-deps -- `version` is what says that the columns changed
   const shown = useMemo(() => matching(fleet, filter, members), [fleet, version, filter, members]);
@@ -95,7 +83,7 @@ export default function Vehicles() {
       beside={<State tone={LIVE_TONE[state] ?? "quiet"}>{`${t(`shell.live.${streaming}`)} · ${number(shown.length)} / ${number(counts.total)}`}</State>}
       actions={
         <>
-          {canDraw() && <SegmentedControl size="xs" aria-label={t("fleet.view.label")} value={view} onChange={(value) => change({ view: value })}
+          {canDraw && <SegmentedControl size="xs" aria-label={t("fleet.view.label")} value={view} onChange={(value) => change({ view: value })}
             data={(isNarrow ? (["map", "list"] as const) : (["both", "map", "list"] as const)).map((value) => ({ value, label: t(`fleet.view.${value}`) }))} />}
           <Button size="sm" variant="default" leftSection={<Icon name="download" size={16} />} onClick={() => void exportFleet(filter)}>{t("fleet.export")}</Button>
           {may?.("fleet.vehicle.create") && <Button size="sm" leftSection={<Icon name="upload" size={16} />} onClick={() => go("/import")}>{t("fleet.import")}</Button>}
@@ -116,7 +104,7 @@ export default function Vehicles() {
               <DataTable
                 label={t("fleet.table")} columns={columns} rows={shown} id={idOf} name={(i) => fleet.identifier[i] ?? ""} onOpen={openAt} openId={open ?? undefined}
                 {...(may?.("fleet.vehicle.write") ? { selected, onSelect: select } : {})} file="vehicles"
-                bar={selected.size > 0 && <Bulk ids={selected} onDone={() => select(new Set())} />}
+                bar={selected.size > 0 && <Bulk ids={selected} group={filter.group} onDone={() => select(new Set())} />}
                 empty={<Empty icon="scooter" title={t("fleet.none")} action={may?.("fleet.vehicle.create") && <Button variant="light" onClick={() => go("/import")}>{t("fleet.import")}</Button>}>{t("fleet.noneText")}</Empty>}
               />
             )}

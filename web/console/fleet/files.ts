@@ -21,3 +21,18 @@ export async function exportFleet(filter: FleetFilter): Promise<void> {
     toast.bad(error);
   }
 }
+
+/** So many ids stand in one question (the platform takes 10,000 characters). */
+const AT_ONCE = 350;
+
+/** Labels with QR codes as pages to print, of these vehicles. */
+export async function saveLabels(ids: readonly string[]): Promise<void> {
+  try {
+    for (let n = 0; n < ids.length; n += AT_ONCE) {
+      const body = await blobOf(`/api/v1/fleet/labels${textOf({ vehicles: ids.slice(n, n + AT_ONCE).join(",") })}`);
+      saveFile(ids.length > AT_ONCE ? `labels-${n / AT_ONCE + 1}.html` : "labels.html", body, "text/html");
+    }
+  } catch (error) {
+    toast.bad(error);
+  }
+}

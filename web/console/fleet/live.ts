@@ -2,7 +2,8 @@
 import { api, ok } from "@lib/api/client";
 import { listen, type StreamState } from "@lib/api/stream";
 import { currentUser } from "@lib/auth";
-import { useCallback, useEffect, useSyncExternalStore } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import { emptyFleet, merge, type Columns, type Fleet } from "./columns";
 
 export interface LiveFleet {
@@ -103,3 +104,14 @@ export function useFleet(): LiveFleet {
   return useSyncExternalStore(subscribe, () => now);
 }
 let users = 0;
+
+/** Ids of a group's vehicles; asked again now and then, as groups change by hand only. `null`: no group is asked for. */
+export function useMembers(group: string): ReadonlySet<string> | null {
+  const { data } = useQuery({
+    queryKey: ["members", group],
+    queryFn: () => ok(api.GET("/api/v1/fleet/live", { params: { query: { group } } })),
+    enabled: group !== "",
+    refetchInterval: 30_000,
+  });
+  return useMemo(() => (group === "" ? null : new Set(data?.id ?? [])), [group, data]);
+}

@@ -2,13 +2,8 @@
 // status (never the colour alone), the battery as a bar below, a disc with a ring for a heap.
 import { tone } from "../parts/Chart";
 
-export interface Mark {
-  width: number;
-  height: number;
-  data: Uint8ClampedArray;
-}
-
 const SIZE = 26;
+const HEAP_SIZE = 44;
 type Pen = CanvasRenderingContext2D;
 
 const SHAPES: Record<string, (pen: Pen) => void> = {
@@ -27,21 +22,22 @@ function poly(pen: Pen, ...points: [number, number][]): void {
 
 export const statusTone = (status: string): string => (status === "retired" ? "quiet" : status);
 
-export function drawMark(name: string, scale: number): Mark | null {
+/** A mark as a picture, `scale` pixels to one of the page; null for a name that means nothing. */
+export function drawMark(name: string, scale: number): HTMLCanvasElement | null {
   const [kind, ...parts] = name.split("|");
-  if (kind === "one") return drawn(SIZE, SIZE, scale, (pen) => one(pen, parts[0] ?? "", parts[1] ?? "x", parts[2] === "1"));
-  if (kind === "heap") return drawn(44, 44, scale, (pen) => heap(pen, parts[0] ?? "", Number(parts[1])));
+  if (kind === "one") return drawn(SIZE, scale, (pen) => one(pen, parts[0] ?? "", parts[1] ?? "x", parts[2] === "1"));
+  if (kind === "heap") return drawn(HEAP_SIZE, scale, (pen) => heap(pen, parts[0] ?? "", Number(parts[1])));
   return null;
 }
 
-function drawn(width: number, height: number, scale: number, paint: (pen: Pen) => void): Mark | null {
+function drawn(size: number, scale: number, paint: (pen: Pen) => void): HTMLCanvasElement | null {
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width * scale, height * scale];
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  [canvas.width, canvas.height] = [size * scale, size * scale];
+  const pen = canvas.getContext("2d");
   if (!pen) return null;
   pen.scale(scale, scale);
   paint(pen);
-  return { width: canvas.width, height: canvas.height, data: pen.getImageData(0, 0, canvas.width, canvas.height).data };
+  return canvas;
 }
 
 function one(pen: Pen, status: string, bars: string, isChosen: boolean): void {

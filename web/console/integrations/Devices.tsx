@@ -33,7 +33,7 @@ export function Devices() {
   if (found.isPending) return <Rows count={4} height={42} />;
   return (
     <>
-      <DataTable label={t("integrations.strangers")} columns={columns} rows={found.rows} id={(d) => `${d.protocol} ${d.name}`} file="devices" total={found.total} isMore={found.isMore} onEnd={found.onEnd}
+      <DataTable label={t("integrations.strangers")} columns={columns} rows={found.rows} id={(d) => `${d.protocol} ${d.name}`} file="devices" total={found.total} isMore={found.isMore} onEnd={found.onEnd} all={found.all}
         empty={<Empty icon="search" title={t("integrations.strangersNone")}>{t("integrations.strangersNoneText")}</Empty>} />
       {pairing && <PairForm device={pairing} onClose={() => setPairing(null)} />}
     </>

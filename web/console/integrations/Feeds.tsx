@@ -1,16 +1,14 @@
 // What is published for riders' apps (GBFS) and reported to cities (MDS), with a look whether it answers.
-import { Button, Group, NumberInput, Switch, Text, TextInput } from "@mantine/core";
+import { NumberInput, Switch, Text, TextInput } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
 import { currentUser } from "@lib/auth";
 import { problemOf } from "@lib/errors";
-import { ago, number } from "@lib/format";
+import { ago, at, number } from "@lib/format";
 import { Rows } from "@lib/states";
-import { toast } from "@lib/toast";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { PlainForm } from "../company/Settings";
-import { deed, refresh } from "../office/deed";
-import { FormDialog } from "../office/FormDialog";
+import { deed } from "../office/deed";
 import office from "../office/office.module.css";
 import { Card } from "../parts/Card";
 import { Pairs } from "../parts/Pairs";
@@ -18,19 +16,22 @@ import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { useWords } from "../text";
-import { Secret } from "./Secret";
+import { Cities } from "./Cities";
+import { byFeed, type Hour } from "./past";
+import classes from "./integrations.module.css";
 
 type Setting = Schema<"SettingShown">;
 
 export function Feeds() {
+  const t = useWords();
   const may = useMay();
   const setting = useQuery({ queryKey: ["feeds-setting"], queryFn: () => ok(api.GET("/api/v1/feeds/setting")) });
   if (setting.error) return <Problem error={setting.error} again={() => void setting.refetch()} />;
   if (!setting.data) return <Rows />;
   return (
     <div className={office.two}>
-      <Card><SettingForm key={JSON.stringify(setting.data)} of={setting.data} /></Card>
-      <div className={office.stack}><SelfCheck isPublic={setting.data.is_public} />{may?.("feeds.agency.read") && <Agencies />}</div>
+      <div className={office.stack}>{may?.("feeds.agency.read") && <Cities />}<SelfCheck isPublic={setting.data.is_public} /></div>
+      <Card title={t("integrations.settings")}><SettingForm key={JSON.stringify(setting.data)} of={setting.data} /></Card>
     </div>
   );
 }
@@ -92,76 +93,36 @@ function SelfCheck({ isPublic }: { isPublic: boolean }) {
           ...c.mds.map((m) => [`MDS ${m.agency}`, <State key={m.agency} tone={m.is_right ? "good" : "danger"}>{`${number(m.shown)} / ${number(m.vehicles)}`}</State>] as const),
         ]} />
       )}
+      <Past />
     </Card>
   );
 }
 
-type Agency = Schema<"AgencyShown">;
-
-function Agencies() {
+/** The last week, an hour a bar: since when something is wrong is seen at a glance. */
+function Past() {
   const t = useWords();
-  const may = useMay();
-  const [isAdding, setAdding] = useState(false);
-  const [giving, setGiving] = useState<Agency | null>(null);
-  const [secret, setSecret] = useState<{ label: string; secret: string } | null>(null);
-  const found = useQuery({ queryKey: ["agencies"], queryFn: () => ok(api.GET("/api/v1/feeds/agencies")) });
-  const mayWrite = may?.("feeds.agency.write") ?? false;
-  const one = (agency: Agency) => ({ params: { path: { agency_id: agency.id } } });
-  const turn = (agency: Agency, is_enabled: boolean) => ok(api.PATCH("/api/v1/feeds/agencies/{agency_id}", { ...one(agency), body: { is_enabled } }));
+  const found = useQuery({ queryKey: ["feed-checks"], queryFn: () => ok(api.GET("/api/v1/feeds/checks")), refetchInterval: 300_000 });
+  const feeds = useMemo(() => byFeed(found.data?.hours ?? [], found.dataUpdatedAt), [found.data, found.dataUpdatedAt]);
+  if (feeds.length === 0) return null;
   return (
-    <Card title={t("integrations.agencies")} beside={mayWrite && <Button size="sm" variant="light" onClick={() => setAdding(true)}>{t("integrations.addAgency")}</Button>}>
-      {found.error && <Problem error={found.error} />}
-      {found.data?.agencies.length === 0 && <Text size="sm" c="dimmed">{t("integrations.agenciesNone")}</Text>}
-      {found.data?.agencies.map((agency) => (
-        <section key={agency.id} aria-label={agency.name} style={{ paddingBlock: "0.5rem" }}>
-          <Group justify="space-between"><Text fw={600}>{agency.name}</Text><State tone={agency.read_error ? "danger" : agency.is_enabled ? "good" : "offline"}>{agency.read_error ?? t(agency.is_enabled ? "integrations.on" : "integrations.off")}</State></Group>
-          {agency.read_at && <Text size="sm" c="dimmed">{t("integrations.readAt", { ago: ago(agency.read_at) })}</Text>}
-          {agency.subscriptions.map((s) => <Text key={s.mode} size="sm" c="dimmed">{s.mode}: {s.error ?? t("integrations.behind", { count: s.events_behind + s.trips_behind })}</Text>)}
-          <Group gap="xs" mt={6}>
-            {agency.policy_url && mayWrite && <Button size="compact-sm" variant="default" onClick={() => void deed(["agencies"], t("integrations.readDone"), () => ok(api.POST("/api/v1/feeds/agencies/{agency_id}/read", one(agency))))}>{t("integrations.readNow")}</Button>}
-            {may?.("feeds.token.write") && <Button size="compact-sm" variant="default" onClick={() => setGiving(agency)}>{t("integrations.token")}</Button>}
-            {mayWrite && <Button size="compact-sm" variant="subtle" onClick={() => void deed(["agencies"], t("integrations.saved"), () => turn(agency, !agency.is_enabled), () => turn(agency, agency.is_enabled))}>{t(agency.is_enabled ? "integrations.pause" : "integrations.resume")}</Button>}
-          </Group>
-        </section>
-      ))}
-      {isAdding && <AgencyForm onClose={() => setAdding(false)} />}
-      {giving && <TokenForm agency={giving} onClose={() => setGiving(null)} onMade={setSecret} />}
-      {secret && <Secret title={t("integrations.tokenMade", { label: secret.label })} secret={secret.secret} onClose={() => setSecret(null)} />}
-    </Card>
+    <>
+      <h3 className={office.section}>{t("integrations.past")}</h3>
+      {feeds.map(({ feed, days }) => {
+        const wrong = days.flat().filter((hour) => (hour?.differences ?? 0) > 0);
+        const said = wrong.length === 0 ? t("integrations.pastRight") : t("integrations.pastWrong", { count: wrong.length, since: at(wrong[0]?.hour) });
+        return (
+          <div key={feed} className={classes.feed}>
+            <Text size="sm" fw={600}>{feed === "gbfs" ? "GBFS" : feed.replace("mds:", "MDS ")}</Text>
+            <div className={classes.week} role="img" aria-label={said}>
+              {days.map((hours, n) => <div key={n} className={classes.day}>{hours.map((hour, m) => <i key={m} title={hourSaid(hour, t("integrations.unchecked"), (count) => t("integrations.found", { count }))} data-tone={hour ? (hour.differences > 0 ? "danger" : "good") : undefined} />)}</div>)}
+            </div>
+            <Text size="xs" c={wrong.length ? "var(--danger)" : "dimmed"}>{said}</Text>
+          </div>
+        );
+      })}
+    </>
   );
 }
 
-function AgencyForm({ onClose }: { onClose: () => void }) {
-  const t = useWords();
-  const [name, setName] = useState("");
-  const [slug, setSlug] = useState("");
-  const send = async () => {
-    await ok(api.POST("/api/v1/feeds/agencies", { body: { name: name.trim(), slug: slug.trim() } }));
-    await refresh("agencies");
-    toast.good(t("integrations.agencySaved"));
-  };
-  return (
-    <FormDialog title={t("integrations.addAgency")} submit={t("save")} disabled={!name.trim() || !slug.trim()} onClose={onClose} onSubmit={send}>
-      {(field) => (
-        <>
-          <TextInput label={t("integrations.agencyName")} value={name} onChange={(e) => setName(e.currentTarget.value)} error={field("name")} data-autofocus />
-          <TextInput label={t("integrations.agencySlug")} value={slug} onChange={(e) => setSlug(e.currentTarget.value)} error={field("slug")} />
-        </>
-      )}
-    </FormDialog>
-  );
-}
-
-function TokenForm({ agency, onClose, onMade }: { agency: Agency; onClose: () => void; onMade: (made: { label: string; secret: string }) => void }) {
-  const t = useWords();
-  const [label, setLabel] = useState(agency.name);
-  const send = async () => {
-    const made = await ok(api.POST("/api/v1/feeds/agencies/{agency_id}/tokens", { params: { path: { agency_id: agency.id } }, body: { label: label.trim() } }));
-    onMade({ label: made.token.label, secret: made.secret });
-  };
-  return (
-    <FormDialog title={t("integrations.token")} submit={t("save")} disabled={!label.trim()} onClose={onClose} onSubmit={send}>
-      <TextInput label={t("integrations.tokenLabel")} value={label} onChange={(e) => setLabel(e.currentTarget.value)} data-autofocus />
-    </FormDialog>
-  );
-}
+const hourSaid = (hour: Hour | null, none: string, found: (count: number) => string): string =>
+  hour ? `${at(hour.hour)}: ${number(hour.shown)} / ${number(hour.vehicles)}, ${found(hour.differences)}` : none;

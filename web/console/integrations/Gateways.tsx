@@ -131,7 +131,7 @@ export function Webhooks() {
   );
   if (found.error) return <Problem error={found.error} again={found.refetch} />;
   if (found.isPending) return <Rows count={5} height={42} />;
-  return <DataTable label={t("integrations.webhooks")} columns={columns} rows={found.rows} id={(w) => `${w.gateway} ${w.event_id}`} file="webhooks" total={found.total} isMore={found.isMore} onEnd={found.onEnd} empty={<Empty icon="bell" title={t("integrations.hooksNone")} />} />;
+  return <DataTable label={t("integrations.webhooks")} columns={columns} rows={found.rows} id={(w) => `${w.gateway} ${w.event_id}`} file="webhooks" total={found.total} isMore={found.isMore} onEnd={found.onEnd} all={found.all} empty={<Empty icon="bell" title={t("integrations.hooksNone")} />} />;
 }
 
 export function Differences() {
@@ -157,7 +157,7 @@ export function Differences() {
         {last.data?.comparisons.map((c) => <Text key={c.gateway} size="sm" c="dimmed">{c.gateway}: {c.problem ?? t("integrations.compareResult", { compared: c.compared, found: c.found })} · {ago(c.at)}</Text>)}
       </Group>
       {found.error ? <Problem error={found.error} again={found.refetch} /> : found.isPending ? <Rows count={3} height={42} /> : (
-        <DataTable label={t("integrations.differences")} columns={columns} rows={found.rows} id={(d) => `${d.gateway} ${d.kind} ${d.subject}`} file="differences" total={found.total} isMore={found.isMore} onEnd={found.onEnd}
+        <DataTable label={t("integrations.differences")} columns={columns} rows={found.rows} id={(d) => `${d.gateway} ${d.kind} ${d.subject}`} file="differences" total={found.total} isMore={found.isMore} onEnd={found.onEnd} all={found.all}
           empty={<Empty icon="check" title={t("integrations.differencesNone")}>{t("integrations.differencesNoneText")}</Empty>} />
       )}
     </>

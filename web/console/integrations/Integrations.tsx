@@ -7,7 +7,8 @@ import { useWords } from "../text";
 import { Devices } from "./Devices";
 import { Feeds } from "./Feeds";
 import { Differences, Gateways, Webhooks } from "./Gateways";
-import { Scim, Sso } from "./Sso";
+import { Scim } from "./Scim";
+import { Sso } from "./Sso";
 
 const ALL = [
   ["devices", "fleet.vehicle.pair", Devices], ["gateways", "payments.gateway.read", Gateways], ["webhooks", "payments.gateway.read", Webhooks], ["differences", "payments.gateway.read", Differences],

@@ -55,7 +55,7 @@ export default function Keys() {
   return (
     <Page title={t("integrations.keysTitle")} fill actions={add}>
       {found.error ? <Problem error={found.error} again={found.refetch} /> : found.isPending ? <Rows count={4} height={42} /> : (
-        <DataTable label={t("integrations.keysList")} columns={columns} rows={found.rows} id={(k) => k.id} file="api-keys" total={found.total} isMore={found.isMore} onEnd={found.onEnd} empty={<Empty icon="key" title={t("integrations.keysNone")} action={add}>{t("integrations.keysNoneText")}</Empty>} />
+        <DataTable label={t("integrations.keysList")} columns={columns} rows={found.rows} id={(k) => k.id} file="api-keys" total={found.total} isMore={found.isMore} onEnd={found.onEnd} all={found.all} empty={<Empty icon="key" title={t("integrations.keysNone")} action={add}>{t("integrations.keysNoneText")}</Empty>} />
       )}
       {isAdding && <KeyForm onClose={() => setAdding(false)} onMade={shown} />}
       {rotating && <Confirmed title={t("integrations.rotate")} submit={t("integrations.rotate")} onClose={() => setRotating(null)} text={t("integrations.rotateKeyText")}

@@ -5,7 +5,7 @@ import { toast } from "@lib/toast";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNames, useWords } from "../text";
-import { KINDS } from "./Maintenance";
+import { KINDS } from "./Board";
 
 const SEVERITIES = ["low", "normal", "high", "safety"] as const;
 

@@ -13,7 +13,7 @@ import { Problem } from "../parts/Problem";
 import { useMay } from "../shell/may";
 import { Go } from "../shell/place";
 import { useNames, useWords } from "../text";
-import { setState, SEVERITY_COLOUR } from "./Maintenance";
+import { setState, SEVERITY_COLOUR } from "./Board";
 
 type Detail = Schema<"TicketDetail">;
 

@@ -5,6 +5,9 @@ import { ApiProblem, errorText } from "@lib/errors";
 import { useState, type FormEvent, type ReactNode } from "react";
 import { useWords } from "../text";
 
+/** For fields that stand side by side: their hints below them, so that the fields are in one line. */
+export const HINT_BELOW = { inputWrapperOrder: ["label", "input", "description", "error"] as ("label" | "input" | "description" | "error")[] };
+
 /** `at("amount")`: what the platform found wrong with this field. */
 export type FieldError = (field: string) => string | undefined;
 

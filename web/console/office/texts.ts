@@ -1,5 +1,8 @@
 // One line per group of screens of the office.
 import { de as deAudit, en as enAudit } from "../audit/texts";
+import { de as deBank, en as enBank } from "../books/bankTexts";
+import { de as deCases, en as enCases } from "../books/casesTexts";
+import { de as deReseller, en as enReseller } from "../books/resellerTexts";
 import { de as deBooks, en as enBooks } from "../books/texts";
 import { de as deCompany, en as enCompany } from "../company/texts";
 import { de as deCustomers, en as enCustomers } from "../customers/texts";
@@ -11,5 +14,5 @@ import { de as dePricing, en as enPricing } from "../pricing/texts";
 import { de as deRentals, en as enRentals } from "../rentals/texts";
 import { de as deTenants, en as enTenants } from "../tenants/texts";
 
-export const de = { rentals: deRentals, photos: dePhotos, customers: deCustomers, pricing: dePricing, books: deBooks, people: dePeople, audit: deAudit, company: deCompany, integrations: deIntegrations, tenants: deTenants, health: deHealth };
-export const en: typeof de = { rentals: enRentals, photos: enPhotos, customers: enCustomers, pricing: enPricing, books: enBooks, people: enPeople, audit: enAudit, company: enCompany, integrations: enIntegrations, tenants: enTenants, health: enHealth };
+export const de = { rentals: deRentals, photos: dePhotos, customers: deCustomers, pricing: dePricing, books: deBooks, bank: deBank, cases: deCases, reseller: deReseller, people: dePeople, audit: deAudit, company: deCompany, integrations: deIntegrations, tenants: deTenants, health: deHealth };
+export const en: typeof de = { rentals: enRentals, photos: enPhotos, customers: enCustomers, pricing: enPricing, books: enBooks, bank: enBank, cases: enCases, reseller: enReseller, people: enPeople, audit: enAudit, company: enCompany, integrations: enIntegrations, tenants: enTenants, health: enHealth };

@@ -1,5 +1,6 @@
 // The whole fleet at one look. Everything here leads to where it is dealt with.
 import { Anchor, Group, Stack, Table, Text } from "@mantine/core";
+import type { Schema } from "@lib/api/client";
 import { ago, at, money, number, percent } from "@lib/format";
 import { Empty, Rows } from "@lib/states";
 import { useCallback, useMemo } from "react";
@@ -26,8 +27,8 @@ export default function Overview() {
   const rides = useActiveRides();
   const alerts = useOpenAlerts(may?.("fleet.alert.read") ?? false);
   const tickets = useOpenTickets(may?.("fleet.maintenance.read") ?? false);
-  const days = useRevenue(7, may?.("payments.ledger.read") ?? false);
-  const [today, yesterday] = [days.at(-1)?.amount ?? null, days.at(-2)?.amount];
+  const revenue = useRevenue(may?.("payments.ledger.read") ?? false).data;
+  const [today, yesterday] = [revenue?.periods.at(-1)?.total ?? null, revenue?.periods.at(-2)?.total];
   const inService = counts && counts.byStatus.slice(0, 3).reduce((a, b) => a + b, 0);
   return (
     <Page title={t("overview.title")} beside={<State tone={state === "live" ? "good" : "notice"}>{t(`shell.live.${state === "loading" || state === "failed" ? "opening" : state}`)}</State>}>
@@ -36,7 +37,7 @@ export default function Overview() {
           <Figure label={t("overview.onStreet")} value={inService === null ? null : number(inService)} more={counts && t("overview.outOf", { count: number(counts.total) })} />
           <Figure label={t("overview.riding")} value={rides.data === undefined ? null : number(rides.data)} tone="in_use" more={counts && `${percent((100 * (counts.byStatus[2] ?? 0)) / Math.max(1, counts.total))} ${t("status.in_use")}`} />
           {may?.("payments.ledger.read") && (
-            <Figure label={t("overview.revenue")} value={today === null ? null : money(today)} more={yesterday !== null && yesterday !== undefined && t("overview.yesterday", { value: money(yesterday) })} />
+            <Figure label={t("overview.revenue")} value={today === null ? null : money(today, revenue?.currency)} more={yesterday !== undefined && t("overview.yesterday", { value: money(yesterday, revenue?.currency) })} />
           )}
           {may?.("fleet.alert.read") && (
             <Figure label={t("overview.alerts")} value={alerts.data ? <Go className={classes.quiet} to="/alerts">{number(alerts.data.counts.open)}</Go> : null} {...(alerts.data?.counts.critical ? { tone: "danger" } : {})}
@@ -53,7 +54,7 @@ export default function Overview() {
           <Card title={t("overview.byBattery")} beside={counts && <Go to="/charging">{t("overview.planCharging")}</Go>}>
             {counts ? <ByBattery levels={counts.batteries} /> : <Rows count={4} height={36} />}
           </Card>
-          {may?.("payments.ledger.read") && <Card title={t("overview.byDay")}><ByDay days={days} /></Card>}
+          {may?.("payments.ledger.read") && <Card title={t("overview.byDay")}>{revenue ? <ByDay of={revenue} /> : <Rows count={4} height={44} />}</Card>}
           {may?.("fleet.alert.read") && (
             <Card title={t("overview.latest")} beside={<Go to="/alerts">{t("overview.all")}</Go>}>
               {!alerts.data ? <Rows count={4} height={32} /> : alerts.data.alerts.length === 0 ? <Empty icon="check" title={t("overview.quiet")}>{t("overview.quietText")}</Empty> : <Latest of={alerts.data.alerts} />}
@@ -130,22 +131,22 @@ function ByBattery({ levels }: { levels: number[] }) {
   );
 }
 
-function ByDay({ days }: { days: { day: Date; amount: number | null }[] }) {
+function ByDay({ of }: { of: Schema<"RevenueView"> }) {
   const t = useWords();
-  const key = days.map((d) => d.amount).join();
-  const total = money(days.reduce((sum, d) => sum + (d.amount ?? 0), 0));
+  const { currency } = of;
+  const key = of.periods.map((p) => `${p.begins} ${p.total}`).join();
   const option = useCallback((): ChartOption => ({
     grid: { left: 56, right: 8, top: 12, bottom: 24 },
-    tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: tone("card"), textStyle: { color: tone("ink") }, valueFormatter: (v: unknown) => (typeof v === "number" ? money(v) : "–") },
-    xAxis: { type: "category", data: days.map((d) => at(d.day, "date").replace(/[ .]*\d{4}$/, "")), axisTick: { show: false }, axisLine: { lineStyle: { color: tone("line") } }, axisLabel: { color: tone("quiet"), interval: 0, hideOverlap: true } },
-    yAxis: { type: "value", splitNumber: 3, axisLabel: { color: tone("quiet"), formatter: (v: number) => money(v).replace(/[.,]00/, "") }, splitLine: { lineStyle: { color: tone("line") } } },
-    series: [{ type: "bar", barWidth: "58%", data: days.map((d) => d.amount), itemStyle: { color: tone("brand"), borderRadius: [5, 5, 0, 0] } }],
+    tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: tone("card"), textStyle: { color: tone("ink") }, valueFormatter: (v: unknown) => (typeof v === "number" ? money(v, currency) : "–") },
+    xAxis: { type: "category", data: of.periods.map((p) => at(p.begins, "date").replace(/[ .]*\d{4}$/, "")), axisTick: { show: false }, axisLine: { lineStyle: { color: tone("line") } }, axisLabel: { color: tone("quiet"), interval: 0, hideOverlap: true } },
+    yAxis: { type: "value", splitNumber: 3, axisLabel: { color: tone("quiet"), formatter: (v: number) => money(v, currency).replace(/[.,]00/, "") }, splitLine: { lineStyle: { color: tone("line") } } },
+    series: [{ type: "bar", barWidth: "58%", data: of.periods.map((p) => p.total), itemStyle: { color: tone("brand"), borderRadius: [5, 5, 0, 0] } }],
     // eslint-disable-next-line react-hooks/exhaustive-deps -- the figures, not the array that holds them
   }), [key]);
   return (
     <>
-      <Chart label={days.map((d) => `${at(d.day, "date")}: ${d.amount === null ? "–" : money(d.amount)}`).join(", ")} option={option} height={190} />
-      <Text size="sm" c="dimmed" mt="xs" className="figures">{t("overview.total", { value: total })}</Text>
+      <Chart label={of.periods.map((p) => `${at(p.begins, "date")}: ${money(p.total, currency)}`).join(", ")} option={option} height={190} />
+      <Text size="sm" c="dimmed" mt="xs" className="figures">{t("overview.total", { value: money(of.total, currency) })}</Text>
     </>
   );
 }

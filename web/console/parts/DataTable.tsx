@@ -4,6 +4,7 @@ import { Button, Checkbox, Group, Text } from "@mantine/core";
 import { number } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { useKeys } from "@lib/keys";
+import { toast } from "@lib/toast";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useId, useMemo, useRef, useState, type ReactNode } from "react";
 import { useWords } from "../text";
@@ -25,7 +26,7 @@ export interface Order {
   down: boolean;
 }
 
-interface DataTableProps<Row> {
+export interface DataTableProps<Row> {
   label: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
@@ -42,6 +43,8 @@ interface DataTableProps<Row> {
   /** Asked for when the end comes near. */
   onEnd?: (() => void) | undefined;
   isMore?: boolean;
+  /** Every row there is: what is exported. Without it those that are here. */
+  all?: (() => Promise<readonly Row[]>) | undefined;
   total?: number | undefined;
   /** Name of the exported file, without ".csv"; without it there is no export here. */
   file?: string;
@@ -65,7 +68,7 @@ export function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[
 }
 
 export function DataTable<Row>(props: DataTableProps<Row>) {
-  const { label, columns, rows, id, onOpen, openId, selected, onSelect, onOrder, onEnd, isMore, total, file, bar, empty, rowHeight = 42 } = props;
+  const { label, columns, rows, id, onOpen, openId, selected, onSelect, onOrder, onEnd, isMore, all, total, file, bar, empty, rowHeight = 42 } = props;
   const t = useWords();
   const table = useId();
   const scroll = useRef<HTMLDivElement>(null);
@@ -132,9 +135,17 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const template = `${onSelect ? "2.75rem " : ""}${columns.map((c) => c.width ?? "minmax(7rem, 1fr)").join(" ")}`;
   // What the columns need at least: below that the table scrolls sideways, and all rows agree on it.
   const least = `${columns.reduce((sum, c) => sum + Number(/([\d.]+)rem/.exec(c.width ?? "7rem")?.[1] ?? 7), onSelect ? 2.75 : 0)}rem`;
-  const exported = () => {
+  const [isExporting, setExporting] = useState(false);
+  const exported = async () => {
     const of = columns.filter((c) => c.value);
-    saveFile(`${file}.csv`, csvOf([of.map((c) => c.label), ...shown.map((row) => of.map((c) => c.value?.(row)))]));
+    setExporting(true);
+    try {
+      const every = isMore && all ? sorted(await all(), columns, order) : shown;
+      saveFile(`${file}.csv`, csvOf([of.map((c) => c.label), ...every.map((row) => of.map((c) => c.value?.(row)))]));
+    } catch (error) {
+      toast.bad(error);
+    }
+    setExporting(false);
   };
   const turn = (column: Column<Row>) => {
     const next = { key: column.key, down: order?.key === column.key ? !order.down : false };
@@ -151,7 +162,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
         {chosen > 0 && <Button size="compact-sm" variant="subtle" onClick={() => onSelect?.(new Set())}>{t("shell.table.clear")}</Button>}
         {bar}
         {file && shown.length > 0 && (
-          <Button size="compact-sm" variant="subtle" color="gray" ml="auto" leftSection={<Icon name="download" size={15} />} onClick={exported}>{t("shell.table.export")}</Button>
+          <Button size="compact-sm" variant="subtle" color="gray" ml="auto" leftSection={<Icon name="download" size={15} />} loading={isExporting} onClick={() => void exported()}>{t("shell.table.export")}</Button>
         )}
       </div>
       {shown.length === 0 && empty ? empty : (

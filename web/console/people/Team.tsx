@@ -50,7 +50,7 @@ export default function Team() {
   return (
     <Page title={t("people.title")} fill actions={add}>
       {team.error ? <Problem error={team.error} again={team.refetch} /> : team.isPending ? <Rows count={6} height={42} /> : (
-        <DataTable label={t("people.list")} columns={columns} rows={team.rows} id={(p) => p.id} name={nameOf} file="team" total={team.total} isMore={team.isMore} onEnd={team.onEnd}
+        <DataTable label={t("people.list")} columns={columns} rows={team.rows} id={(p) => p.id} name={nameOf} file="team" total={team.total} isMore={team.isMore} onEnd={team.onEnd} all={team.all}
           openId={query.u} onOpen={(p) => change({ u: p.id }, true)} empty={<Empty icon="users" title={t("people.none")} action={add}>{t("people.noneText")}</Empty>} />
       )}
       {query.u && <Member key={query.u} id={query.u} onClose={close} />}

@@ -1,4 +1,5 @@
 import type { Screen } from "../shell/screen";
+import { useWaitingForMe } from "./inbox";
 
 export const peopleScreens: Screen[] = [
   {
@@ -11,6 +12,6 @@ export const peopleScreens: Screen[] = [
   },
   {
     path: "/approvals", load: () => import("./Approvals"),
-    nav: { section: "company", label: "people.approvalsNav", icon: "check", go: "f" },
+    nav: { section: "operations", label: "people.approvalsNav", icon: "check", go: "f", count: useWaitingForMe },
   },
 ];

@@ -50,7 +50,7 @@ export default function Promotions() {
   return (
     <Page title={t("pricing.promo.title")} fill actions={add}>
       {found.error ? <Problem error={found.error} again={found.refetch} /> : found.isPending ? <Rows count={6} height={42} /> : (
-        <DataTable label={t("pricing.promo.list")} columns={columns} rows={found.rows} id={(r) => r.code} file="promotions" total={found.total} isMore={found.isMore} onEnd={found.onEnd}
+        <DataTable label={t("pricing.promo.list")} columns={columns} rows={found.rows} id={(r) => r.code} file="promotions" total={found.total} isMore={found.isMore} onEnd={found.onEnd} all={found.all}
           empty={<Empty icon="gift" title={t("pricing.promo.none")} action={add}>{t("pricing.promo.noneText")}</Empty>} />
       )}
       {isOpen && <Add onClose={() => setOpen(false)} />}

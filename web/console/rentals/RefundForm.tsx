@@ -34,7 +34,7 @@ export function RefundForm({ payment, onClose }: { payment: Schema<"Payment">; o
           <NumberInput label={t("rentals.refundAmount", { currency: payment.currency })} description={t("rentals.refundHint", { most: money(most, payment.currency) })}
             value={amount} onChange={setAmount} min={0} max={most} decimalScale={2} hideControls clampBehavior="none" data-autofocus
             error={field("amount") ?? (Number(amount) > most ? t("rentals.refundHint", { most: money(most, payment.currency) }) : undefined)} />
-          <Textarea label={t("rentals.refundReason")} description={t("rentals.refundReasonHint")} value={reason} autosize minRows={2} maxLength={500} required
+          <Textarea label={t("rentals.refundReason")} description={t("rentals.refundReasonHint")} value={reason} autosize minRows={2} maxLength={200} required
             onChange={(e) => setReason(e.currentTarget.value)} error={field("reason")} />
           {most === 0 && <Alert color="gray">{t("rentals.refunded")}</Alert>}
         </>

@@ -11,6 +11,7 @@ import { PAGE, usePages } from "../parts/pages";
 import parts from "../parts/parts.module.css";
 import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
+import { Views } from "../parts/Views";
 import { useQueryPart } from "../shell/place";
 import { useCallback, useMemo, useState } from "react";
 import { Ride, rideTone } from "./Ride";
@@ -53,6 +54,7 @@ export default function Rentals() {
         <div className={parts.filters}>
           <SegmentedControl size="sm" aria-label={t("rentals.state")} value={status ?? ""} onChange={(value) => change({ status: value })}
             data={[{ value: "", label: t("rentals.status.all") }, { value: "active", label: t("rentals.status.active") }, { value: "completed", label: t("rentals.status.completed") }]} />
+          <Views screen="rentals" path="/rentals" shown={{ ...(status ? { status } : {}), ...(rider ? { rider } : {}) }} />
           <form onSubmit={(e) => { e.preventDefault(); if (wanted.trim()) change({ r: wanted.trim() }, true); }}>
             <TextInput size="sm" aria-label={t("rentals.search")} placeholder={t("rentals.searchHint")} value={wanted} onChange={(e) => setWanted(e.currentTarget.value)} />
           </form>
@@ -62,7 +64,7 @@ export default function Rentals() {
     >
       {rides.error ? <Problem error={rides.error} again={rides.refetch} /> : rides.isPending ? <Rows count={8} height={42} /> : (
         <DataTable
-          label={t("rentals.list")} columns={columns} rows={rides.rows} id={(r) => r.id} file="rides" total={rides.total} isMore={rides.isMore} onEnd={rides.onEnd}
+          label={t("rentals.list")} columns={columns} rows={rides.rows} id={(r) => r.id} file="rides" total={rides.total} isMore={rides.isMore} onEnd={rides.onEnd} all={rides.all}
           openId={query.r} onOpen={(r) => change({ r: r.id }, true)}
           empty={isFiltered ? <Empty icon="route" title={t("rentals.noneFound")} action={<Button variant="light" onClick={() => change({ status: undefined, rider: undefined })}>{t("shell.filter.reset")}</Button>} />
             : <Empty icon="route" title={t("rentals.none")}>{t("rentals.noneText")}</Empty>}

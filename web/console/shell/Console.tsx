@@ -13,6 +13,11 @@ import { Shell } from "./Shell";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, validateSearch: (s: Record<string, unknown>) => s });
 
+// What the address asks for begins to load before it is known who asks: that takes three answers.
+const asked = SCREENS.find((screen) => `/console${screen.path}` === location.pathname);
+asked?.warmUp?.();
+asked?.load().catch(() => undefined); // it is asked for again, and then its failure is shown
+
 function guarded(screen: Screen) {
   const Shown = lazy(screen.load);
   return function Guarded() {

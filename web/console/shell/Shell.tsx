@@ -4,6 +4,7 @@ import { currentUser, signOut } from "@lib/auth";
 import { config } from "@lib/config";
 import { useLight } from "@lib/Frame";
 import { chooseLanguage, language, LANGUAGES, offeredLanguages } from "@lib/i18n";
+import { number } from "@lib/format";
 import { Icon, type IconName } from "@lib/icons";
 import { useKeys, type Key } from "@lib/keys";
 import { Outlet, useLocation } from "@tanstack/react-router";
@@ -107,9 +108,17 @@ function Entry({ screen, here }: { screen: Screen; here: boolean }) {
     <Go to={screen.path} className={classes.entry} aria-current={here ? "page" : undefined}>
       <Icon name={screen.nav.icon as IconName} size={18} />
       <span>{t(screen.nav.label)}</span>
+      {screen.nav.count && <Waiting count={screen.nav.count} />}
       {screen.nav.go && <kbd aria-hidden>g {screen.nav.go}</kbd>}
     </Go>
   );
+}
+
+function Waiting({ count }: { count: () => number }) {
+  const t = useWords();
+  const waiting = count();
+  if (waiting === 0) return null;
+  return <span className={classes.count}><span aria-hidden>{number(waiting)}</span><span className="sr-only">{t("shell.waiting", { count: waiting })}</span></span>;
 }
 
 function Account({ onHelp }: { onHelp: () => void }) {

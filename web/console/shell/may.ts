@@ -4,8 +4,8 @@ import { useSession } from "@lib/auth";
 import { useQuery } from "@tanstack/react-query";
 import { useCallback } from "react";
 
-/** `null` while it is not known yet. */
-export function useMay(): ((permission: string | undefined) => boolean) | null {
+/** `null` while it is not known yet. Of several permissions one is enough. */
+export function useMay(): ((permission: string | readonly string[] | undefined) => boolean) | null {
   const session = useSession();
   const id = session.is === "in" ? session.user.id : "";
   const { data } = useQuery({
@@ -15,7 +15,8 @@ export function useMay(): ((permission: string | undefined) => boolean) | null {
     staleTime: 60_000,
   });
   const may = useCallback(
-    (permission: string | undefined) => !permission || (data?.permissions.includes(permission) ?? false),
+    (permission: string | readonly string[] | undefined) =>
+      !permission || [permission].flat().some((each) => data?.permissions.includes(each) ?? false),
     [data],
   );
   return data ? may : null;

@@ -12,13 +12,17 @@ export interface Screen {
   path: string;
   /** The screen is the default export of its module. */
   load: () => Promise<{ default: ComponentType }>;
-  /** Not shown, and not reachable, without this permission of the API. */
-  permission?: string;
+  /** What takes long and may begin before it is known who asks: the code of a map. */
+  warmUp?: () => void;
+  /** Not shown, and not reachable, without this permission of the API, or one of these. */
+  permission?: string | readonly string[];
   nav?: {
     section: Section;
     label: Key;
     icon: IconName;
     /** `g` and then this letter opens it: one letter, once. Taken ones are in notes/CONSOLE.md. */
     go?: string;
+    /** A hook: how much waits there for this person. Asked for wherever one is. */
+    count?: () => number;
   };
 }

@@ -49,7 +49,7 @@ export default function Tenants() {
   return (
     <Page title={t("tenants.title")} fill actions={add}>
       {found.error ? <Problem error={found.error} again={found.refetch} /> : found.isPending ? <Rows count={5} height={42} /> : (
-        <DataTable label={t("tenants.list")} columns={columns} rows={found.rows} id={(o) => o.id} file="operators" total={found.total} isMore={found.isMore} onEnd={found.onEnd} openId={query.o} onOpen={(o) => change({ o: o.id }, true)} empty={<Empty icon="building" title={t("tenants.none")} action={add} />} />
+        <DataTable label={t("tenants.list")} columns={columns} rows={found.rows} id={(o) => o.id} file="operators" total={found.total} isMore={found.isMore} onEnd={found.onEnd} all={found.all} openId={query.o} onOpen={(o) => change({ o: o.id }, true)} empty={<Empty icon="building" title={t("tenants.none")} action={add} />} />
       )}
       {open && <One key={open.id} tenant={open} onClose={close} />}
       {query.wizard && <Wizard onClose={endWizard} />}

@@ -96,11 +96,14 @@ export function ZoneMap(props: ZoneMapProps) {
     let made: Pencil | null = null;
     let gone = false;
     void import("./pencil").then(({ pencilOn }) => {
-      if (!gone) made = pencilOn(ready.map, ready.draw, pencil === "edit" ? drawn.current : null, onArea);
+      if (gone) return;
+      made = pencilOn(ready.map, ready.draw, pencil === "edit" ? drawn.current : null, onArea);
+      ready.map.getContainer().dataset.drawing = pencil;
     });
     return () => {
       gone = true;
       made?.stop();
+      delete ready.map.getContainer().dataset.drawing;
     };
   }, [ready, pencil, styles, onArea]);
 

@@ -911,6 +911,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/books/open-items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What in suspense waits for a person: bank lines to assign, refunds that came back */
+        get: operations["payments_list_open_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/books/revenue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sold in each period that `from` to `to` touch, whole; at most 400 of them */
+        get: operations["payments_get_revenue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/books/trial-balance": {
         parameters: {
             query?: never;
@@ -1580,6 +1614,23 @@ export interface paths {
         post?: never;
         /** It is over */
         delete: operations["feeds_end_alert"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feeds/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the self-checks of the last seven days found, hour by hour */
+        get: operations["feeds_list_checks"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2764,7 +2815,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs, newest first */
+        /** Runs, newest first; `status=draft` are those that wait to be approved */
         get: operations["payments_list_sepa_runs"];
         put?: never;
         /** Gather what is due into a draft; 409 `NOTHING_DUE` when there is nothing */
@@ -2954,7 +3005,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What gateways keep of a payment by their contracts */
+        /** What gateways keep of a payment by their contracts, and what the platform takes */
         get: operations["payments_get_fee"];
         put?: never;
         post?: never;
@@ -3674,7 +3725,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Payouts, newest first */
+        /** Payouts, newest first; `status=draft` are those that wait for a second person */
         get: operations["wallet_list_payouts"];
         put?: never;
         /** Draft a payout for every reseller who has enough to come */
@@ -3823,6 +3874,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/resellers/{reseller_id}/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is this reseller's customer now, the newest first */
+        get: operations["wallet_list_customers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/resellers/{reseller_id}/customers/{user_id}": {
         parameters: {
             query?: never;
@@ -3864,7 +3932,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Payments in review and blocked ones, newest first */
+        /** Payments in review and blocked ones, newest first; or decisions of one kind */
         get: operations["payments_list_risks"];
         put?: never;
         post?: never;
@@ -4329,6 +4397,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tenants/{tenant_id}/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An operator's connected account and its fee */
+        get: operations["payments_get_connection"];
+        /** Connect an operator's Stripe account to the platform's own, or change the fee */
+        put: operations["payments_put_connection"];
+        post?: never;
+        /** Act for the account no more: the operator enters keys of their own (409 while in use) */
+        delete: operations["payments_delete_connection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tenants/{tenant_id}/limits": {
         parameters: {
             query?: never;
@@ -4457,7 +4544,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Your own date of birth, and from which age one may ride where */
+        get: operations["identity_own_birth_date"];
         /** Say when you were born, once: some cities have a minimum age */
         put: operations["identity_put_own_birth_date"];
         post?: never;
@@ -5134,6 +5222,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your saved views of the console's lists, and those that colleagues share with the team */
+        get: operations["site_list_views"];
+        /** Keep a view, or replace your own of this name; at most 50 each */
+        put: operations["site_put_view"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/views/{view_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Keep it no longer; administrators also what others share */
+        delete: operations["site_delete_view"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallet": {
         parameters: {
             query?: never;
@@ -5641,7 +5764,7 @@ export interface components {
             /** @default null */
             webhook_secret?: string | null;
             /** @default null */
-            kinds?: ("card" | "paypal" | "sepa")[] | null;
+            kinds?: ("card" | "paypal" | "sepa" | "sepa_debit")[] | null;
             /** @default 50 */
             rank?: number;
             /** @default 0 */
@@ -6474,6 +6597,33 @@ export interface components {
             unlock_expires_at: string | null;
         };
         /**
+         * ConnectionRequest
+         * @description Which account, and what the platform takes of what is collected there.
+         */
+        ConnectionRequest: {
+            account: string;
+            /** @default 0 */
+            fee_minor?: number;
+            /**
+             * @default 0
+             * @example 150
+             */
+            fee_bp?: number;
+        };
+        /**
+         * ConnectionView
+         * @description A connected account.
+         */
+        ConnectionView: {
+            gateway: string;
+            account: string;
+            is_connected: boolean;
+            is_live: boolean;
+            is_disabled: boolean;
+            fee_minor: number;
+            fee_bp: number;
+        };
+        /**
          * ConsentShown
          * @description One purpose: the text of now, and how it stands.
          */
@@ -6567,6 +6717,24 @@ export interface components {
             currency: string;
         };
         /**
+         * CustomerView
+         * @description A rider who is the reseller's customer now.
+         */
+        CustomerView: {
+            user_id: string;
+            since: string;
+            earned: number;
+            currency: string;
+        };
+        /**
+         * CustomersView
+         * @description One page of customers.
+         */
+        CustomersView: {
+            customers: components["schemas"]["CustomerView"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
          * DebtClosing
          * @description Why. Forgiven, it no longer keeps the rider from booking.
          */
@@ -6633,6 +6801,7 @@ export interface components {
             opened_at: string;
             next_step_at: string | null;
             closed_at: string | null;
+            is_collecting: boolean;
             pay_url: string | null;
         };
         /**
@@ -7060,6 +7229,7 @@ export interface components {
          */
         FeeView: {
             gateway_fee: number;
+            platform_fee: number;
             currency: string;
         };
         /**
@@ -7132,6 +7302,9 @@ export interface components {
             set_at: string;
             tested_at: string;
             problem: string | null;
+            is_connected: boolean;
+            platform_fee_minor: number;
+            platform_fee_bp: number;
         };
         /**
          * GatewayAccounts
@@ -7897,6 +8070,8 @@ export interface components {
             expires: string;
             is_default: boolean;
             created_at: string;
+            bank: string | null;
+            mandate_reference: string | null;
         };
         /**
          * Methods
@@ -7913,6 +8088,14 @@ export interface components {
             roles: string[];
             permissions: string[];
             scoped: components["schemas"]["Somewhere"][];
+        };
+        /**
+         * MinimumAgeView
+         * @description `area` null: wherever no other is named. `minimum_age` null: there is none.
+         */
+        MinimumAgeView: {
+            area: string | null;
+            minimum_age: number | null;
         };
         /**
          * MissingReadings
@@ -8013,6 +8196,11 @@ export interface components {
             make_default?: boolean;
             /** @default null */
             gateway?: string | null;
+            /**
+             * @default card
+             * @enum {string}
+             */
+            type?: "card" | "paypal" | "sepa" | "sepa_debit";
         };
         /**
          * NewPasskey
@@ -8253,6 +8441,27 @@ export interface components {
             is_current: boolean;
         };
         /**
+         * OpenItemView
+         * @description Money in suspense that waits for a person.
+         */
+        OpenItemView: {
+            kind: string;
+            id: string;
+            debit: number | null;
+            credit: number | null;
+            currency: string;
+            since: string;
+            is_late: boolean;
+        };
+        /**
+         * OpenItems
+         * @description A page of open items, the oldest first.
+         */
+        OpenItems: {
+            open_items: components["schemas"]["OpenItemView"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
          * OpenedTenant
          * @description What was made.
          */
@@ -8299,6 +8508,14 @@ export interface components {
         OrdersView: {
             orders: components["schemas"]["OrderView"][];
             pagination: components["schemas"]["Pagination"];
+        };
+        /**
+         * OwnBirth
+         * @description Null: never said. What it is for: the ages from which one may ride.
+         */
+        OwnBirth: {
+            birth_date: string | null;
+            minimum_ages: components["schemas"]["MinimumAgeView"][];
         };
         /**
          * OwnMandatesView
@@ -8465,6 +8682,25 @@ export interface components {
             code?: string | null;
             /** @default null */
             tenant?: string | null;
+        };
+        /**
+         * PastCheckShown
+         * @description An hour of self-checks of one feed.
+         */
+        PastCheckShown: {
+            feed: string;
+            hour: string;
+            checks: number;
+            vehicles: number;
+            shown: number;
+            differences: number;
+        };
+        /**
+         * PastChecks
+         * @description The last seven days, the oldest hour first.
+         */
+        PastChecks: {
+            hours: components["schemas"]["PastCheckShown"][];
         };
         /**
          * Payment
@@ -9231,6 +9467,17 @@ export interface components {
             retention: components["schemas"]["RetentionShown"][];
         };
         /**
+         * RevenueView
+         * @description What was sold, the oldest period first; one in which nothing was is there too.
+         */
+        RevenueView: {
+            /** @enum {string} */
+            by: "day" | "month" | "week";
+            currency: string;
+            total: number;
+            periods: components["schemas"]["SoldView"][];
+        };
+        /**
          * ReversalRequest
          * @description Why the journal is taken back.
          */
@@ -9655,6 +9902,17 @@ export interface components {
             recovery_code?: string | null;
         };
         /**
+         * SecondStep
+         * @description The challenge of `SECOND_FACTOR_NEEDED`, and one of the two codes.
+         */
+        SecondStep: {
+            challenge: string;
+            /** @default null */
+            code?: string | null;
+            /** @default null */
+            recovery_code?: string | null;
+        };
+        /**
          * Security
          * @description How the account is secured.
          */
@@ -9734,7 +9992,9 @@ export interface components {
              * @default card
              * @enum {string}
              */
-            type?: "card" | "paypal" | "sepa";
+            type?: "card" | "paypal" | "sepa" | "sepa_debit";
+            /** @default null */
+            return_path?: string | null;
         };
         /**
          * SetUpView
@@ -9745,6 +10005,8 @@ export interface components {
             public_key: string | null;
             client_secret: string | null;
             gateway_token: string | null;
+            url: string | null;
+            account: string | null;
         };
         /**
          * SettingBody
@@ -9949,6 +10211,18 @@ export interface components {
             count: number;
         };
         /**
+         * SoldView
+         * @description One period in the operator's zone, from `begins` until before `ends`.
+         */
+        SoldView: {
+            begins: string;
+            ends: string;
+            net: number;
+            tax: number;
+            refunds: number;
+            total: number;
+        };
+        /**
          * Somewhere
          * @description A permission that is held for a part of the operator only.
          */
@@ -10009,6 +10283,8 @@ export interface components {
             may_create?: boolean;
             /** @default false */
             may_link_by_email?: boolean;
+            /** @default 50 */
+            rank?: number;
             /** @default null */
             version?: number | null;
         };
@@ -10032,6 +10308,7 @@ export interface components {
             is_enforced: boolean;
             may_create: boolean;
             may_link_by_email: boolean;
+            rank: number;
             version: number;
             created_at: string;
             updated_at: string;
@@ -10790,6 +11067,39 @@ export interface components {
             part: string;
             version: string | null;
             since: string;
+        };
+        /**
+         * ViewBody
+         * @description What is looked at again and again: an address of the console under a name.
+         */
+        ViewBody: {
+            /** @example fleet */
+            screen: string;
+            name: string;
+            /** @example status=offline&battery=0-20 */
+            query: string;
+            /** @default false */
+            is_shared?: boolean;
+        };
+        /**
+         * ViewShown
+         * @description A view, your own or one that a colleague shares.
+         */
+        ViewShown: {
+            id: string;
+            screen: string;
+            name: string;
+            query: string;
+            is_shared: boolean;
+            is_own: boolean;
+            owner: string;
+        };
+        /**
+         * Views
+         * @description Views by name.
+         */
+        Views: {
+            views: components["schemas"]["ViewShown"][];
         };
         /**
          * WalletView
@@ -12936,6 +13246,58 @@ export interface operations {
             };
         };
     };
+    payments_list_open_items: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenItems"];
+                };
+            };
+        };
+    };
+    payments_get_revenue: {
+        parameters: {
+            query?: {
+                /** @description Not given: seven days, seven weeks, half a year */
+                from?: string;
+                /** @description Not given: now */
+                to?: string;
+                /** @description How long a period is */
+                by?: "day" | "month" | "week";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevenueView"];
+                };
+            };
+        };
+    };
     payments_get_trial_balance: {
         parameters: {
             query?: {
@@ -14130,6 +14492,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PublicAlertShown"];
+                };
+            };
+        };
+    };
+    feeds_list_checks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PastChecks"];
                 };
             };
         };
@@ -16094,6 +16476,7 @@ export interface operations {
     payments_list_sepa_runs: {
         parameters: {
             query?: {
+                status?: "approved" | "cancelled" | "draft" | "exported" | "settled";
                 /** @description Most rows to return (API-07) */
                 limit?: number;
                 /** @description Rows to skip (API-07) */
@@ -17543,6 +17926,7 @@ export interface operations {
         parameters: {
             query?: {
                 reseller_id?: string;
+                status?: "cancelled" | "draft" | "paid" | "paying";
                 /** @description Most rows to return (API-07) */
                 limit?: number;
                 /** @description Rows to skip (API-07) */
@@ -17838,6 +18222,33 @@ export interface operations {
             };
         };
     };
+    wallet_list_customers: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                reseller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomersView"];
+                };
+            };
+        };
+    };
     wallet_put_customer: {
         parameters: {
             query?: never;
@@ -17890,6 +18301,8 @@ export interface operations {
             query?: {
                 /** @description Without a verdict, or with one */
                 open?: boolean;
+                /** @description Only these; of `allow` the newest 1000 */
+                decision?: "allow" | "block" | "review";
                 /** @description Most rows to return (API-07) */
                 limit?: number;
                 /** @description Rows to skip (API-07) */
@@ -18823,6 +19236,76 @@ export interface operations {
             };
         };
     };
+    payments_get_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionView"];
+                };
+            };
+        };
+    };
+    payments_put_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionView"];
+                };
+            };
+        };
+    };
+    payments_delete_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionView"];
+                };
+            };
+        };
+    };
     tenancy_change_limits: {
         parameters: {
             query?: never;
@@ -19038,6 +19521,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Profile"];
+                };
+            };
+        };
+    };
+    identity_own_birth_date: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnBirth"];
                 };
             };
         };
@@ -20133,6 +20636,73 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["OnBoardView"];
                 };
+            };
+        };
+    };
+    site_list_views: {
+        parameters: {
+            query?: {
+                /** @description Of this list only */
+                screen?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Views"];
+                };
+            };
+        };
+    };
+    site_put_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewShown"];
+                };
+            };
+        };
+    };
+    site_delete_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -4,28 +4,16 @@ import { Skeleton, Text } from "@mantine/core";
 import type { Map as MapLibre } from "maplibre-gl";
 import type * as Draw from "./draw";
 import { useEffect, useRef, useState, type ReactNode } from "react";
-import { config } from "../config";
+import { mapStart } from "../config";
 import { useLight } from "../Frame";
 import { useText } from "../i18n";
 import { Icon } from "../icons";
 import classes from "./map.module.css";
 import { addNames, mapStyle } from "./style";
+import { cannotDraw, useCanDraw } from "./support";
 
 export type { MapLibre };
 export type Drawing = typeof Draw;
-
-let supported: boolean | null = null;
-/** MapLibre needs WebGL 2; a lost or refused context counts as none. */
-export function canDraw(): boolean {
-  supported ??= (() => {
-    try {
-      return document.createElement("canvas").getContext("webgl2") !== null;
-    } catch {
-      return false;
-    }
-  })();
-  return supported;
-}
 
 export interface MapViewProps {
   label: string;
@@ -46,7 +34,8 @@ export default function MapView({ label, centre, zoom = 14, onStyle, onMap, fall
   const map = useRef<MapLibre | null>(null);
   const calls = useRef({ onStyle, onMap });
   const { shown: light } = useLight();
-  const [state, setState] = useState<"loading" | "drawn" | "cannot">(canDraw() ? "loading" : "cannot");
+  const can = useCanDraw();
+  const [state, setState] = useState<"loading" | "drawn" | "cannot">("loading");
   const first = useRef({ centre, zoom, label });
 
   useEffect(() => {
@@ -54,18 +43,19 @@ export default function MapView({ label, centre, zoom = 14, onStyle, onMap, fall
   });
 
   useEffect(() => {
-    if (!canDraw() || !box.current) return;
+    if (!box.current) return;
     const container = box.current;
     let gone = false;
     let leave: (() => void) | undefined;
     import("./draw")
       .then((draw) => {
         if (gone) return;
+        const start = first.current.centre ? { centre: first.current.centre, zoom: first.current.zoom } : mapStart(first.current.zoom);
         const made = new draw.maplibregl.Map({
           container,
           style: mapStyle(),
-          center: first.current.centre ?? config().map_centre,
-          zoom: first.current.zoom,
+          center: start.centre,
+          zoom: start.zoom,
           attributionControl: { compact: false },
           dragRotate: false,
           pitchWithRotate: false,
@@ -85,7 +75,11 @@ export default function MapView({ label, centre, zoom = 14, onStyle, onMap, fall
         });
         leave = calls.current.onMap?.(made, draw);
       })
-      .catch(() => !gone && setState("cannot"));
+      .catch((problem: unknown) => {
+        if (gone) return;
+        setState("cannot");
+        if (problem instanceof Error && /webgl/i.test(problem.message)) cannotDraw();
+      });
     return () => {
       gone = true;
       leave?.();
@@ -98,7 +92,7 @@ export default function MapView({ label, centre, zoom = 14, onStyle, onMap, fall
     map.current?.setStyle(mapStyle(), { diff: false });
   }, [light]);
 
-  if (state === "cannot")
+  if (state === "cannot" || !can)
     return fallback ?? (
       <div className={classes.cannot}>
         <Icon name="map" size={32} />

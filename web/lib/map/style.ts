@@ -1,9 +1,16 @@
 // The bundled base map: streets from the platform itself, water and parks drawn by hand, no glyph
 // server and no other origin. The colours are the page's tokens, so it follows light and dark.
-import type { Map as MapLibre, StyleSpecification } from "maplibre-gl";
+import type { ExpressionSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
 import { config } from "../config";
 
 const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// Two widths, not each river's own: a width by feature would be a shader of its own, and to compile one takes a
+// fifth of a second where no graphics card helps.
+const RIVERS: [id: string, metres: number, isOf: ExpressionSpecification][] = [
+  ["rivers", 28, ["<", ["get", "width"], 45]],
+  ["wide-rivers", 60, [">=", ["get", "width"], 45]],
+];
 
 export function mapStyle(): StyleSpecification | string {
   const wanted = config().map_style;
@@ -22,14 +29,11 @@ export function mapStyle(): StyleSpecification | string {
       ground,
       { id: "parks", type: "fill", source: "nature", filter: ["==", ["get", "kind"], "park"], paint: { "fill-color": token("--map-park") } },
       { id: "lakes", type: "fill", source: "nature", filter: ["==", ["get", "kind"], "lake"], paint: { "fill-color": token("--map-water") } },
-      {
-        id: "rivers", type: "line", source: "nature", filter: ["==", ["get", "kind"], "river"],
-        layout: { "line-cap": "round", "line-join": "round" },
-        paint: {
-          "line-color": token("--map-water"),
-          "line-width": ["interpolate", ["exponential", 2], ["zoom"], 11, ["*", ["get", "width"], 0.028], 17, ["*", ["get", "width"], 1.8]],
-        },
-      },
+      ...RIVERS.map(([id, metres, isOf]) => ({
+        id, type: "line" as const, source: "nature", filter: ["all", ["==", ["get", "kind"], "river"], isOf] as ExpressionSpecification,
+        layout: { "line-cap": "round" as const, "line-join": "round" as const },
+        paint: { "line-color": token("--map-water"), "line-width": ["interpolate", ["exponential", 2], ["zoom"], 11, metres * 0.028, 17, metres * 1.8] as ExpressionSpecification },
+      })),
       {
         id: "street-edges", type: "line", source: "streets", layout: { "line-cap": "round", "line-join": "round" },
         paint: { "line-color": token("--map-road-edge"), "line-width": width(1.8, 17) },

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Dictionary } from "../i18n";
+import { doorTexts } from "../../rider/door/texts";
 import { shared } from "./shared";
 
 const modules = import.meta.glob<{ default: Dictionary }>("../../{rider,console}/texts/{de,en,fr,es}.ts", { eager: true });
@@ -14,7 +15,7 @@ function flat(texts: Dictionary, before = ""): Map<string, string> {
 }
 const values = (text: string) => [...text.matchAll(/{{(\w+)}}/g)].map((m) => m[1]).sort();
 
-const sets: Record<string, Record<string, Dictionary>> = { shared };
+const sets: Record<string, Record<string, Dictionary>> = { shared, door: doorTexts };
 for (const [path, module] of Object.entries(modules)) {
   const [, app = "", language = ""] = /(rider|console)\/texts\/(\w+)/.exec(path) ?? [];
   (sets[app] ??= {})[language] = module.default;

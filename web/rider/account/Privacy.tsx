@@ -24,7 +24,7 @@ export function Privacy() {
       <Stack gap="lg">
         <Group justify="space-between">
           <Title order={2} size="h4">{t("account.privacy")}</Title>
-          <Anchor href="/legal/privacy" target="_blank">{t("hello.readPrivacy")}</Anchor>
+          <Anchor href="/legal/privacy" target="_blank">{t("account.readPrivacy")}</Anchor>
         </Group>
         <Consents />
         <Requests />

@@ -1,10 +1,11 @@
 // The home screen: a map, and beside it the same vehicles as a list.
 import { ActionIcon, Button, Chip, Group, Title } from "@mantine/core";
 import { useNavigate, useSearch as useRouteSearch } from "@tanstack/react-router";
-import { config } from "@lib/config";
+import { mapStart } from "@lib/config";
 import { Icon, vehicleIcon } from "@lib/icons";
 import { Empty, Failed, Rows } from "@lib/states";
 import { toast } from "@lib/toast";
+import { soon } from "@lib/soon";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { LinkButton } from "../link";
 import { useWords } from "../text";
@@ -25,16 +26,22 @@ export function Find() {
   const { v: chosen } = useRouteSearch({ from: "/" });
   const { place, asked } = usePlace();
   const [filter, change] = useFilter();
-  const [longitude, latitude] = config().map_centre;
+  const [start] = useState(() => mapStart(15));
   // Until the person moves the map, it follows them.
   const [moved, setMoved] = useState<{ latitude: number; longitude: number } | null>(null);
-  const centre = moved ?? place ?? { latitude, longitude };
+  const centre = moved ?? place ?? { latitude: start.centre[1], longitude: start.centre[0] };
   const [large, setLarge] = useState(false);
+  const [mapped, setMapped] = useState(false);
   const [filtering, setFiltering] = useState<boolean | null>(null); // null: never opened, not loaded
   const trip = useTrip();
   const search = useSearch(centre, filter);
 
   useEffect(askPlace, []);
+  // The list first: the map is larger than the rest of the app, and the list has the same vehicles.
+  const answered = search.isFetched;
+  useEffect(() => {
+    if (answered) soon(() => setMapped(true));
+  }, [answered]);
 
   const from = place && metresBetween(place, centre) < 20_000 ? place : centre;
   const vehicles = (search.data?.vehicles ?? [])
@@ -55,7 +62,7 @@ export function Find() {
     <div className={classes.find} data-large={large || undefined} data-chosen={chosen ? true : undefined}>
       <div className={classes.map}>
         <Suspense fallback={null}>
-          <FindMap centre={centre} vehicles={vehicles} chosen={chosen ?? null} onChoose={choose} onMoved={move} />
+          {mapped && <FindMap centre={centre} zoom={place ? 15 : start.zoom} vehicles={vehicles} chosen={chosen ?? null} onChoose={choose} onMoved={move} />}
         </Suspense>
         <div className={classes.top}>
           <Chip.Group value={filter.type ?? "all"} onChange={(value) => change({ type: value === "all" ? null : (value as Found["type"] as never) })}>
@@ -75,7 +82,7 @@ export function Find() {
       </div>
       <section className={classes.panel} aria-label={t("find.list")}>
         {chosen ? (
-          <Suspense fallback={<Rows count={3} />}><VehicleSheet id={chosen} found={vehicles.find((each) => each.id === chosen) ?? null} from={from} onClose={() => choose(null)} onOther={choose} /></Suspense>
+          <Suspense fallback={<Rows count={3} />}><VehicleSheet id={chosen} found={vehicles.find((each) => each.id === chosen) ?? null} from={from} onClose={() => choose(null)} onOther={choose} onPlace={move} /></Suspense>
         ) : (
           <>
             <button type="button" className={classes.grip} aria-expanded={large} aria-label={large ? t("find.shrink") : t("find.expand")} onClick={() => setLarge(!large)}><i /></button>

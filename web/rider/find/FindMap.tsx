@@ -10,13 +10,14 @@ import type { Found } from "./search";
 
 interface Props {
   centre: { latitude: number; longitude: number };
+  zoom: number;
   vehicles: Found[];
   chosen: string | null;
   onChoose: (id: string) => void;
   onMoved: (to: { latitude: number; longitude: number }) => void;
 }
 
-export default function FindMap({ centre, vehicles, chosen, onChoose, onMoved }: Props) {
+export default function FindMap({ centre, zoom, vehicles, chosen, onChoose, onMoved }: Props) {
   const t = useWords();
   const zones = useZones();
   const { place } = usePlace();
@@ -69,7 +70,7 @@ export default function FindMap({ centre, vehicles, chosen, onChoose, onMoved }:
     <MapView
       label={t("map.label")}
       centre={[centre.longitude, centre.latitude]}
-      zoom={15}
+      zoom={zoom}
       onMap={(made) => {
         map.current = made;
         made.on("click", "vehicles", (event) => {

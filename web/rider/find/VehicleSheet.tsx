@@ -9,7 +9,7 @@ import { distance, money, number, percent, price, walk } from "@lib/format";
 import { Icon, vehicleIcon } from "@lib/icons";
 import { Failed, Rows } from "@lib/states";
 import { toast } from "@lib/toast";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { LinkButton } from "../link";
 import { keep, useKept } from "../keep";
 import { useWords, type Key } from "../text";
@@ -27,12 +27,14 @@ interface Props {
   from: { latitude: number; longitude: number };
   onClose: () => void;
   onOther: (id: string) => void;
+  /** It stands where the map is not (a link, a scanned code). */
+  onPlace: (place: { latitude: number; longitude: number }) => void;
 }
 type Alternative = { id: string; type: string; distance_meters: number; battery: number | null };
 const MINUTES = 10;
 const HOLD_MINUTES = 5;
 
-export default function VehicleSheet({ id, found, from, onClose, onOther }: Props) {
+export default function VehicleSheet({ id, found, from, onClose, onOther, onPlace }: Props) {
   const t = useWords();
   const go = useNavigate();
   const tripIs = useTripIs();
@@ -55,6 +57,10 @@ export default function VehicleSheet({ id, found, from, onClose, onOther }: Prop
     enabled: type !== undefined,
     staleTime: 300_000,
   });
+  const stands = vehicle.data?.location;
+  useEffect(() => {
+    if (stands && !found) onPlace(stands);
+  }, [vehicle.data?.id]); // eslint-disable-line react-hooks/exhaustive-deps
 
   if (vehicle.isError) return <><Back onClose={onClose} /><Failed error={vehicle.error} again={() => void vehicle.refetch()} /></>;
   if (!vehicle.data || !type) return <><Back onClose={onClose} /><div className={classes.list}><Rows count={3} /></div></>;
@@ -98,7 +104,7 @@ export default function VehicleSheet({ id, found, from, onClose, onOther }: Prop
           <span className={classes.badge} data-large><Icon name={vehicleIcon(type)} size={32} /></span>
           <div>
             <Title order={1} size="h3">{t(`type.${type}` as Key)} <span className={classes.code}>{it.identifier}</span></Title>
-            <Text size="sm" c="dimmed">{[it.brand, it.model].filter(Boolean).join(" ")}</Text>
+            <Text size="sm" c="dimmed">{it.brand && !it.model.startsWith(it.brand) ? `${it.brand} ${it.model}` : it.model}</Text>
           </div>
         </Group>
         <ActionIcon variant="subtle" color="gray" size={44} radius="xl" aria-label={t("close")} onClick={onClose}><Icon name="close" /></ActionIcon>

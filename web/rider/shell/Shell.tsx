@@ -1,9 +1,8 @@
-// The frame of every screen: who is there, what is running, what waits for the network.
+// The frame of every screen: what is running, what waits for the network.
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
-import { useSession } from "@lib/auth";
 import { config } from "@lib/config";
 import { Icon, type IconName } from "@lib/icons";
-import { lazy, Suspense, useEffect } from "react";
+import { useEffect } from "react";
 import { useKept } from "../keep";
 import { useWords, type Key } from "../text";
 import { useLookAgain, useTrip } from "../trip/current";
@@ -11,9 +10,6 @@ import { keepFlushing, type Ended } from "../trip/queue";
 import { TripBar } from "../trip/TripBar";
 import { Offline } from "./Offline";
 import classes from "./shell.module.css";
-
-const Door = lazy(() => import("./Door"));
-const Hello = lazy(() => import("./Hello"));
 
 const PLACES: { to: "/" | "/rides" | "/wallet" | "/account"; icon: IconName; name: Key }[] = [
   { to: "/", icon: "map", name: "nav.find" },
@@ -23,18 +19,6 @@ const PLACES: { to: "/" | "/rides" | "/wallet" | "/account"; icon: IconName; nam
 ];
 
 export function Shell() {
-  const session = useSession();
-  const greeted = useKept<boolean>("greeted");
-  const t = useWords();
-  useEffect(() => {
-    document.title = config().operator?.name ?? t("app");
-  });
-  if (session.is === "unknown") return <div className="boot" role="status" aria-label={t("loading")}><span /></div>;
-  if (session.is === "out") return <Suspense fallback={null}>{greeted ? <Door /> : <Hello />}</Suspense>;
-  return <Inside />;
-}
-
-function Inside() {
   const t = useWords();
   const { pathname } = useLocation();
   const trip = useTrip();

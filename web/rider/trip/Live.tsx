@@ -3,7 +3,6 @@ import { Button, Group, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { api, ok, type Schema } from "@lib/api/client";
 import { useStream } from "@lib/api/stream";
-import { ApiProblem } from "@lib/errors";
 import { ago, countdown, distance, money, percent, speed } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { toast } from "@lib/toast";
@@ -153,8 +152,7 @@ function Pause({ rental, vehicle, booking }: { rental: string; vehicle: string; 
       await ok<Schema<"LockAnswer">>(paused ? api.POST("/api/v1/vehicles/{vehicle_id}/unlock", params) : api.POST("/api/v1/vehicles/{vehicle_id}/lock", params));
       keep("paused", paused ? null : rental);
     } catch (error) {
-      const moves = !paused && error instanceof ApiProblem && error.code === "VEHICLE_OFFLINE";
-      toast.bad(moves ? t("ride.standStill") : error);
+      toast.bad(error);
     }
     setBusy(false);
   };

@@ -1,6 +1,5 @@
-// Photos: made small on the device, sent with progress, which only XMLHttpRequest tells.
-import { accessToken } from "@lib/auth";
-import { NoNetwork, problemFrom } from "@lib/errors";
+// Photos: made small on the device, sent with progress.
+import { sendFile } from "@lib/api/upload";
 
 const LONGEST_PX = 1_600;
 const QUALITY = 0.8;
@@ -23,24 +22,5 @@ export function bytesOf(dataUri: string): Uint8Array<ArrayBuffer> {
 
 /** Raises `ApiProblem`; `onProgress` from 0 to 1. */
 export async function putPhoto(rental: string, photo: string, onProgress?: (part: number) => void): Promise<void> {
-  const token = await accessToken();
-  await new Promise<void>((done, failed) => {
-    const request = new XMLHttpRequest();
-    request.open("PUT", `/api/v1/rentals/${rental}/photo`);
-    request.setRequestHeader("authorization", `Bearer ${token}`);
-    request.setRequestHeader("content-type", "image/jpeg");
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress?.(event.loaded / event.total);
-    request.onerror = request.ontimeout = () => failed(new NoNetwork());
-    request.onload = () => {
-      if (request.status < 300) return done();
-      let body: unknown = null;
-      try {
-        body = JSON.parse(request.responseText);
-      } catch {
-        // an answer that is not ours: the status says enough
-      }
-      failed(problemFrom(request.status, body));
-    };
-    request.send(bytesOf(photo));
-  });
+  await sendFile(`/api/v1/rentals/${rental}/photo`, { method: "PUT", body: bytesOf(photo), type: "image/jpeg", onProgress });
 }

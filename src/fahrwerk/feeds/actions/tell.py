@@ -54,6 +54,7 @@ class Agency(msgspec.Struct, frozen=True):
     """Whom to tell, and what it may know."""
 
     id: UUID
+    slug: str
     boundary: places.Area | None
 
 
@@ -93,7 +94,7 @@ async def _patiently(call: Call, claims: list[Claim]) -> None:
 
 
 _AGENCIES = """
-SELECT id, boundary FROM feeds.agency
+SELECT id, slug, boundary FROM feeds.agency
 WHERE tenant_id = kernel.tenant() AND is_enabled ORDER BY id
 """
 
@@ -101,7 +102,7 @@ WHERE tenant_id = kernel.tenant() AND is_enabled ORDER BY id
 async def agencies_to_tell(call: Call) -> list[Agency]:
     """Agencies of an operator that are reported to, in the order in which their rows are locked."""
     return [
-        Agency(row["id"], places.area(row["boundary"]) if row["boundary"] else None)
+        Agency(row["id"], row["slug"], places.area(row["boundary"]) if row["boundary"] else None)
         for row in await db.run("feeds", call, _AGENCIES)
     ]
 

@@ -100,6 +100,18 @@ class MdsCheck(msgspec.Struct, frozen=True, kw_only=True):
         return self.missing + self.strange + self.wrong
 
 
+class PastCheck(msgspec.Struct, frozen=True):
+    """An hour of self-checks of one feed: its last figures and its most differences."""
+
+    feed: str
+    """``gbfs``, or ``mds:`` and the agency's short name."""
+    hour: datetime
+    checks: int
+    vehicles: int
+    shown: int
+    differences: int
+
+
 class UnknownFeed(NotFound):
     """No such operator, version or feed, or its operator does not publish: they look alike."""
 
@@ -140,6 +152,13 @@ async def mds_checks(call: Call, slug: str) -> list[MdsCheck]:
 
     Raises ``UnknownFeed``.
     """
+    raise AssertionError
+
+
+@query
+async def past_checks(call: Call) -> list[PastCheck]:
+    """What the self-checks of the last seven days found, hour by hour, the oldest first
+    (permission ``feeds.setting.read``)."""
     raise AssertionError
 
 

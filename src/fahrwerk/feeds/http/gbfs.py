@@ -61,6 +61,25 @@ class MdsCheckShown(msgspec.Struct, frozen=True):
     """Something is still to be told of them; not judged."""
 
 
+class PastCheckShown(msgspec.Struct, frozen=True):
+    """An hour of self-checks of one feed."""
+
+    feed: str
+    """``gbfs``, or ``mds:`` and the city's short name."""
+    hour: str
+    checks: int
+    vehicles: int
+    shown: int
+    differences: int
+    """The most of any check in this hour; 0 = all was right."""
+
+
+class PastChecks(msgspec.Struct, frozen=True):
+    """The last seven days, the oldest hour first."""
+
+    hours: list[PastCheckShown]
+
+
 class SettingShown(msgspec.Struct, frozen=True):
     """What the operator publishes. None = the default: see docs/gbfs.md."""
 
@@ -158,6 +177,16 @@ def _setting(found: feeds.Setting) -> SettingShown:
     return SettingShown(**msgspec.structs.asdict(found))
 
 
+@get("/api/v1/feeds/checks", permission="feeds.setting.read", tags=["feeds"])
+async def list_checks(call: web.Caller) -> PastChecks:
+    """What the self-checks of the last seven days found, hour by hour."""
+    return PastChecks([_past(each) for each in await feeds.past_checks(call)])
+
+
+def _past(found: feeds.PastCheck) -> PastCheckShown:
+    return PastCheckShown(**(msgspec.structs.asdict(found) | {"hour": clock.stamp(found.hour)}))
+
+
 @get("/api/v1/feeds/setting", permission="feeds.setting.read", tags=["feeds"])
 async def read_setting(call: web.Caller) -> SettingShown:
     """What your operator publishes."""
@@ -171,4 +200,4 @@ async def change_setting(call: web.Caller, data: JSONBody[Change]) -> SettingSho
     return _setting(await feeds.change_setting(call, change))
 
 
-handlers = [manifest, feed, check, read_setting, change_setting]
+handlers = [manifest, feed, check, list_checks, read_setting, change_setting]

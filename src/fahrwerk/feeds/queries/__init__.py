@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fahrwerk.feeds.queries.agencies import agencies, agency, tokens
 from fahrwerk.feeds.queries.alerts import public_alerts
-from fahrwerk.feeds.queries.gbfs import check, document, mds_checks
+from fahrwerk.feeds.queries.gbfs import check, document, mds_checks, past_checks
 from fahrwerk.feeds.queries.mds import (
     mds_recent_events,
     mds_stops,
@@ -32,6 +32,7 @@ __all__ = [
     "mds_trips",
     "mds_vehicle_states",
     "mds_vehicles",
+    "past_checks",
     "policies",
     "public_alerts",
     "published",

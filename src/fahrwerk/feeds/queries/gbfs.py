@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fahrwerk.feeds import rules
-from fahrwerk.feeds.contract import Check, Document, MdsCheck, NotChecked, UnknownFeed
+from fahrwerk.feeds.contract import (
+    Check,
+    Document,
+    MdsCheck,
+    NotChecked,
+    PastCheck,
+    UnknownFeed,
+)
 from fahrwerk.feeds.contract.alerts import PublicAlert
 from fahrwerk.feeds.protocols import (
     ALERTED,
@@ -214,3 +221,19 @@ async def mds_checks(call: Call, slug: str) -> list[MdsCheck]:
     operator, _ = await publisher(call, slug)
     house = system(operator.id, "feeds", slug=operator.slug)
     return [MdsCheck(**row) for row in await db.run("feeds", house, _MDS_CHECKS)]
+
+
+_PAST = """
+SELECT feed, date_trunc('hour', checked_at) AS hour, count(*) AS checks,
+       (array_agg(vehicles ORDER BY checked_at DESC))[1] AS vehicles,
+       (array_agg(shown ORDER BY checked_at DESC))[1] AS shown, max(differences) AS differences
+FROM feeds.check_past
+WHERE tenant_id = kernel.tenant() AND checked_at >= $1::timestamptz - interval '7 days'
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+async def past_checks(call: Call) -> list[PastCheck]:
+    """See the contract."""
+    call.require("feeds.setting.read")
+    return [PastCheck(**row) for row in await db.run("feeds", call, _PAST, clock.now())]

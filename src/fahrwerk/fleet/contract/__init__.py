@@ -379,6 +379,13 @@ class VehicleSilent(Unavailable):
     message = "Vehicle may be offline. Try unlock again in 1 minute."
 
 
+class VehicleMoving(Conflict):
+    """It does not lock while it moves: stop first (FLT-26). The ride goes on."""
+
+    code = "VEHICLE_MOVING"
+    message = "The vehicle is moving. Stop, then lock it."
+
+
 class VehicleUnsafe(Conflict):
     """A safety-critical ticket was opened since it was reserved: no ride begins with it."""
 

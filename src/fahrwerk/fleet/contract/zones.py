@@ -256,6 +256,16 @@ async def zones_in_force(call: Call) -> ZonesInForce:
 
 
 @query
+async def service_area(call: Call) -> Place | None:
+    """The middle of where the operator works: where maps begin. Public, as the area itself is.
+
+    Of its largest operating area in force, else of its largest city (``/api/v1/areas``), else of
+    where its vehicles are. None: nobody can say yet.
+    """
+    raise AssertionError
+
+
+@query
 async def all_zones(call: Call) -> ZonesInForce:
     """As ``zones_in_force``, with those whose validity is over or yet to come."""
     raise AssertionError

@@ -374,7 +374,7 @@ async def list_silences(call: web.Caller) -> Silences:
 # --- rules
 
 
-@get("/api/v1/alert-rules", permission="fleet.alert.read", tags=["fleet"])
+@get("/api/v1/alert-rules", permission="fleet.alert.read", scoped=True, tags=["fleet"])
 async def alert_rules(call: web.Caller) -> contract.AlertRules:
     """The rules in force; a new operator has the default ones."""
     return await contract.alert_rules(call)

@@ -58,7 +58,7 @@ def _threshold(each: power.BatteryThreshold) -> ThresholdView:
     )
 
 
-@get("/api/v1/battery/thresholds", permission="fleet.maintenance.read", tags=["fleet"])
+@get("/api/v1/battery/thresholds", permission="fleet.maintenance.read", scoped=True, tags=["fleet"])
 async def battery_thresholds(call: web.Caller) -> ThresholdList:
     """From when on vehicles are too empty to be rented, per type."""
     return ThresholdList([_threshold(each) for each in await power.battery_thresholds(call)])

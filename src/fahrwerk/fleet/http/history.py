@@ -215,6 +215,7 @@ async def track(
 @get(
     "/api/v1/vehicles.csv",
     permission="fleet.live.read",
+    scoped=True,
     media_type="text/csv",
     tags=["fleet"],
 )

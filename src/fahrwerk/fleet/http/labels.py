@@ -74,7 +74,13 @@ async def qr_png(call: web.Caller, vehicle_id: FromPath[str], scale: Scale = 8) 
     return Response(body, media_type="image/png", headers=_HEADERS)
 
 
-@get("/api/v1/fleet/labels", permission="fleet.live.read", media_type="text/html", tags=["fleet"])
+@get(
+    "/api/v1/fleet/labels",
+    permission="fleet.live.read",
+    scoped=True,
+    media_type="text/html",
+    tags=["fleet"],
+)
 async def labels(
     call: web.Caller,
     vehicles: Identifiers = None,

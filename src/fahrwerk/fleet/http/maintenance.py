@@ -84,7 +84,12 @@ def _km(metres: int | None) -> float | None:
     return None if metres is None else metres / 1_000
 
 
-@get("/api/v1/maintenance/intervals", permission="fleet.maintenance.read", tags=["fleet"])
+@get(
+    "/api/v1/maintenance/intervals",
+    permission="fleet.maintenance.read",
+    scoped=True,
+    tags=["fleet"],
+)
 async def service_intervals(call: web.Caller) -> IntervalList:
     """The service intervals that hold (FLT-34)."""
     return _intervals(await upkeep.service_intervals(call))
@@ -264,7 +269,11 @@ class DowntimeAnswer(msgspec.Struct, frozen=True):
 
 
 @get(
-    "/api/v1/maintenance/downtime", permission="fleet.maintenance.read", scoped=True, tags=["fleet"]
+    "/api/v1/maintenance/downtime",
+    permission="fleet.maintenance.read",
+    scoped=True,
+    limit="analytics",
+    tags=["fleet"],
 )
 async def downtime(
     call: web.Caller,

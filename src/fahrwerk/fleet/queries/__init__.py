@@ -63,6 +63,7 @@ from fahrwerk.fleet.queries.telemetry import telemetry_gaps as telemetry_gaps
 from fahrwerk.fleet.queries.zones import all_zones as all_zones
 from fahrwerk.fleet.queries.zones import check_zones as check_zones
 from fahrwerk.fleet.queries.zones import parking_decision as parking_decision
+from fahrwerk.fleet.queries.zones import service_area as service_area
 from fahrwerk.fleet.queries.zones import zone as zone
 from fahrwerk.fleet.queries.zones import zone_history as zone_history
 from fahrwerk.fleet.queries.zones import zone_page as zone_page

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fahrwerk.fleet.contract import PREFIX
 from fahrwerk.fleet.contract.live import EXPORT_COLUMNS, Box, Exported
+from fahrwerk.fleet.queries.scope import if_limited, part_of
 from fahrwerk.kernel import db, ids
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ WHERE tenant_id = kernel.tenant() AND ($1::text IS NULL OR identifier > $1)
   AND ($4::float8 IS NULL OR latitude BETWEEN $4 AND $5 AND CASE
        WHEN $6::float8 <= $7::float8 THEN longitude BETWEEN $6 AND $7
        ELSE longitude >= $6 OR longitude <= $7 END)
-  AND ($8::uuid IS NULL OR $8 = ANY(group_ids))
-ORDER BY identifier LIMIT $9
+  AND ($8::uuid IS NULL OR $8 = ANY(group_ids)) AND {if_limited(9)}
+ORDER BY identifier LIMIT $14
 """
 _ID, _TYPE = EXPORT_COLUMNS.index("id"), EXPORT_COLUMNS.index("vehicle_type")
 
@@ -41,7 +42,8 @@ async def exported(
 ) -> Exported:
     call.require("fleet.live.read")
     sides = (None,) * 4 if box is None else (box.south, box.north, box.west, box.east)
-    found = await db.run("fleet", call, _PART, after, vehicle_type, status, *sides, group_id, limit)
+    wanted = (after, vehicle_type, status, *sides, group_id, *await part_of(call))
+    found = await db.run("fleet", call, _PART, *wanted, limit)
     rows = []
     for each in found:
         cells = list(each)

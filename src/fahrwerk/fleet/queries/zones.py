@@ -26,12 +26,14 @@ from fahrwerk.fleet.contract.zones import (
     ZoneRules,
     ZonesInForce,
 )
+from fahrwerk.fleet.rules import geojson
 from fahrwerk.fleet.rules import parking as parking_rules
 from fahrwerk.fleet.rules import zones as zone_rules
 from fahrwerk.kernel import clock, db, geo
 from fahrwerk.kernel.errors import Forbidden, Invalid
 from fahrwerk.kernel.live import hub
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.tenancy.contract import markets
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -237,6 +239,34 @@ def _is_valid(given: ZoneRules, now: datetime) -> bool:
     return (given.valid_from is None or given.valid_from <= now) and (
         given.valid_until is None or now < given.valid_until
     )
+
+
+# The vehicle in the middle of each direction: one at the other end of the world moves it nowhere.
+_AMID_VEHICLES = """
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY latitude) AS latitude,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY longitude) AS longitude
+FROM fleet.vehicle
+WHERE tenant_id = kernel.tenant() AND status <> 'retired'
+  AND latitude IS NOT NULL AND longitude IS NOT NULL
+"""
+
+
+async def service_area(call: Call) -> Place | None:
+    now = clock.now()
+    boxes = [
+        geojson.box_of(each.polygons)
+        for each in (await book(call)).in_force.zones
+        if each.rules.kind == "operating_area" and _is_valid(each.rules, now)
+    ]
+    if not boxes:
+        boxes = [[a.west, a.south, a.east, a.north] for a in await markets.areas(call)]
+    if boxes:
+        # Where west is the greater, the box lies across the antimeridian.
+        west, south, east, north = max(boxes, key=lambda b: (b[2] - b[0]) % 360 * (b[3] - b[1]))
+        longitude = west + (east - west) % 360 / 2
+        return Place((south + north) / 2, longitude - 360 if longitude > 180 else longitude)
+    [row] = await db.run("fleet", call, _AMID_VEHICLES)
+    return Place(row["latitude"], row["longitude"]) if row["latitude"] is not None else None
 
 
 # --- decisions

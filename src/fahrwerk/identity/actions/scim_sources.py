@@ -18,6 +18,7 @@ from fahrwerk.identity.contract.scim import (
 )
 from fahrwerk.identity.queries import sso
 from fahrwerk.identity.queries.scim import SOURCE, source_of
+from fahrwerk.identity.rules.sso import NOT_GIVEN
 from fahrwerk.kernel import clock, crypto, db, ids
 from fahrwerk.kernel.errors import Conflict, Invalid, NotFound
 from fahrwerk.tenancy import contract as tenancy
@@ -52,7 +53,7 @@ async def save_scim_source(
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise Invalid(field="name", issue="must have 1 to 100 printable characters")
     given = {rule.role for rule in wanted.role_rules}.union(wanted.default_roles)
-    if given & {"platform", "recorder"}:
+    if given & NOT_GIVEN:
         raise Invalid(field="role_rules", issue="platform and recorder cannot be given by others")
     await check_given(call, given)
     if wanted.provider_id is not None:

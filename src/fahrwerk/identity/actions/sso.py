@@ -34,7 +34,7 @@ from fahrwerk.identity.contract.sso import (
     UnknownProvider,
     Wish,
 )
-from fahrwerk.identity.protocols import oidc, saml
+from fahrwerk.identity.protocols import _signed, oidc, saml
 from fahrwerk.identity.queries import sso as queries
 from fahrwerk.identity.rules import sso as rules
 from fahrwerk.kernel import clock, crypto, db, ids, settings
@@ -253,14 +253,14 @@ async def _said_by_saml(
         found = saml.asserted(
             provider.protocol, response, **place, request_id=kept.request_id, tell=tell
         )
-    except saml.UnknownKey:
+    except _signed.UnknownKey:
         protocol = await _newer(call, provider)
         tell("metadata", f"read anew: {len(protocol.certificates)} certificates")
         try:
             found = saml.asserted(
                 protocol, response, **place, request_id=kept.request_id, tell=tell
             )
-        except saml.UnknownKey:
+        except _signed.UnknownKey:
             raise _unknown_key() from None
     seen = await db.run(
         "identity", call, _SEEN, provider.id, crypto.digest_of(found.assertion_id), found.until

@@ -34,17 +34,18 @@ if TYPE_CHECKING:
 _WRITTEN = """
     name = $2, protocol = $3::jsonb, secret = coalesce($4, secret), mapping = $5::jsonb,
     role_rules = $6::jsonb, default_roles = $7, redirect_uris = $8, is_enabled = $9,
-    is_enforced = $10, may_create = $11, may_link_by_email = $12, updated_at = $13"""
+    is_enforced = $10, may_create = $11, may_link_by_email = $12, rank = $13, updated_at = $14"""
 _ADD = """
 INSERT INTO identity.sso_provider (id, name, protocol, secret, mapping, role_rules, default_roles,
-    redirect_uris, is_enabled, is_enforced, may_create, may_link_by_email, created_at, updated_at)
-SELECT $1, $2, $3::jsonb, $4, $5::jsonb, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $13
+    redirect_uris, is_enabled, is_enforced, may_create, may_link_by_email, rank, created_at,
+    updated_at)
+SELECT $1, $2, $3::jsonb, $4, $5::jsonb, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14, $14
 WHERE (SELECT count(*) FROM identity.sso_provider) < 50
 RETURNING id
 """
 _CHANGE = f"""
 UPDATE identity.sso_provider SET {_WRITTEN}, version = version + 1
-WHERE id = $1 AND ($14::bigint IS NULL OR version = $14)
+WHERE id = $1 AND ($15::bigint IS NULL OR version = $15)
 RETURNING id
 """
 _CLAIMED = "SELECT FROM identity.sso_domain WHERE domain = ANY($2) AND provider_id <> $1"
@@ -84,7 +85,7 @@ async def save_sso_provider(
         crypto.seal(queries.SEALED_FOR, wanted.secret) if wanted.secret is not None else None,
         _json(wanted.mapping), _json(wanted.role_rules), sorted(set(wanted.default_roles)),
         wanted.redirect_uris, wanted.is_enabled, wanted.is_enforced, wanted.may_create,
-        wanted.may_link_by_email, clock.now(),
+        wanted.may_link_by_email, wanted.rank, clock.now(),
     ]  # fmt: skip
     async with db.tx("identity", call) as tx:
         if await tx.run(_CLAIMED, chosen, wanted.domains):

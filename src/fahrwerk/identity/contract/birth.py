@@ -26,6 +26,12 @@ async def age(call: Call, person_id: UUID) -> int | None:
     raise AssertionError
 
 
+@query
+async def birth_date(call: Call) -> date | None:
+    """The caller's own, as he said it; None when he never did. Raises ``Unauthenticated``."""
+    raise AssertionError
+
+
 @action
 async def declare_birth_date(call: Call, born: date) -> None:
     """Say one's own date of birth, once; the same again is harmless.

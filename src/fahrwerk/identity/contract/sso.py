@@ -90,6 +90,8 @@ class NewProvider(msgspec.Struct, frozen=True, kw_only=True):
     """A first log-in makes an account (IDN-24)."""
     may_link_by_email: bool = False
     """A first log-in takes over an account with an address of its domains."""
+    rank: int = 50
+    """Of several the lowest is offered first; equals by name."""
 
     def __repr__(self) -> str:
         return f"NewProvider({self.name})"
@@ -111,6 +113,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     is_enforced: bool
     may_create: bool
     may_link_by_email: bool
+    rank: int
     version: int
     created_at: datetime
     updated_at: datetime
@@ -232,7 +235,7 @@ class SsoRequired(Unauthenticated):
 
 @query
 async def sso_providers(call: Call) -> list[Provider]:
-    """All providers of the operator, by name, at most 50 (permission ``identity.sso.read``)."""
+    """All providers of the operator, by rank, at most 50 (permission ``identity.sso.read``)."""
     raise AssertionError
 
 

@@ -76,7 +76,12 @@ async def start_check(call: web.Caller, data: JSONBody[NewCheck]) -> CheckShown:
     return check_shown(await checks.start_check(call, data.kind, data.document))
 
 
-@get("/api/v1/users/{user:str}/id-checks", permission="identity.check.read", tags=["identity"])
+@get(
+    "/api/v1/users/{user:str}/id-checks",
+    permission="identity.check.read",
+    scoped=True,
+    tags=["identity"],
+)
 async def list_users_checks(call: web.Caller, user: FromPath[str]) -> ChecksShown:
     """Somebody's checks of age and driving licence (IDN-02)."""
     return checks_shown(await checks.checks(call, ids.parse(user, "usr")))

@@ -96,7 +96,13 @@ class ConsentTextShown(msgspec.Struct, frozen=True, kw_only=True):
     published_at: str | None
 
 
-@get(f"{PREFIX}/all-requests", permission="identity.privacy.read", personal=True, tags=["identity"])
+@get(
+    f"{PREFIX}/all-requests",
+    permission="identity.privacy.read",
+    scoped=True,
+    personal=True,
+    tags=["identity"],
+)
 async def list_privacy_requests(
     call: web.Caller, which: Which = "", limit: web.Limit = 50, offset: web.Offset = 0
 ) -> RequestsShown:
@@ -108,6 +114,7 @@ async def list_privacy_requests(
 @get(
     f"{PREFIX}/users/{{user:str}}/consents",
     permission="identity.privacy.read",
+    scoped=True,
     personal=True,
     tags=["identity"],
 )
@@ -119,7 +126,7 @@ async def list_users_consents(call: web.Caller, user: FromPath[str]) -> Consents
 
 @get(
     f"{PREFIX}/users/{{user:str}}/erasures/check",
-    permission="identity.privacy.read", personal=True, tags=["identity"],
+    permission="identity.privacy.read", scoped=True, personal=True, tags=["identity"],
 )  # fmt: skip
 async def check_users_erasure(call: web.Caller, user: FromPath[str]) -> ObstaclesShown:
     """What stands against erasing somebody now."""

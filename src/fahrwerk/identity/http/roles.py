@@ -20,6 +20,7 @@ from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import Invalid, NotFound
 from fahrwerk.kernel.permissions import catalogue
+from fahrwerk.tenancy.contract import markets
 
 RoleName = Annotated[str, Meta(min_length=1, max_length=50)]
 PREFIXES = {"area": "area", "group": "grp"}
@@ -200,6 +201,27 @@ class Birth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     birth_date: date
 
 
+class MinimumAgeView(msgspec.Struct, frozen=True):
+    """``area`` null: wherever no other is named. ``minimum_age`` null: there is none."""
+
+    area: str | None
+    minimum_age: int | None
+
+
+class OwnBirth(msgspec.Struct, frozen=True):
+    """Null: never said. What it is for: the ages from which one may ride."""
+
+    birth_date: date | None
+    minimum_ages: list[MinimumAgeView]
+
+
+@get("/api/v1/users/me/birth-date", permission="identity.self", tags=["identity"])
+async def own_birth_date(call: web.Caller) -> OwnBirth:
+    """Your own date of birth, and from which age one may ride where."""
+    ages = [MinimumAgeView(each.area, each.years) for each in await markets.minimum_ages(call)]
+    return OwnBirth(await birth.birth_date(call), ages)
+
+
 @put("/api/v1/users/me/birth-date", permission="identity.self", status_code=204, tags=["identity"])
 async def put_own_birth_date(call: web.Caller, data: JSONBody[Birth]) -> None:
     """Say when you were born, once: some cities have a minimum age. 409 ``BIRTH_DATE_SET``."""
@@ -348,6 +370,7 @@ handlers = [
     get_grants,
     put_grants,
     put_department,
+    own_birth_date,
     put_own_birth_date,
     put_birth_date,
     list_approvals,

@@ -45,6 +45,8 @@ class SsoProviderBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     is_enforced: bool = False
     may_create: bool = True
     may_link_by_email: bool = False
+    rank: Annotated[int, Meta(ge=1, le=100)] = 50
+    """In which order people are offered it: the lowest first."""
     version: Annotated[int, Meta(ge=1, le=1 << 62)] | None = None
     """As it was read: a change of somebody else in between is then a 409."""
 
@@ -65,6 +67,7 @@ class SsoProviderView(msgspec.Struct, frozen=True, kw_only=True):
     is_enforced: bool
     may_create: bool
     may_link_by_email: bool
+    rank: int
     version: int
     created_at: str
     updated_at: str

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
 from fahrwerk.identity import contract as identity
-from fahrwerk.identity.contract import factors, proofs, sessions, sso
+from fahrwerk.identity.contract import birth, factors, proofs, sessions, sso
 from fahrwerk.identity.pages.deeds import done
 from fahrwerk.kernel import ids, web
-from fahrwerk.kernel.errors import Problem, Unauthenticated
+from fahrwerk.kernel.errors import Invalid, Problem, Unauthenticated
 from fahrwerk.site.contract import shell
+from fahrwerk.tenancy.contract import markets
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -48,6 +50,8 @@ async def _page(
         status=problem.status if problem else 200,
         given={name: (form or {}).get(name, stored[name]) for name in _FIELDS},
         security=await factors.security(call),
+        born=await birth.birth_date(call),
+        minimum_ages=await markets.minimum_ages(call),
         may_keys=call.may(KEYS),
         issues=shell.issues_of(visit, problem) if problem else {},
     )
@@ -72,6 +76,28 @@ async def save(call: web.Caller, visit: web.Visitor, form: web.Form) -> Response
     said = {name: form.get(name, "").strip() or None for name in _FIELDS}
     deed = identity.change_profile(call, identity.ProfileChange(**said))
     return await done(visit, deed, PATH, "It is saved.", lambda p: _page(call, visit, p, form))
+
+
+async def _born(call: Call, text: str) -> None:
+    try:
+        born = date.fromisoformat(text)
+    except ValueError:
+        raise Invalid(field="birth_date", issue="must be a day in the past 120 years") from None
+    await birth.declare_birth_date(call, born)
+
+
+@post(
+    "/account/birth-date",
+    permission="identity.self",
+    page=True,
+    limit="page",
+    unkeyed=True,
+    include_in_schema=False,
+)
+async def say_birth_date(call: web.Caller, visit: web.Visitor, form: web.Form) -> Response[str]:
+    """Say when one was born, once: some cities have a minimum age (TEN-25)."""
+    deed = _born(call, form.get("birth_date", "").strip()[:20])
+    return await done(visit, deed, PATH, "It is saved.", lambda p: _page(call, visit, p))
 
 
 @post(
@@ -166,6 +192,7 @@ async def confirm(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respo
 handlers = [
     account,
     save,
+    say_birth_date,
     change_email,
     ask_verification,
     verify_phone,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from litestar import Response, get, post
 from litestar.params import HeaderParameter, QueryParameter
 
 from fahrwerk.identity.contract import factors, proofs
+from fahrwerk.identity.http.pages import unguessed
 from fahrwerk.kernel import web
 from fahrwerk.kernel.errors import Problem
 from fahrwerk.site.contract import shell
@@ -46,11 +46,6 @@ async def _shown(
     )
 
 
-def _unguessed(call: Call, visit: Visit) -> Call:
-    """The call, without an operator that nothing named: links and challenges name their own."""
-    return call if visit.is_named else msgspec.structs.replace(call, tenant=None, tenant_slug="")
-
-
 def entered(visit: Visit, begun: PageSession, after: str) -> Response[str]:
     """Give the browser its cookie and go on."""
     visit.sign_in(begun.token, begun.max_age_s)
@@ -64,7 +59,7 @@ async def second_step(
     challenge, methods = str(needed.details["challenge"]), list(needed.details["methods"])
     setup = None
     if "enrol_totp" in methods:
-        setup = await factors.enrol_at_log_in(_unguessed(call, visit), challenge)
+        setup = await factors.enrol_at_log_in(unguessed(call, visit), challenge)
     return await _shown(
         visit, "second_factor", refused,
         challenge=challenge, methods=methods, after=after, setup=setup,
@@ -91,7 +86,7 @@ async def finish(
     code, recovery = (said, None) if is_app else (None, said)
     try:
         begun = await factors.second_factor_page(
-            _unguessed(call, visit), challenge, code, recovery, agent
+            unguessed(call, visit), challenge, code, recovery, agent
         )
     except Problem as problem:
         return await _shown(
@@ -175,7 +170,7 @@ async def reset(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respons
     """Set it, and go to log in."""
     token, password = form.get("token", "")[:200], form.get("password", "")[:200]
     try:
-        await proofs.reset_password(_unguessed(call, visit), token, None, None, password)
+        await proofs.reset_password(unguessed(call, visit), token, None, None, password)
     except Problem as problem:
         return await _shown(visit, "reset", problem, token=token)
     return shell.go(visit, "/login", "Your password is set. Please log in.")
@@ -201,7 +196,7 @@ async def verify(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respon
     """Use the link."""
     token, action = form.get("token", "")[:200], "/account/verify"
     try:
-        used = await proofs.verify(_unguessed(call, visit), token)
+        used = await proofs.verify(unguessed(call, visit), token)
     except Problem as problem:
         return await _shown(visit, "use_link", problem, token=token, action=action, done="")
     done = _DONE[used.what] if used.is_done else _HALF
@@ -230,7 +225,7 @@ async def magic(
     """Log in by the link, or go on to the second step."""
     token, action = form.get("token", "")[:200], "/account/magic"
     try:
-        begun = await proofs.log_in_page_by_link(_unguessed(call, visit), token, agent)
+        begun = await proofs.log_in_page_by_link(unguessed(call, visit), token, agent)
     except Problem as problem:
         if problem.error_code == NEEDED:
             return await second_step(call, visit, problem, FIRST_PAGE)

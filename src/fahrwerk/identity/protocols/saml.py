@@ -1,10 +1,9 @@
 """SAML 2.0 as a service provider: HTTP-Redirect out, HTTP-POST back (Web Browser SSO profile).
 
-Signatures are minisignxml's, which gives back only the bytes that were signed: whatever else a
-document holds is never read, so wrapping has nothing to gain. Around it stands a narrow gate:
-UTF-8 only, no DTD, no comments or processing instructions, one assertion, few and small parts, so
-that canonicalisation cannot be made to grow. Not offered: encrypted assertions, logout, artifacts,
-log-in begun at the provider, signed requests.
+Of a response only what was signed is read (``protocols._signed``). Before that stands a narrow
+gate: UTF-8 only, no DTD, no comments or processing instructions, one assertion, few and small
+parts, so that canonicalisation cannot be made to grow. Not offered: encrypted assertions, logout,
+artifacts, log-in begun at the provider, signed requests.
 """
 
 from __future__ import annotations
@@ -24,24 +23,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree  # type: ignore[import-untyped]
 
 from fahrwerk.identity.contract.sso import Saml, SsoRefused
+from fahrwerk.identity.protocols import _signed
+from fahrwerk.identity.protocols._signed import DS as _DS
 from fahrwerk.identity.rules.sso import check_address, refused
 from fahrwerk.kernel import clock
 from fahrwerk.kernel.errors import Invalid
 
 with warnings.catch_warnings():
-    # defusedxml calls its lxml half deprecated; minisignxml uses it, behind our own gate.
+    # defusedxml calls its lxml half deprecated; minisaml reads with it, we only write.
     warnings.filterwarnings("ignore", "defusedxml.lxml", DeprecationWarning)
-    from minisaml.errors import (
-        AudienceMismatch,
-        IssuerMismatch,
-        MiniSAMLError,
-        ResponseExpired,
-        ResponseTooEarly,
-    )
     from minisaml.request import get_request_redirect_url
-    from minisaml.response import TimeDriftLimits, validate_response
-    from minisignxml.errors import CertificateMismatch, MiniSignXMLError
-    from minisignxml.verify import extract_verified_element_and_certificate
 
 if TYPE_CHECKING:
     from fahrwerk.identity.protocols import Tell
@@ -50,21 +41,18 @@ LARGEST_RESPONSE = 200 << 10
 LARGEST_METADATA = 400 << 10
 MOST_PARTS = 5_000
 LONGEST_NAMESPACE = 200
+MOST_NAMESPACES = 50
+"""In force at one place: what a document declares once counts at each of its elements."""
 SKEW = timedelta(seconds=60)
 _SAML = "{urn:oasis:names:tc:SAML:2.0:assertion}"
 _SAMLP = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 _MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
-_DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 _SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 _PROLOGUE = re.compile(rb"^\s*<\?xml[^>]{0,200}\?>")
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
-
-
-class UnknownKey(Exception):
-    """Signed by a certificate that is not among the provider's: perhaps it has a new one."""
 
 
 class Asserted(msgspec.Struct, frozen=True):
@@ -94,19 +82,19 @@ def parsed(xml: bytes, largest: int) -> Any:
     if "\0" in text or "<!" in text or "<?" in text:
         # No DTD, so no entities; no comments, which cut names short; no CDATA, no instructions.
         raise refused("xml", "The document holds more than elements.")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
-        huge_tree=False, remove_comments=False, remove_pis=False, recover=False,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(text.encode(), parser)
+        root = etree.fromstring(text.encode(), _signed.parser())
     except etree.XMLSyntaxError:
         raise refused("xml", "The document is not well-formed.") from None
     parts = 0
     for element in root.iter():
         parts += 1 + len(element.attrib)
-        spaces = {value for value in element.nsmap.values() if value}
-        if parts > MOST_PARTS or any(len(each) > LONGEST_NAMESPACE for each in spaces):
+        spaces = [value for value in element.nsmap.values() if value]
+        if (
+            parts > MOST_PARTS
+            or len(spaces) > MOST_NAMESPACES
+            or any(len(each) > LONGEST_NAMESPACE for each in spaces)
+        ):
             raise refused("xml", "The document has too many parts.")
     return root
 
@@ -127,7 +115,8 @@ def asserted(
 ) -> Asserted:
     """Who a provider's response is about, after all checks.
 
-    Raises ``SsoRefused``, and ``UnknownKey`` when it is signed with a certificate not known here.
+    Raises ``SsoRefused``, and ``_signed.UnknownKey`` when it is signed with a certificate that is
+    not known here.
     """
     xml = _only_assertion(response)
     tell("response", f"{len(xml)} bytes of XML with one assertion")
@@ -135,49 +124,75 @@ def asserted(
         x509.load_der_x509_certificate(base64.b64decode(c)) for c in protocol.certificates
     ]
     try:
-        element, used = extract_verified_element_and_certificate(xml=xml, certificates=certificates)
-        found = validate_response(
-            data=base64.b64encode(xml),
-            certificate=certificates,
-            expected_audience=entity_id,
-            idp_issuer=protocol.entity_id,
-            allowed_time_drift=TimeDriftLimits(SKEW, SKEW),
-        )
-    except CertificateMismatch:
-        raise UnknownKey from None
-    except (ResponseExpired, ResponseTooEarly):
-        raise refused("expired", "The assertion is not of this time; is a clock wrong?") from None
-    except AudienceMismatch as error:
-        text = f"The assertion is for {error.received_audience!r}."
-        raise refused("audience", text[:300]) from None
-    except IssuerMismatch as error:
-        raise refused("issuer", f"The assertion is by {error.received_issuer!r}."[:300]) from None
-    except (MiniSAMLError, MiniSignXMLError) as error:
-        text = f"The assertion is not signed as it should be ({type(error).__name__})."
-        raise refused("signature", text) from None
-    except (etree.LxmlError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        element, used = _signed.verified(xml, certificates)
+    except (etree.LxmlError, ValueError):
         raise refused("assertion", "The assertion is malformed.") from None
     tell(
         "signature",
         f"by {used.subject.rfc4514_string()}, until {used.not_valid_after_utc:%Y-%m-%d}",
     )
-    assertion = element if element.tag == f"{_SAML}Assertion" else element.find(f"{_SAML}Assertion")
+    is_whole = element.tag == f"{_SAMLP}Response"
+    assertion = _only(element, "Assertion") if is_whole else element
+    issuer = _only(assertion, "Issuer").text or ""
+    if issuer != protocol.entity_id:
+        raise refused("issuer", f"The assertion is by {issuer!r}."[:300])
+    bound = _in_force(_only(assertion, "Conditions"), entity_id)
     until = _confirmed(assertion, acs_url, request_id)
     tell("conditions", "issuer, audience, recipient, times and request are right")
-    if not found.name_id or len(found.name_id) > 255:
+    _only(assertion, "AuthnStatement")
+    name = _only(_only(assertion, "Subject"), "NameID")
+    subject = name.text or ""
+    if not 0 < len(subject) <= 255:
         raise refused("subject", "The assertion names nobody.")
-    name = assertion.find(f"{_SAML}Subject/{_SAML}NameID")
     if len(name) or "transient" in (name.get("Format") or "").rpartition(":")[2]:
         raise refused("subject", "The assertion names somebody differently each time (transient).")
-    claims: dict[str, list[str]] = {}
-    for attribute in found.attributes:
-        values = [value for value in attribute.values if value]
-        claims.setdefault(attribute.name, []).extend(values)
-    if "@" in found.name_id:
-        claims.setdefault("email", [found.name_id])
-    claims.setdefault("preferred_username", [found.name_id])
+    claims = _claims(assertion)
+    if "@" in subject:
+        claims.setdefault("email", [subject])
+    claims.setdefault("preferred_username", [subject])
     tell("attributes", ", ".join(sorted(claims)))
-    return Asserted(found.issuer, found.name_id, str(assertion.get("ID")), until, claims)
+    return Asserted(issuer, subject, str(assertion.get("ID")), max(until, bound) + SKEW, claims)
+
+
+def _only(parent: Any, name: str) -> Any:
+    found = parent.findall(f"{_SAML}{name}")
+    if len(found) != 1:
+        raise refused("assertion", f"The assertion has {len(found)} of {name}.")
+    return found[0]
+
+
+def _claims(assertion: Any) -> dict[str, list[str]]:
+    claims: dict[str, list[str]] = {}
+    for attribute in assertion.iterfind(f"{_SAML}AttributeStatement/{_SAML}Attribute"):
+        values = [each.text for each in attribute.iterfind(f"{_SAML}AttributeValue") if each.text]
+        if name := attribute.get("Name"):
+            claims.setdefault(name, []).extend(values)
+    return claims
+
+
+def _in_force(conditions: Any, entity_id: str) -> datetime:
+    """Check that the assertion is for us, and of now; until when it is."""
+    restrictions = conditions.findall(f"{_SAML}AudienceRestriction")
+    for restriction in restrictions:
+        audiences = [each.text or "" for each in restriction.iterfind(f"{_SAML}Audience")]
+        if entity_id not in audiences:
+            raise refused("audience", f"The assertion is for {', '.join(audiences)!r}."[:300])
+    if not restrictions:
+        raise refused("audience", "The assertion does not say for whom it is.")
+    begins, ends = _time(conditions, "NotBefore"), _time(conditions, "NotOnOrAfter")
+    if not begins - SKEW <= clock.now() < ends + SKEW:
+        raise refused("expired", "The assertion is not of this time; is a clock wrong?")
+    return ends
+
+
+def _time(element: Any, name: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(element.get(name, ""))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise refused("expired", "The assertion does not say until when it counts.")
+    return at
 
 
 def _only_assertion(response: str) -> bytes:
@@ -214,7 +229,7 @@ def _only_assertion(response: str) -> bytes:
 
 def _confirmed(assertion: Any, acs_url: str, request_id: str) -> datetime:
     """Check that the assertion answers our request, at our address; until when it counts."""
-    confirmation = assertion.find(f"{_SAML}Subject/{_SAML}SubjectConfirmation")
+    confirmation = _only(_only(assertion, "Subject"), "SubjectConfirmation")
     data = confirmation.find(f"{_SAML}SubjectConfirmationData")
     if confirmation.get("Method") != _BEARER or data is None:
         raise refused("confirmation", "The assertion is not for its bearer.")
@@ -224,16 +239,10 @@ def _confirmed(assertion: Any, acs_url: str, request_id: str) -> datetime:
         raise refused("request", "The assertion does not answer this log-in.")
     if data.get("NotBefore") is not None:
         raise refused("confirmation", "The assertion's confirmation is malformed.")
-    try:
-        until = datetime.fromisoformat(str(data.get("NotOnOrAfter")).replace("Z", "+00:00"))
-        conditions = assertion.find(f"{_SAML}Conditions").get("NotOnOrAfter", "")
-        bound = datetime.fromisoformat(conditions.replace("Z", "+00:00"))
-        is_over = until <= clock.now() - SKEW
-    except (ValueError, TypeError):
-        raise refused("expired", "The assertion does not say until when it counts.") from None
-    if is_over:
+    until = _time(data, "NotOnOrAfter")
+    if until <= clock.now() - SKEW:
         raise refused("expired", "The assertion has expired.")
-    return max(until, bound) + SKEW
+    return until
 
 
 def read_metadata(xml: bytes, *, is_dev: bool, wanted: str = "") -> Saml:
@@ -243,7 +252,7 @@ def read_metadata(xml: bytes, *, is_dev: bool, wanted: str = "") -> Saml:
     an administrator brought it, or it came over TLS from where he said.
     """
     try:
-        root = parsed(_without_comments(xml), LARGEST_METADATA)
+        root = parsed(_without_comments(xml[: LARGEST_METADATA + 1]), LARGEST_METADATA)
     except SsoRefused as error:
         raise _invalid(str(error).partition(". ")[2] or "is not XML") from None
     entities = [
@@ -270,11 +279,24 @@ def read_metadata(xml: bytes, *, is_dev: bool, wanted: str = "") -> Saml:
     return Saml(entity_id=entity_id, sso_url=sso_url, certificates=certificates)
 
 
+_ASIDE = ((b"<!--", b"-->"), (b"<?", b"?>"))
+
+
 def _without_comments(xml: bytes) -> bytes:
-    """Metadata are read by people too, so comments and instructions are let pass and dropped."""
-    return re.sub(
-        rb"<!--.*?-->|<\?(?!xml ).*?\?>", b"", xml[: LARGEST_METADATA + 1], flags=re.DOTALL
-    )
+    """Metadata are read by people too, so comments and instructions are let pass and dropped.
+
+    By searching forwards: what begins and never ends is left, and refused behind.
+    """
+    prologue = _PROLOGUE.match(xml)
+    start = prologue.end() if prologue else 0
+    for begins, ends in _ASIDE:
+        kept, at = [xml[:start]], start
+        while (here := xml.find(begins, at)) >= 0 and (end := xml.find(ends, here + 2)) >= 0:
+            kept.append(xml[at:here])
+            at = end + len(ends)
+        kept.append(xml[at:])
+        xml = b"".join(kept)
+    return xml
 
 
 def _certificates(descriptor: Any) -> list[str]:

@@ -12,6 +12,7 @@ from fahrwerk.identity.queries.approvals import owed as owed
 from fahrwerk.identity.queries.auditing import audit_entries as audit_entries
 from fahrwerk.identity.queries.auditing import audit_standing as audit_standing
 from fahrwerk.identity.queries.birth import age as age
+from fahrwerk.identity.queries.birth import birth_date as birth_date
 from fahrwerk.identity.queries.checks import checks as checks
 from fahrwerk.identity.queries.factors import security as security
 from fahrwerk.identity.queries.keys import keys as keys

@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from fahrwerk.kernel import clock, db
+from fahrwerk.kernel.errors import Unauthenticated
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
+    from datetime import date
     from uuid import UUID
 
     from fahrwerk.kernel.call import Call
 
 _BORN = "SELECT birth_date FROM identity.person WHERE id = $1 AND status <> 'deleted'"
+
+
+async def birth_date(call: Call) -> date | None:
+    if call.user is None:
+        raise Unauthenticated(token_expired=False)
+    row = await db.one("identity", call, _BORN, call.user)
+    return row["birth_date"] if row is not None else None
 
 
 async def age(call: Call, person_id: UUID) -> int | None:

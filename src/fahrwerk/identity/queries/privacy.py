@@ -23,7 +23,7 @@ from fahrwerk.identity.contract.privacy import (
     Setting,
     UnknownRequest,
 )
-from fahrwerk.identity.queries.reach import own_or
+from fahrwerk.identity.queries.reach import departments, own_or
 from fahrwerk.identity.rules import privacy as rules
 from fahrwerk.identity.rules import privacy_page as page
 from fahrwerk.kernel import clock, db, person_keys, privacy
@@ -143,10 +143,12 @@ _REQUEST = f"""
 SELECT {REQUEST} FROM identity.privacy_request WHERE tenant_id = kernel.tenant() AND id = $1
 """
 _WANTED = """
-FROM identity.privacy_request WHERE tenant_id = kernel.tenant()
+FROM identity.privacy_request q WHERE tenant_id = kernel.tenant()
 AND ($1::uuid IS NULL OR person_id = $1) AND ($2::text IS NULL OR state = $2)
+AND ($3::text[] IS NULL OR EXISTS (SELECT FROM identity.person p
+     WHERE p.tenant_id = q.tenant_id AND p.id = q.person_id AND p.department = ANY($3)))
 """
-_PAGE = f"SELECT {REQUEST} {_WANTED} ORDER BY asked_at DESC, id DESC LIMIT $3 OFFSET $4"
+_PAGE = f"SELECT {REQUEST} {_WANTED} ORDER BY asked_at DESC, id DESC LIMIT $4 OFFSET $5"
 _COUNT = f"SELECT count(*) AS total {_WANTED}"
 
 
@@ -164,9 +166,10 @@ async def requests(
         call.require(READ)
     else:
         await own_or(call, person_id, READ)
+    wanted = (person_id, state, departments(call) if person_id is None else None)
     rows, counted = await asyncio.gather(
-        db.run("identity", call, _PAGE, person_id, state, limit, offset),
-        db.run("identity", call, _COUNT, person_id, state),
+        db.run("identity", call, _PAGE, *wanted, limit, offset),
+        db.run("identity", call, _COUNT, *wanted),
     )
     return RequestPage([Request(**row) for row in rows], counted[0]["total"])
 

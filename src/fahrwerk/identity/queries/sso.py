@@ -35,8 +35,8 @@ COLUMNS = """v.id, v.name, v.protocol, v.secret IS NOT NULL AS has_secret, v.map
     v.default_roles,
     ARRAY(SELECT d.domain FROM identity.sso_domain d
           WHERE d.tenant_id = v.tenant_id AND d.provider_id = v.id ORDER BY 1) AS domains,
-    v.redirect_uris, v.is_enabled, v.is_enforced, v.may_create, v.may_link_by_email, v.version,
-    v.created_at, v.updated_at"""
+    v.redirect_uris, v.is_enabled, v.is_enforced, v.may_create, v.may_link_by_email, v.rank,
+    v.version, v.created_at, v.updated_at"""
 
 
 def provider_of(row: db.Row) -> Provider:
@@ -47,7 +47,7 @@ def provider_of(row: db.Row) -> Provider:
     return Provider(**values)
 
 
-_ALL = f"SELECT {COLUMNS} FROM identity.sso_provider v ORDER BY v.name, v.id LIMIT 50"
+_ALL = f"SELECT {COLUMNS} FROM identity.sso_provider v ORDER BY v.rank, v.name, v.id LIMIT 50"
 
 
 async def sso_providers(call: Call) -> list[Provider]:
@@ -76,7 +76,7 @@ SELECT v.id, v.name, v.protocol->>'type', v.is_enforced FROM identity.sso_provid
 WHERE v.is_enabled AND ($1::text IS NULL OR EXISTS (
     SELECT FROM identity.sso_domain d
     WHERE d.tenant_id = v.tenant_id AND d.provider_id = v.id AND d.domain = $1))
-ORDER BY v.name, v.id LIMIT 50
+ORDER BY v.rank, v.name, v.id LIMIT 50
 """
 
 

@@ -33,6 +33,7 @@ BEYOND: dict[str, str] = {
     "payments.refund.approve": "Decide on refunds above the limit that others asked for",
     "wallet.account.read_any": "See every rider's wallet",
     "identity.key.manage_any": "See and end API keys that others made",
+    "site.view.delete_any": "Delete saved views that others share",
     "clock.move": "Say when something happened that is recorded later",
 }
 """Permissions that no endpoint declares, because they only widen one."""

@@ -1,4 +1,7 @@
-"""SCIM filters (RFC 7644, 3.4.2.2): read into a tree, with limits, and tried on one value. Pure."""
+"""SCIM filters (RFC 7644, 3.4.2.2): read into a tree, with limits, and tried on one value. Pure.
+
+Beyond the standard, ``emails[type eq "work"].value eq "x"``, as Entra ID looks for people.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,7 @@ Filter = Compare | Both | Either | Not | Has
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")
     |(?P<mark>[()\[\]])
+    |(?P<sub>\.[A-Za-z$][A-Za-z0-9$_-]*)
     |(?P<word>[A-Za-z$][A-Za-z0-9$_.:-]*)
     |(?P<number>-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?))""",
     re.VERBOSE,
@@ -130,9 +134,11 @@ class _Reader:
             raise _wrong("lacks the name of an attribute")
         if self.peek() == ("mark", "["):
             self.take()
-            found = Has(path, self.either(depth + 1))
+            inner = self.either(depth + 1)
             self.expect("]")
-            return found
+            if self.peek()[0] == "sub":
+                inner = Both(inner, self.compare(self.take()[1][1:]))
+            return Has(path, inner)
         return self.compare(path)
 
     def compare(self, path: str) -> Filter:

@@ -155,13 +155,18 @@ def texts(value: Any) -> list[str]:
     return [str(v) for v in each if isinstance(v, str | int) and not isinstance(v, bool)]
 
 
+NOT_GIVEN = frozenset({"platform", "recorder"})
+"""Roles that no provider and no directory gives, whatever stands in its rules: those may have come
+with a tenant's file."""
+
+
 def roles_for(
     groups: Iterable[str], role_rules: Iterable[RoleRule], default: Iterable[str]
 ) -> list[str]:
     """The roles that these groups give. Groups of a directory match by DN or by common name."""
     names = {name for group in groups for name in _names_of(group)}
     mapped = {rule.role for rule in role_rules if rule.group.casefold() in names}
-    return sorted(mapped.union(default))
+    return sorted(mapped.union(default) - NOT_GIVEN)
 
 
 def _names_of(group: str) -> set[str]:
@@ -286,8 +291,10 @@ def check(wanted: NewProvider, *, is_dev: bool) -> NewProvider:
         raise Invalid(field="is_enforced", issue="needs domains to be enforced for")
     for uri in wanted.redirect_uris:
         check_redirect(uri, is_dev=is_dev)
+    if not 1 <= wanted.rank <= 100:
+        raise Invalid(field="rank", issue="must be 1 to 100")
     roles = {rule.role for rule in wanted.role_rules}.union(wanted.default_roles)
-    if roles & {"platform", "recorder"}:
+    if roles & NOT_GIVEN:
         raise Invalid(field="role_rules", issue="platform and recorder cannot be given by others")
     if wanted.secret is not None and not 0 < len(wanted.secret) <= 2000:
         raise Invalid(field="secret", issue="must have 1 to 2000 characters")

@@ -4,6 +4,7 @@ from fahrwerk.payments.actions.authorize import authorize, complete_authenticati
 from fahrwerk.payments.actions.bank_lines import assign_line, release_line
 from fahrwerk.payments.actions.charge import charge
 from fahrwerk.payments.actions.compare import compare
+from fahrwerk.payments.actions.connect import connect_account, disconnect_account
 from fahrwerk.payments.actions.corrections import approve_reversal as approve_reversal
 from fahrwerk.payments.actions.corrections import ask_reversal as ask_reversal
 from fahrwerk.payments.actions.debts import close_debt, set_dunning
@@ -77,7 +78,9 @@ __all__ = [
     "compare",
     "complete_authentication",
     "confirm_mandate",
+    "connect_account",
     "disable_gateway_account",
+    "disconnect_account",
     "draft_run",
     "export_run",
     "extend_hold",

@@ -34,12 +34,15 @@ WORK = "payments.work"
 LEASE_S = 15.0
 """Longer than a gateway is waited for; what a crash leaves is looked at after that."""
 
+CONNECTING = "stripe"
+"""The gateway where operators' accounts can be connected to the platform's."""
 COLUMNS = """p.id, p.reference, p.rider_id, p.state, p.currency, p.amount_minor, p.authorized_minor,
        p.captured_minor, p.refunded_minor, p.due_minor, p.is_unwanted, p.is_prepaid,
        p.method_id, p.method_label,
        p.gateway, p.transaction_id, p.reason, p.next_action, p.turn, p.version"""
 _LOAD = f"""
-SELECT {COLUMNS}, m.gateway_ref AS method_ref,
+SELECT {COLUMNS}, m.gateway_ref AS method_ref, g.gateway AS fee_gateway,
+       coalesce(g.platform_fee_minor, 0) AS fee_minor, coalesce(g.platform_fee_bp, 0) AS fee_bp,
        coalesce(p.leased_until > kernel.now(), false) AS is_leased,
        (SELECT coalesce(jsonb_agg(to_jsonb(a) || jsonb_build_object(
                    'age_s', extract(epoch FROM kernel.now() - a.sent_at),
@@ -50,6 +53,8 @@ SELECT {COLUMNS}, m.gateway_ref AS method_ref,
 FROM payments.payment p
 LEFT JOIN payments.method m
        ON m.tenant_id = p.tenant_id AND m.id = p.method_id AND m.removed_at IS NULL
+LEFT JOIN payments.gateway_account g
+       ON g.tenant_id = p.tenant_id AND g.gateway = '{CONNECTING}' AND g.is_connected
 WHERE p.tenant_id = kernel.tenant() AND p.id = $1
 """
 
@@ -76,18 +81,21 @@ WITH p AS (
 ), attempts AS (
     INSERT INTO payments.attempt
         (payment_id, kind, step, number, key, target, gateway, method_ref, amount_minor,
-         is_off_session, state, gateway_ref, result_minor, reason, sends, checks)
+         is_off_session, is_promise, platform_fee_minor, state, gateway_ref, result_minor, reason,
+         sends, checks)
     SELECT p.id, a.kind, a.step, a.number, a.key, a.target, a.gateway, a.method_ref,
-           a.amount_minor, a.is_off_session, a.state, a.gateway_ref, a.result_minor, a.reason,
-           a.sends, a.checks
+           a.amount_minor, a.is_off_session, a.is_promise, a.platform_fee_minor, a.state,
+           a.gateway_ref, a.result_minor, a.reason, a.sends, a.checks
     FROM p, jsonb_to_recordset($16) AS a(
         kind text, step text, number int, key text, target text, gateway text, method_ref text,
-        amount_minor bigint, is_off_session boolean, state text, gateway_ref text,
-        result_minor bigint, reason text, sends int, checks int)
+        amount_minor bigint, is_off_session boolean, is_promise boolean,
+        platform_fee_minor bigint, state text, gateway_ref text, result_minor bigint, reason text,
+        sends int, checks int)
     ON CONFLICT (tenant_id, key) DO UPDATE
     SET state = excluded.state, gateway_ref = excluded.gateway_ref,
-        result_minor = excluded.result_minor, reason = excluded.reason, sends = excluded.sends,
-        checks = excluded.checks, touched_at = kernel.now()
+        is_promise = excluded.is_promise, result_minor = excluded.result_minor,
+        reason = excluded.reason, sends = excluded.sends, checks = excluded.checks,
+        touched_at = kernel.now()
 ), later AS (
     INSERT INTO payments.work (kind, subject, at)
     SELECT 'payment', p.id, kernel.now() + make_interval(secs => $17) FROM p

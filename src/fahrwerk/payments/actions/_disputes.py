@@ -48,13 +48,14 @@ ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
 """
 
 
-async def follow_dispute(call: Call, gateway: str, ref: str, case: Case) -> None:
+async def follow_dispute(call: Call, gateway: str, ref: str, case: Case) -> Dispute | None:
     """Look a dispute up at the gateway and write what is new: webhooks may come in any order."""
     async with asyncio.timeout(gateways.TIMEOUT_S):
         found = await gateways.find(gateway).dispute(call, ref)
     if found is None or found.amount_minor <= 0:
-        return
+        return None
     await note_dispute(call, gateway, found, case)
+    return found
 
 
 def id_of(call: Call, gateway: str, ref: str) -> UUID:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from fahrwerk.kernel import clock, crash, db, observe, outside, settings
+from fahrwerk.kernel import clock, crash, db, observe, outside
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments import gateways, rules
 from fahrwerk.payments.actions._case import load, save
@@ -161,12 +161,20 @@ async def _send(call: Call, case: Case, attempt: Attempt) -> Outcome:
         intent=_intent(case, attempt) or "",
         amount_minor=attempt.amount_minor,
         currency=case.currency,
+        is_promise=rules.debits.is_debit(case, attempt),
+        platform_fee_minor=_fee(case, attempt),
     )
     if attempt.kind == "capture":
         return await gateway.capture(call, change)
     if attempt.kind == "void":
         return await gateway.void(call, change)
     return await gateway.refund(call, change)
+
+
+def _fee(case: Case, attempt: Attempt) -> int:
+    """What the platform takes of a capture, or took of the one that is refunded."""
+    taken = rules.find(case, attempt.target) if attempt.kind == "refund" else attempt
+    return taken.platform_fee_minor
 
 
 _PAGE = """
@@ -178,12 +186,7 @@ WHERE tenant_id = kernel.tenant() AND id = $1
 async def _page(call: Call, payment_id: UUID) -> _offers.Page:
     """Where a gateway's page sends the rider back to: the same at each repeat."""
     row = (await db.run("payments", call, _PAGE, payment_id))[0]
-    back = f"{settings.load().address}{row['return_path']}"
-    back += "&" if "?" in back else "?"
-    return _offers.Page(
-        success_url=f"{back}result=success", cancel_url=f"{back}result=cancelled",
-        expires_at=row["page_until"].replace(microsecond=0),
-    )  # fmt: skip
+    return _offers.page_to(row["return_path"], row["page_until"])
 
 
 def _intent(case: Case, attempt: Attempt) -> str | None:
@@ -244,7 +247,7 @@ async def look_again(call: Call, payment_id: UUID, in_s: float) -> None:
 
 
 _UNHEEDED = """
-SELECT event_id, gateway, attempt_key, subject FROM payments.gateway_event
+SELECT event_id, gateway, attempt_key, intent, subject FROM payments.gateway_event
 WHERE tenant_id = kernel.tenant() AND payment_id = $1 AND handled_at IS NULL
 ORDER BY received_at LIMIT 20
 """
@@ -261,9 +264,11 @@ async def heed_webhooks(call: Call, case: Case) -> bool:
     """
     rows = await db.run("payments", call, _UNHEEDED, case.id)
     for row in rows:
-        if row["subject"] is not None:
-            await follow_dispute(call, row["gateway"], row["subject"], case)
         attempt = rules.hinted(case, row["attempt_key"])
+        if row["subject"] is not None:
+            found = await follow_dispute(call, row["gateway"], row["subject"], case)
+            if found is not None and found.is_return:
+                attempt = rules.debits.collected_for(case, row["intent"])
         if attempt is not None:
             if await resolve(call, case, attempt) is None:
                 return True  # somebody else wrote: the event stays and is looked at again

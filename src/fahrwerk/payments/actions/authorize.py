@@ -40,7 +40,7 @@ _DOWN = "The payment service is not answering. Please try again shortly, or pay 
 async def authorize(call: Call, payment_id: UUID, method_id: UUID | None) -> Payment:
     """See the contract."""
     case = await own_case(call, payment_id)
-    if case.state in ("authorized", "completed"):
+    if case.state in ("authorized", "processing", "completed"):
         return as_payment(case)
     if case.state == "due":
         raise PaymentClosed
@@ -63,7 +63,7 @@ async def pay_case(
     call: Call, case: Case, method_id: UUID | None, way: Way | None = None
 ) -> Payment:
     """What is owed now, with a stored method or another way."""
-    if case.state in ("authorized", "completed", "refunded"):
+    if case.state in ("authorized", "processing", "completed", "refunded"):
         return as_payment(case)
     return await _collected(call, await _authorised(call, case, method_id, way))
 

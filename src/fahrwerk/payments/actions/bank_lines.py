@@ -43,7 +43,7 @@ WHERE tenant_id = kernel.tenant() AND id = $1 FOR UPDATE
 _ASSIGN = f"""
 UPDATE payments.sepa_line
 SET state = 'assigned', order_id = $2, assigned_to = $3, assigned_by = $4, assigned_journal = $5,
-    assignments = assignments + 1
+    payment_id = $6, assignments = assignments + 1
 WHERE tenant_id = kernel.tenant() AND id = $1 RETURNING {LINE}
 """
 
@@ -122,7 +122,7 @@ async def _assigned(call: Call, line_id: UUID, to: Assignment) -> BankLine:
         is_account = to.order_id is None and to.payment_id is None
         rows = await tx.run(
             _ASSIGN, line_id, to.order_id, target[:300], call.actor,
-            journal_id if is_account else None,
+            journal_id if is_account else None, to.payment_id,
         )  # fmt: skip
     return line_of(rows[0])
 

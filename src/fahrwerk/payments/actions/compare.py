@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from fahrwerk.payments.contract.comparison import Comparison
     from fahrwerk.payments.rules.comparison import Differs
 
-DAYS, BEFORE_DAYS = 35, 10
-"""What is looked at, and how much earlier an authorisation of it may have been made."""
+DAYS, BEFORE_DAYS = 35, 25
+"""What is looked at, and how much earlier an authorisation, or a debit that took its time, may have
+been made."""
 UNDER_WAY_S = 120.0
 PATIENCE_S = 300.0
 """A long list takes many requests."""

@@ -11,6 +11,7 @@ from fahrwerk.kernel.live import hub
 from fahrwerk.payments import gateways
 from fahrwerk.payments.actions._case import WORK
 from fahrwerk.payments.contract.gateways import (
+    AccountConnected,
     AccountInUse,
     GatewayAccount,
     NewGatewayAccount,
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 
 MOST_FEE_MINOR = 1_000_000
 
-# Whoever is under way holds money in the account that the present keys are of.
+# Whoever is under way holds money in the account (``a``) that the present keys are of.
+UNDER_WAY = """EXISTS (
+    SELECT FROM payments.attempt t JOIN payments.payment p
+        ON p.tenant_id = t.tenant_id AND p.id = t.payment_id
+    WHERE t.tenant_id = kernel.tenant() AND t.gateway = a.gateway
+      AND (t.state IN ('sent', 'unknown', 'processing', 'action_required')
+           OR (p.state IN ('authorized', 'action_required', 'unknown')
+               AND t.state = 'succeeded')))"""
 _SET = f"""
 INSERT INTO payments.gateway_account AS a
     (gateway, public_key, secret_sealed, webhook_sealed, hint, remote_id, is_live, kinds, rank,
@@ -42,12 +50,8 @@ SET public_key = excluded.public_key, secret_sealed = excluded.secret_sealed,
     kinds = excluded.kinds, rank = excluded.rank, fee_minor = excluded.fee_minor,
     fee_bp = excluded.fee_bp, is_disabled = false, set_at = excluded.set_at,
     tested_at = excluded.tested_at, problem = NULL
-WHERE (a.remote_id, a.is_live) = (excluded.remote_id, excluded.is_live) OR NOT EXISTS (
-    SELECT FROM payments.attempt t JOIN payments.payment p
-        ON p.tenant_id = t.tenant_id AND p.id = t.payment_id
-    WHERE t.tenant_id = kernel.tenant() AND t.gateway = excluded.gateway
-      AND (t.state IN ('sent', 'unknown', 'action_required')
-           OR (p.state IN ('authorized', 'action_required', 'unknown') AND t.state = 'succeeded')))
+WHERE NOT a.is_connected
+  AND ((a.remote_id, a.is_live) = (excluded.remote_id, excluded.is_live) OR NOT {UNDER_WAY})
 RETURNING {ACCOUNT}, xmax = 0 AS is_new
 """
 
@@ -75,11 +79,11 @@ async def set_gateway_account(call: Call, wanted: NewGatewayAccount) -> GatewayA
         webhook_secret=(wanted.webhook_secret or "").strip() or None,
     )
     try:
-        account = await _account(keys)
+        account = await account_behind(keys)
     except KeysRefused:
         raise Invalid(field="secret", issue="is not accepted by the gateway") from None
     except (outside.NotReached, outside.OutcomeUnknown):
-        _silent()
+        silent()
     secret, webhook = _accounts.sealed(keys)
     async with db.tx("payments", call) as tx:
         row = await tx.one(
@@ -88,13 +92,17 @@ async def set_gateway_account(call: Call, wanted: NewGatewayAccount) -> GatewayA
             wanted.fee_minor, wanted.fee_bp,
         )  # fmt: skip
         if row is None:
-            raise AccountInUse
+            known = await tx.one(_CONNECTED, keys.gateway)
+            raise AccountConnected if known and known["is_connected"] else AccountInUse
         if row["is_new"]:
             news = GatewayConnected(keys.gateway, account.is_live)
             await events.emit(tx, call, f"gateway_account:{keys.gateway}", 1, news)
     return GatewayAccount(**{name: row[name] for name in GatewayAccount.__struct_fields__})
 
 
+_CONNECTED = """
+SELECT is_connected FROM payments.gateway_account WHERE tenant_id = kernel.tenant() AND gateway = $1
+"""
 _TESTED = f"""
 UPDATE payments.gateway_account SET tested_at = $2, problem = $3
 WHERE tenant_id = kernel.tenant() AND gateway = $1 RETURNING {ACCOUNT}
@@ -107,7 +115,7 @@ async def try_gateway_account(call: Call, gateway: str) -> GatewayAccount:
     problem: str | None = None
     try:
         keys = await _accounts.keys_of(call, gateway)
-        account = await _account(keys)
+        account = await account_behind(keys)
         if account.remote_id != keys.remote_id:
             problem = "ANOTHER_ACCOUNT"
     except _accounts.NotSetUp:
@@ -159,13 +167,15 @@ async def replay_webhook(call: Call, gateway: str, event_id: str) -> None:
     hub.signal(WORK)
 
 
-async def _account(keys: Keys) -> Account:
+async def account_behind(keys: Keys) -> Account:
+    """Whose keys these are, within the time a gateway has. Raises as its ``account``."""
     try:
         async with asyncio.timeout(gateways.TIMEOUT_S):
             return await gateways.find(keys.gateway).account(keys)
     except TimeoutError:
-        _silent()
+        silent()
 
 
-def _silent() -> NoReturn:
+def silent() -> NoReturn:
+    """Raise that the gateway does not answer."""
     raise Unavailable("The payment gateway does not answer.", code="GATEWAY_SILENT", retry_after=5)

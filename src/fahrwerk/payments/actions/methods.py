@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import clock, db, ids, outside
@@ -16,7 +17,7 @@ from fahrwerk.payments.contract import (
     PaymentUnknown,
     UnknownMethod,
 )
-from fahrwerk.payments.gateways import _accounts
+from fahrwerk.payments.gateways import _accounts, _offers
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from fahrwerk.payments.gateways import Card, SetUp
 
 MOST_METHODS = 20
+PAGE_FOR = timedelta(hours=1)
+"""A gateway's page to store a method at is good for."""
 _TOKEN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{3,254}$")
 # Standing by itself: tokens of gateways have runs of digits between letters.
 _CARD_NUMBER = re.compile(r"(?<![A-Za-z0-9])(?:\d[ -]?){11,18}\d(?![A-Za-z0-9])")
@@ -36,8 +39,9 @@ WHERE tenant_id = kernel.tenant() AND rider_id = $1 AND removed_at IS NULL
 
 
 async def add_method(
-    call: Call, gateway_token: str, make_default: bool, gateway: str | None = None
-) -> Method:
+    call: Call, gateway_token: str, make_default: bool, gateway: str | None = None,
+    kind: str = "card",
+) -> Method:  # fmt: skip
     """See the contract."""
     if call.user is None:
         raise Unauthenticated
@@ -52,21 +56,26 @@ async def add_method(
     if count is not None and count[0] >= MOST_METHODS:
         raise Conflict("You have too many payment methods.", code="TOO_MANY_PAYMENT_METHODS")
     # The same token again is the same method: a repeat after a lost answer stores nothing twice.
-    name = gateway or await _accounts.route(call, "card")
+    name = gateway or await _accounts.route(call, kind)
     method_id = ids.derived("method", call.tenant, call.user, name, gateway_token)
     card = await _set_up(call, name, str(method_id), gateway_token, call.user)
     return await _store(call, method_id, call.user, name, card, make_default)
 
 
-async def begin_set_up(call: Call, kind: str) -> SetUp:
+async def begin_set_up(call: Call, kind: str, return_path: str | None = None) -> SetUp:
     """See the contract."""
     if call.user is None:
         raise Unauthenticated
-    gateway = gateways.find(await _accounts.route(call, kind))
+    name = await _accounts.route(call, kind)
+    key = f"set-up-{call.user.hex}-{call.key or ids.new().hex}"[:200]
     try:
         async with asyncio.timeout(gateways.TIMEOUT_S):
-            key = f"set-up-{call.user.hex}-{call.key or ids.new().hex}"
-            return await gateway.begin_set_up(call, key[:200], call.user)
+            if return_path is None:
+                return await gateways.find(name).begin_set_up(call, key, call.user, kind)
+            page = _offers.page_to(return_path, clock.now() + PAGE_FOR)
+            return await _offers.with_set_up_pages(name).set_up_page(
+                call, key, call.user, kind, page
+            )
     except (TimeoutError, outside.NotReached, outside.OutcomeUnknown):
         raise PaymentUnknown(retry_after=2) from None
 
@@ -92,14 +101,14 @@ WHERE tenant_id = kernel.tenant() AND rider_id = $1 AND id <> $2 AND is_default
 _STORE = """
 INSERT INTO payments.method
     (id, rider_id, gateway, gateway_ref, kind, label, brand, last4, expires, is_default, created_at,
-     country, fingerprint)
+     country, fingerprint, bank, mandate_reference)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 OR NOT EXISTS (
     SELECT FROM payments.method WHERE tenant_id = kernel.tenant() AND rider_id = $2
-    AND removed_at IS NULL AND is_default AND id <> $1), $11, $12, $13
+    AND removed_at IS NULL AND is_default AND id <> $1), $11, $12, $13, $14, $15
 ON CONFLICT (tenant_id, id) DO UPDATE
 SET gateway_ref = excluded.gateway_ref, removed_at = NULL,
     is_default = excluded.is_default OR (method.is_default AND method.removed_at IS NULL)
-RETURNING id, kind, label, brand, last4, expires, is_default, created_at
+RETURNING id, kind, label, brand, last4, expires, is_default, created_at, bank, mandate_reference
 """
 _KEEP = """
 DELETE FROM payments.work WHERE tenant_id = kernel.tenant() AND kind = 'method' AND subject = $1
@@ -118,6 +127,7 @@ async def _store(
         rows = await tx.run(
             _STORE, method_id, rider_id, gateway, card.ref, card.kind, label, card.brand,
             card.last4, card.expires, make_default, clock.now(), card.country, card.fingerprint,
+            card.bank, card.mandate,
         )  # fmt: skip
     return db.shaped(Method, rows)[0]
 
@@ -127,7 +137,8 @@ UPDATE payments.method m SET removed_at = kernel.now(), is_default = false
 WHERE tenant_id = kernel.tenant() AND id = $1 AND rider_id = $2 AND removed_at IS NULL
   AND NOT EXISTS (
     SELECT FROM payments.payment p WHERE p.tenant_id = m.tenant_id AND p.rider_id = m.rider_id
-    AND p.method_id = m.id AND p.state IN ('unknown', 'action_required', 'authorized'))
+    AND p.method_id = m.id AND p.state IN ('unknown', 'action_required', 'authorized',
+                                                'processing'))
 RETURNING id
 """
 _EXISTS = """

@@ -263,7 +263,7 @@ def journal_of(line_id: UUID, line: Line, match: Match | None, source: str) -> l
     prefix = "sepa:line" if source == "bank" else "sepa:assign"
     return ledger.NewJournal(
         key=f"{prefix}:{line_id}", kind=kind, currency=line.currency, lines=lines, at=at,
-        reference=line_id, narration=line.remittance[:200],
+        reference=line_id, narration=line.bank_ref[:200],  # journals outlive names (privacy)
     )  # fmt: skip
 
 

@@ -122,6 +122,7 @@ async def _perform(call: Call, transfer_id: UUID, *, is_new: bool) -> None:
         "payments", call, _RESULT, transfer_id, outcome.kind, outcome.ref, outcome.code,
         clock.now(),
     )  # fmt: skip
+    crash.point("payments.transfer.after_result")
 
 
 async def _asked(call: Call, row: db.Row, *, is_new: bool) -> Outcome:

@@ -41,7 +41,7 @@ async def take_webhook(call: Call, gateway: str, body: bytes, headers: dict[str,
     """See the contract."""
     provider = gateways.find(gateway)
     # Whoever the body names, it counts only if that operator's own secret signed it.
-    account = provider.account_of(body) or call.tenant
+    account = await provider.account_of(body) or call.tenant
     if account is None:
         raise gateways.Forged
     own = system(account, "payments", trace=call.trace)

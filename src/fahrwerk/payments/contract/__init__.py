@@ -19,7 +19,7 @@ class Method(msgspec.Struct, frozen=True):
 
     id: UUID
     kind: str
-    """card"""
+    """card | paypal | sepa | sepa_debit (a bank account, through a gateway)"""
     label: str
     """Visa ending in 4242"""
     brand: str
@@ -28,13 +28,17 @@ class Method(msgspec.Struct, frozen=True):
     """MM/YY"""
     is_default: bool
     created_at: datetime
+    bank: str = ""
+    mandate_reference: str = ""
+    """Of a bank account: its bank's code, and what stands on the rider's statement."""
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """What one rental owes and how far it is paid (PAY-09).
 
     ``state``: created -> authorized -> completed; or action_required (3-D Secure), failed, voided,
-    refunded (wholly), due (wanted but not to be had), unknown (the gateway has not said).
+    refunded (wholly), due (wanted but not to be had), unknown (the gateway has not said),
+    processing (a bank account is being debited: completed or due in some days).
     """
 
     id: UUID
@@ -233,11 +237,12 @@ async def script_sandbox(call: Call, faults: list[GatewayFault]) -> None:
 
 @action
 async def add_method(
-    call: Call, gateway_token: str, make_default: bool, gateway: str | None = None
-) -> Method:
+    call: Call, gateway_token: str, make_default: bool, gateway: str | None = None,
+    kind: str = "card",
+) -> Method:  # fmt: skip
     """Store a method the client has set up at the gateway; the same token again is the same method.
 
-    ``gateway``: whose token it is; None = the one that this operator uses for cards. Raises
+    ``gateway``: whose token it is; None = the one this operator uses for this ``kind``. Raises
     ``Invalid`` (a token the gateway does not know), ``Unpaid`` (refused by the gateway),
     ``PaymentUnknown`` (the gateway did not answer: try again), ``Conflict`` (too many methods),
     ``NoGateway``.
@@ -246,11 +251,14 @@ async def add_method(
 
 
 @action
-async def begin_set_up(call: Call, kind: str) -> SetUp:
+async def begin_set_up(call: Call, kind: str, return_path: str | None = None) -> SetUp:
     """Prepare the setting up of a method of the caller by their client (PAY-05, PAY-27).
 
-    Which gateway it is, is the operator's choice for methods of this ``kind``. Raises ``NoGateway``
-    (none takes them), ``PaymentUnknown`` (it did not answer: try again).
+    Which gateway it is, is the operator's choice for methods of this ``kind``. With
+    ``return_path``, a place of ours, the rider does it at a page of the gateway (``url``), which
+    sends them back there with ``result=success`` and ``token``. Raises ``NoGateway`` (none takes
+    them), ``NotTaken`` (its account cannot), ``NotOffered`` (it has no pages), ``PaymentUnknown``
+    (it did not answer: try again).
     """
     raise AssertionError
 
@@ -264,6 +272,12 @@ async def remove_method(call: Call, method_id: UUID) -> None:
 @query
 async def methods(call: Call) -> list[Method]:
     """The caller's methods, the default one first."""
+    raise AssertionError
+
+
+@query
+async def method_kinds(call: Call) -> list[str]:
+    """Kinds of methods that riders may store at the operator's own accounts at gateways."""
     raise AssertionError
 
 

@@ -72,6 +72,8 @@ class Debt(msgspec.Struct, frozen=True, kw_only=True):
     next_at: datetime | None
     """When the next step is due."""
     closed_at: datetime | None
+    is_collecting: bool
+    """A bank account is being debited for it: still owed, but not to be paid again now."""
 
 
 class DebtStep(msgspec.Struct, frozen=True, kw_only=True):

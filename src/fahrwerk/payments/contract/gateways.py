@@ -55,6 +55,11 @@ class GatewayAccount(msgspec.Struct, frozen=True, kw_only=True):
     tested_at: datetime
     problem: str | None
     """What the last test of the keys found; None: they worked."""
+    is_connected: bool = False
+    """The platform acts for it with its own keys (``contract/connect.py``)."""
+    platform_fee_minor: int = 0
+    platform_fee_bp: int = 0
+    """What the platform takes: once of each payment, and of each capture in basis points."""
 
 
 class WebhookTaken(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +117,13 @@ class AccountInUse(Conflict):
 
     code = "GATEWAY_ACCOUNT_IN_USE"
     message = "Payments of the account set up before are still under way. Disable it and try later."
+
+
+class AccountConnected(Conflict):
+    """The account is connected to the platform's: who runs the platform changes that."""
+
+    code = "GATEWAY_CONNECTED"
+    message = "This account is connected by the platform. Ask whoever runs it."
 
 
 class NotDue(Conflict):
@@ -177,6 +189,15 @@ async def gateway_fee(call: Call, payment_id: UUID) -> int:
     """What gateways keep of a payment by contract, in its minor units (PAY-32); 0 = not known.
 
     Permission ``payments.gateway.read``.
+    """
+    raise AssertionError
+
+
+@query
+async def platform_fee(call: Call, payment_id: UUID) -> int:
+    """What the platform has taken of a payment less what it gave back (``payments.gateway.read``).
+
+    In minor units of the payment.
     """
     raise AssertionError
 

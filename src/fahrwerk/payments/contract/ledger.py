@@ -197,6 +197,27 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.check}: {self.subject}: {self.detail}"
 
 
+class OpenItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Money in suspense that waits for a person: no mistake, but work."""
+
+    kind: Literal["bank_line", "failed_refund"]
+    subject: str
+    """``stl_...`` of the line, ``pay_...`` of the payment."""
+    amount_minor: int
+    """In suspense: debit positive."""
+    currency: str
+    since: datetime
+    is_late: bool
+    """It has waited for more than five bank days."""
+
+
+class OpenItemPage(msgspec.Struct, frozen=True):
+    """One page, the oldest first, and how many there are in all."""
+
+    items: list[OpenItem]
+    total: int
+
+
 class KeyReused(Conflict):
     """The key was used for something else."""
 
@@ -381,6 +402,15 @@ async def statement(
 @query
 async def journal(call: Call, journal_id: UUID) -> Journal:
     """One journal with its lines (``payments.ledger.read``). Raises ``NotFound``."""
+    raise AssertionError
+
+
+@query
+async def open_items(call: Call, limit: int, offset: int) -> OpenItemPage:
+    """What in suspense waits for a person, the oldest first (``payments.ledger.read``).
+
+    Together it is all that is in suspense; the proof says when it is not.
+    """
     raise AssertionError
 
 

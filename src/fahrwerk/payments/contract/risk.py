@@ -86,10 +86,13 @@ class UnknownRisk(NotFound):
 
 
 @query
-async def risks(call: Call, is_open: bool | None, limit: int, offset: int) -> RiskPage:
-    """Payments in review and blocked ones (``payments.risk.read``).
+async def risks(
+    call: Call, is_open: bool | None, decision: Decision | None, limit: int, offset: int
+) -> RiskPage:
+    """Decisions of one kind, or payments in review and blocked ones (``payments.risk.read``).
 
-    ``is_open``: those without a verdict, or those with one; None = both.
+    ``is_open``: those without a verdict, or those with one; None = both. Of allowed ones, which
+    are nearly all there are, only the newest 1000.
     """
     raise AssertionError
 

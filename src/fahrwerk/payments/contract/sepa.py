@@ -345,8 +345,8 @@ async def sepa_settings(call: Call) -> SepaSettings:
 
 
 @query
-async def sepa_runs(call: Call, limit: int, offset: int) -> RunPage:
-    """Runs, newest first (permission ``payments.sepa.read``)."""
+async def sepa_runs(call: Call, state: str | None, limit: int, offset: int) -> RunPage:
+    """Runs, newest first (permission ``payments.sepa.read``). ``state``: draft, ..."""
     raise AssertionError
 
 

@@ -63,6 +63,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     intent: str
     amount_minor: int
     currency: str
+    is_promise: bool = False
+    """What is captured reserves nothing (``Outcome.is_promise``): for any amount, once."""
+    platform_fee_minor: int = 0
+    """Of a capture: what goes to the platform. Of a refund: what went there of its capture."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,14 +85,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ``done``: with ``ref`` (its id there) and the amount it was done for. ``declined``: for good,
     with the gateway's ``code``; the same key will never succeed. ``action_required``: the rider has
     to do ``next_action``. ``unknown``: the gateway itself does not know yet; ask again.
-    ``returned``: a capture that was done, and whose money the rider's bank took back since.
+    ``processing``: a capture that the gateway has taken on; it will say in days. ``returned``: a
+    capture that was done, and whose money the rider's bank took back since.
     """
 
-    kind: Literal["done", "declined", "action_required", "unknown", "returned"]
+    kind: Literal["done", "declined", "action_required", "unknown", "processing", "returned"]
     ref: str | None = None
     amount_minor: int | None = None
     code: str | None = None
     next_action: dict[str, str] | None = None
+    is_promise: bool = False
+    """Of an authorisation: nothing is reserved, an account may be debited later."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +111,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was issued, ISO 3166; empty: the gateway does not say."""
     fingerprint: str = ""
     """The gateway's mark of the card, the same for whoever stores it."""
+    bank: str = ""
+    mandate: str = ""
+    """Of a bank account: its bank's code, and the reference of the mandate."""
 
 
 class SetUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +125,10 @@ class SetUp(msgspec.Struct, frozen=True, kw_only=True):
     """For the gateway's own library in the client; None: the gateway needs no preparation."""
     token: str | None = None
     """What the client sends us as ``gateway_token`` when it is done; None: what it got there."""
+    url: str | None = None
+    """A page of the gateway where the rider does it, when that was wished for."""
+    account: str | None = None
+    """The account there that ``public_key`` is to be used for, when it is the platform's."""
 
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +146,8 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
     fee_minor: int = 0
     moves: int = 0
     """How often money was moved for it: it only grows, so that an older look is told apart."""
+    is_return: bool = False
+    """A debit's money was taken back for good: the capture is ``returned``, and counted there."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +167,13 @@ class Refusal(Unpaid):
     """The gateway will not store this method; ``reason`` in the details is its code."""
 
     message = "This payment method was refused. Please try another one."
+
+
+class NotTaken(Conflict):
+    """The operator's account there cannot store methods of this kind; ``reason`` is its code."""
+
+    code = "METHOD_NOT_TAKEN"
+    message = "This way to pay is not offered here."
 
 
 class UnknownToken(Invalid):
@@ -186,8 +209,13 @@ class Gateway(Protocol):
         """
         ...
 
-    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
-        """Prepare the setting up of a method by the rider's client."""
+    async def begin_set_up(
+        self, call: Call, key: str, customer: UUID, kind: str | None = None
+    ) -> SetUp:
+        """Prepare the setting up of a method by the rider's client.
+
+        ``kind``: of those it can; None: its usual one.
+        """
         ...
 
     async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
@@ -226,7 +254,7 @@ class Gateway(Protocol):
         """A dispute as it stands now; None: it knows of none with this id."""
         ...
 
-    def account_of(self, body: bytes) -> UUID | None:
+    async def account_of(self, body: bytes) -> UUID | None:
         """The operator a webhook claims to be for, still unverified; None: it does not say."""
         ...
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from fahrwerk.kernel import crypto, db, outside, settings
+from fahrwerk.kernel.call import system
 from fahrwerk.kernel.outside import NotReached, Peer
 from fahrwerk.payments import gateways
 
@@ -29,6 +30,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     webhook_secret: str | None = None
     remote_id: str = ""
+    is_connected: bool = False
+    """These are the platform's keys, used for the account ``remote_id`` that is connected to it."""
 
     def __repr__(self) -> str:
         return f"Keys({self.gateway} of {self.tenant})"
@@ -42,7 +45,7 @@ class NotSetUp(NotReached):
 
 
 _KEYS = """
-SELECT public_key, secret_sealed, webhook_sealed, remote_id, is_disabled
+SELECT public_key, secret_sealed, webhook_sealed, remote_id, is_disabled, is_connected
 FROM payments.gateway_account WHERE tenant_id = kernel.tenant() AND gateway = $1
 """
 
@@ -52,6 +55,8 @@ async def keys_of(call: Call, gateway: str, *, is_new: bool = False) -> Keys:
     row = await db.one("payments", call, _KEYS, gateway)
     if row is None or call.tenant is None or (is_new and row["is_disabled"]):
         raise NotSetUp(peer=gateway)
+    if row["is_connected"]:
+        return platform_keys(call.tenant, gateway, row["remote_id"])
     try:
         secret = crypto.unseal(purpose(call.tenant, gateway, "secret"), row["secret_sealed"])
         webhook = row["webhook_sealed"]
@@ -68,6 +73,30 @@ async def keys_of(call: Call, gateway: str, *, is_new: bool = False) -> Keys:
     except ValueError:
         # Another installation secret than they were sealed with: to be entered again.
         raise gateways.KeysRefused("The keys cannot be opened any more.", peer=gateway) from None
+
+
+def platform_keys(tenant: UUID, gateway: str, account: str) -> Keys:
+    """The platform's keys, to act for a connected account. Raises ``KeysRefused``: it has none."""
+    own = settings.load()
+    if gateway != "stripe" or own.stripe_platform_secret is None:
+        raise gateways.KeysRefused("The platform has no keys of its own any more.", peer=gateway)
+    return Keys(
+        tenant=tenant, gateway=gateway, public_key=own.stripe_platform_key,
+        secret=own.stripe_platform_secret, webhook_secret=own.stripe_platform_webhook_secret,
+        remote_id=account, is_connected=True,
+    )  # fmt: skip
+
+
+_CONNECTED = """
+SELECT tenant_id FROM payments.gateway_account
+WHERE gateway = $1 AND remote_id = $2 AND is_connected ORDER BY set_at LIMIT 1
+"""
+
+
+async def connected_to(gateway: str, account: str) -> UUID | None:
+    """The operator whose account this is, of those that are connected to the platform's."""
+    row = await db.one("payments", system(None, "payments"), _CONNECTED, gateway, account)
+    return None if row is None else row["tenant_id"]
 
 
 def sealed(keys: Keys) -> tuple[bytes, bytes | None]:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from fahrwerk.kernel import settings
 from fahrwerk.kernel.errors import Conflict
 from fahrwerk.payments import gateways
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from fahrwerk.kernel.call import Call
-    from fahrwerk.payments.gateways import Authorisation, Outcome
+    from fahrwerk.payments.gateways import Authorisation, Outcome, SetUp
 
 PAGE = "page"
 """Stands where a method's token would: the rider chooses at the gateway's own page."""
@@ -61,6 +64,17 @@ class WithPages(Protocol):
 
     async def open_page(self, call: Call, wanted: Authorisation, page: Page) -> Outcome:
         """Make a page for an authorisation: ``action_required`` with ``url``; once per key."""
+        ...
+
+
+@runtime_checkable
+class WithSetUpPages(Protocol):
+    """It has pages where people store a method, such as a bank account with its mandate."""
+
+    async def set_up_page(
+        self, call: Call, key: str, customer: UUID, kind: str, page: Page
+    ) -> SetUp:
+        """Make a page; once per key. It sends back to ``success_url`` with ``token``."""
         ...
 
 
@@ -111,6 +125,22 @@ def with_pages(name: str) -> WithPages:
     """The gateway of this name, when it has pages. Raises ``NotOffered``, as do the others."""
     found: WithPages = _able(name, WithPages)
     return found
+
+
+def with_set_up_pages(name: str) -> WithSetUpPages:
+    """The gateway of this name, when methods can be stored at a page of it."""
+    found: WithSetUpPages = _able(name, WithSetUpPages)
+    return found
+
+
+def page_to(return_path: str, expires_at: datetime) -> Page:
+    """A page that sends back to a place of ours; the same values give the same page."""
+    back = f"{settings.load().address}{return_path}"
+    back += "&" if "?" in back else "?"
+    return Page(
+        success_url=f"{back}result=success", cancel_url=f"{back}result=cancelled",
+        expires_at=expires_at.replace(microsecond=0),
+    )  # fmt: skip
 
 
 def with_evidence(name: str) -> WithEvidence:

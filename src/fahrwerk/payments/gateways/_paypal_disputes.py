@@ -65,7 +65,7 @@ def _dispute_state(
     return "lost" if outcome == "RESOLVED_BUYER_FAVOUR" else "won"
 
 
-def _withheld(found: api.DisputeObject) -> dict[str, int]:
+def _withheld(found: api.DisputeObject) -> dict[str, Any]:
     """PayPal keeps the amount back from a chargeback until it is decided; an inquiry moves none."""
     state = _dispute_state(found)
     if found.dispute_life_cycle_stage == "INQUIRY" and state != "lost":

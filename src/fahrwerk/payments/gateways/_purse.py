@@ -44,7 +44,9 @@ class Purse:
     async def account(self, keys: Keys) -> Account:
         raise Invalid(field="gateway", issue="needs no keys")
 
-    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+    async def begin_set_up(
+        self, call: Call, key: str, customer: UUID, kind: str | None = None
+    ) -> SetUp:
         raise UnknownToken(field="type", issue="is not stored")
 
     async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
@@ -118,7 +120,7 @@ class Purse:
     async def dispute(self, call: Call, ref: str) -> Dispute | None:
         return None
 
-    def account_of(self, body: bytes) -> UUID | None:
+    async def account_of(self, body: bytes) -> UUID | None:
         return None
 
     async def parse_webhook(self, call: Call, body: bytes, headers: Mapping[str, str]) -> Notice:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 NAME = "stripe"
 KEY = "fahrwerk_key"
 """Under this name of its metadata each object carries our key."""
+CAPTURE_KEY = "fahrwerk_capture_key"
+"""The same of the capture of an intent, which is no object of its own."""
+SEPA_DEBIT = "sepa_debit"
 VERSION = "2025-12-15.clover"
 TOLERANCE_S = 300
 PAUSES_S = (0.1, 0.2, 0.4)
@@ -37,7 +40,7 @@ T = TypeVar("T")
 
 
 class PaymentMethod(msgspec.Struct, frozen=True):
-    """A card, masked."""
+    """A card or a bank account, masked."""
 
     class Card(msgspec.Struct, frozen=True):
         """What may be shown of it."""
@@ -49,19 +52,47 @@ class PaymentMethod(msgspec.Struct, frozen=True):
         country: str | None = None
         fingerprint: str | None = None
 
+    class SepaDebit(msgspec.Struct, frozen=True):
+        """A bank account likewise."""
+
+        last4: str
+        bank_code: str | None = None
+        country: str | None = None
+        fingerprint: str | None = None
+
     id: str
     type: str = ""
     card: Card | None = None
+    sepa_debit: SepaDebit | None = None
+
+
+class Mandate(msgspec.Struct, frozen=True):
+    """An account's owner has agreed to be debited."""
+
+    class Details(msgspec.Struct, frozen=True):
+        """By kind of method."""
+
+        class SepaDebit(msgspec.Struct, frozen=True):
+            """What stands on the owner's statement."""
+
+            reference: str
+
+        sepa_debit: SepaDebit | None = None
+
+    id: str
+    status: str = ""
+    payment_method_details: Details = Details()
 
 
 class SetupIntent(msgspec.Struct, frozen=True):
-    """Storing a card for charges without its owner."""
+    """Storing a card, or a bank account with its mandate, for charges without its owner."""
 
     id: str
     status: str
     client_secret: str | None = None
     customer: str | None = None
     payment_method: PaymentMethod | str | None = None
+    mandate: Mandate | str | None = None
     metadata: dict[str, str] = {}
 
 
@@ -78,7 +109,20 @@ class Problem(msgspec.Struct, frozen=True):
 class Charge(msgspec.Struct, frozen=True):
     """What was charged."""
 
+    class Details(msgspec.Struct, frozen=True):
+        """With what."""
+
+        type: str = ""
+
     id: str
+    disputed: bool = False
+    payment_method_details: Details | None = None
+
+    @property
+    def is_debit(self) -> bool:
+        """True when a bank account was debited."""
+        details = self.payment_method_details
+        return details is not None and details.type == SEPA_DEBIT
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -92,6 +136,7 @@ class Intent(msgspec.Struct, frozen=True):
     client_secret: str | None = None
     latest_charge: Charge | str | None = None
     last_payment_error: Problem | None = None
+    payment_method_types: list[str] = []
     metadata: dict[str, str] = {}
 
 
@@ -144,6 +189,14 @@ class DisputeObject(msgspec.Struct, frozen=True):
     evidence_details: Evidence = Evidence()
     balance_transactions: list[BalanceMove] = []
     """Withdrawn when it was opened; given back when it was won."""
+    charge: Charge | str | None = None
+
+
+class DisputeObjects(msgspec.Struct, frozen=True):
+    """A page of disputes, newest first."""
+
+    data: list[DisputeObject]
+    has_more: bool
 
 
 class Thing(msgspec.Struct, frozen=True):
@@ -269,6 +322,7 @@ async def _ask(
     about = {
         "authorization": f"Bearer {keys.secret}",
         "stripe-version": VERSION,
+        **({"stripe-account": keys.remote_id} if keys.is_connected else {}),
         **(headers or {}),
     }
     return await _accounts.peer(keys, at).call(method, path, headers=about, content=content)
@@ -317,6 +371,21 @@ class Event(msgspec.Struct):
     id: str
     type: str
     data: _Data
+    account: str | None = None
+    """Of events of connected accounts: whose it is."""
+
+
+def account_in(body: bytes) -> str | None:
+    """The connected account that a webhook, not verified yet, says it is about."""
+    try:
+        account = msgspec.json.decode(body, type=_About).account
+    except msgspec.DecodeError:
+        return None
+    return account if account is not None and _REF.fullmatch(account) else None
+
+
+class _About(msgspec.Struct):
+    account: str | None = None
 
 
 def signature(secret: str, at: int, body: bytes) -> str:

@@ -43,11 +43,14 @@ class Disputes:
     async def dispute(self, call: Call, ref: str) -> Dispute | None:
         keys = await keys_of(call, NAME)
         try:
-            found = await api.get(keys, f"/v1/disputes/{path_of(ref)}", api.DisputeObject)
+            found = await api.get(
+                keys, f"/v1/disputes/{path_of(ref)}", api.DisputeObject, expand=["charge"]
+            )
         except Refused:
             return None
         due = found.evidence_details.due_by
         moves = found.balance_transactions
+        is_debit = isinstance(found.charge, api.Charge) and found.charge.is_debit
         return Dispute(
             ref=found.id,
             amount_minor=found.amount,
@@ -56,9 +59,11 @@ class Disputes:
             state=_STATES.get(found.status, "needs_response"),
             opened_at=datetime.fromtimestamp(found.created, UTC),
             evidence_due_at=None if not due else datetime.fromtimestamp(due, UTC),
-            withdrawn_minor=-sum(each.amount for each in moves),
+            # A debit that comes back is final: its capture is returned, and the books say so there.
+            withdrawn_minor=0 if is_debit else -sum(each.amount for each in moves),
             fee_minor=sum(each.fee for each in moves),
             moves=len(moves),
+            is_return=is_debit and found.status == "lost",
         )
 
     async def answer_dispute(self, call: Call, ref: str, key: str, proofs: list[Proof]) -> Outcome:

@@ -29,8 +29,18 @@ class Charged(msgspec.Struct, frozen=True):
     currency: str
     captured: bool = False
     amount_captured: int = 0
+    status: str = "succeeded"
+    disputed: bool = False
     payment_intent: str | None = None
+    payment_method_details: api.Charge.Details | None = None
     metadata: dict[str, str] = {}
+
+    @property
+    def is_kept(self) -> bool:
+        """Captured, arrived, and not a debit whose bank took it back."""
+        debit = self.payment_method_details and self.payment_method_details.type == api.SEPA_DEBIT
+        is_taken = self.captured and self.amount_captured > 0 and self.status == "succeeded"
+        return is_taken and not (debit and self.disputed)
 
 
 class Charges(msgspec.Struct, frozen=True):
@@ -107,11 +117,7 @@ class Lists:
         charges: list[Charged] = await _all(keys, "/v1/charges", Charges, created=when)
         refunds: list[GivenBack] = await _all(keys, "/v1/refunds", GivenBacks, created=when)
         return [
-            *(
-                _listed("capture", each, each.amount_captured)
-                for each in charges
-                if each.captured and each.amount_captured
-            ),
+            *(_listed("capture", each, each.amount_captured) for each in charges if each.is_kept),
             *(_listed("refund", each, each.amount) for each in refunds if each.status not in GONE),
         ]
 

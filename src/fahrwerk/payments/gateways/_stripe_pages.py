@@ -12,7 +12,7 @@ import msgspec
 
 from fahrwerk.kernel import ids
 from fahrwerk.kernel.outside import OutcomeUnknown
-from fahrwerk.payments.gateways import Outcome
+from fahrwerk.payments.gateways import Outcome, SetUp
 from fahrwerk.payments.gateways import _stripe_api as api
 from fahrwerk.payments.gateways._stripe_api import KEY, NAME, Intent, Refused, path_of
 
@@ -31,6 +31,7 @@ class Session(msgspec.Struct, frozen=True):
     status: str
     url: str | None = None
     payment_intent: str | None = None
+    setup_intent: str | None = None
     metadata: dict[str, str] = {}
 
 
@@ -123,3 +124,24 @@ async def intent_of(keys: Keys, session: Session) -> Intent | None:
     if session.payment_intent is None:
         return None
     return await api.get(keys, f"/v1/payment_intents/{path_of(session.payment_intent)}", Intent)
+
+
+async def to_set_up(keys: Keys, customer: str, key: str, kind: str, page: Page) -> SetUp:
+    """A page where a rider stores a method, mandate included, and pays nothing; once per key.
+
+    Stripe puts the session's id where the address we come back to has its place for it.
+    """
+    back = f"{page.success_url}&token={{CHECKOUT_SESSION_ID}}"
+    session = await api.post(
+        keys, "/v1/checkout/sessions", key, Session, mode="setup", customer=customer,
+        payment_method_types=[kind], success_url=back, cancel_url=page.cancel_url,
+        expires_at=int(page.expires_at.timestamp()), metadata={KEY: key},
+        setup_intent_data={"metadata": {KEY: key}},
+    )  # fmt: skip
+    return SetUp(gateway=NAME, public_key=keys.public_key, token=session.id, url=session.url)
+
+
+async def set_up_at(keys: Keys, ref: str) -> str | None:
+    """The SetupIntent of a page where a method was stored. Raises ``Refused``."""
+    session = await api.get(keys, f"/v1/checkout/sessions/{path_of(ref)}", Session)
+    return session.setup_intent

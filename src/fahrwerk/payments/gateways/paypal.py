@@ -77,7 +77,9 @@ class PayPal(_paypal_disputes.Disputes):
 
     # --- methods
 
-    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+    async def begin_set_up(
+        self, call: Call, key: str, customer: UUID, kind: str | None = None
+    ) -> SetUp:
         keys = await keys_of(call, NAME, is_new=True)
         back = settings.load().address
         token = await api.ask(
@@ -249,7 +251,7 @@ class PayPal(_paypal_disputes.Disputes):
         keys = await keys_of(call, NAME)
         return await listed(keys, since, until)
 
-    def account_of(self, body: bytes) -> UUID | None:
+    async def account_of(self, body: bytes) -> UUID | None:
         return None  # PayPal does not know our operators: the address of the webhook names them
 
     async def parse_webhook(self, call: Call, body: bytes, headers: Mapping[str, str]) -> Notice:

@@ -69,7 +69,9 @@ class Sandbox:
     async def account(self, keys: Keys) -> Account:
         raise Invalid(field="gateway", issue="the sandbox needs no keys")
 
-    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+    async def begin_set_up(
+        self, call: Call, key: str, customer: UUID, kind: str | None = None
+    ) -> SetUp:
         return SetUp(gateway="sandbox")
 
     async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
@@ -168,7 +170,7 @@ class Sandbox:
     async def read_transfer(self, call: Call, account: str, key: str) -> Outcome | None:
         return await lists.look(call, key)
 
-    def account_of(self, body: bytes) -> UUID | None:
+    async def account_of(self, body: bytes) -> UUID | None:
         try:
             return UUID(msgspec.json.decode(body, type=_Body).account)
         except (msgspec.DecodeError, ValueError):

@@ -128,7 +128,7 @@ SELECT $2, 'refund', $3, id, payment_id, mandate_id, $4, $4, $5, $6, $7, $8, $9
 FROM payments.sepa_order WHERE tenant_id = kernel.tenant() AND id = $1
 """
 _METHOD = """
-SELECT id, state, iban_masked, iban_digest FROM payments.sepa_mandate
+SELECT id, state, iban_masked, iban_digest, reference, bic FROM payments.sepa_mandate
 WHERE tenant_id = kernel.tenant() AND id = $1 AND rider_id = $2
 """
 _END = """
@@ -149,7 +149,9 @@ class Sepa:
         rules.iban_of(keys.secret, "secret")
         return Account(remote_id=rules.creditor_id_of(keys.public_key), is_live=True)
 
-    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+    async def begin_set_up(
+        self, call: Call, key: str, customer: UUID, kind: str | None = None
+    ) -> SetUp:
         return SetUp(
             gateway=NAME
         )  # the client signs a mandate: POST /api/v1/payments/sepa/mandates
@@ -168,6 +170,7 @@ class Sepa:
             ref=row["id"].hex, kind="sepa", brand="SEPA direct debit",
             last4=last if last.isdigit() else "", expires="",
             country=str(row["iban_masked"])[:2], fingerprint=row["iban_digest"],
+            bank=row["bic"] or "", mandate=row["reference"],
         )  # fmt: skip
 
     async def forget(self, call: Call, method_ref: str) -> None:
@@ -259,7 +262,7 @@ class Sepa:
     async def dispute(self, call: Call, ref: str) -> Dispute | None:
         return None
 
-    def account_of(self, body: bytes) -> UUID | None:
+    async def account_of(self, body: bytes) -> UUID | None:
         return None
 
     async def parse_webhook(self, call: Call, body: bytes, headers: Mapping[str, str]) -> Notice:

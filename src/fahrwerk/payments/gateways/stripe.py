@@ -1,5 +1,7 @@
 """Stripe: PaymentIntents with manual capture, SetupIntents, refunds, disputes (PAY-04..07, PAY-27).
 
+SEPA debits are in ``_stripe_debits``: what they do otherwise than cards.
+
 The rider's client talks to Stripe itself (publishable key and client secret); we only ever see
 ``seti_...`` and ``pm_...``. Every operation carries our key twice: as ``Idempotency-Key``, so that
 a repeat within a day is the same operation, and in the object's metadata, so that it is found
@@ -10,12 +12,13 @@ search lags behind.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
-from fahrwerk.kernel import clock, db, ids
+from fahrwerk.kernel import clock, ids
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.kernel.outside import NotReached, OutcomeUnknown
 from fahrwerk.payments.gateways import (
@@ -25,18 +28,23 @@ from fahrwerk.payments.gateways import (
     Change,
     Forged,
     Notice,
+    NotTaken,
     Outcome,
     Question,
     Refusal,
     SetUp,
     UnknownToken,
+    _accounts,
     _stripe_disputes,
     _stripe_lists,
 )
 from fahrwerk.payments.gateways import _stripe_api as api
+from fahrwerk.payments.gateways import _stripe_customers as customers
+from fahrwerk.payments.gateways import _stripe_debits as debits
 from fahrwerk.payments.gateways import _stripe_pages as sessions
 from fahrwerk.payments.gateways._accounts import Keys, keys_of
 from fahrwerk.payments.gateways._stripe_api import (
+    CAPTURE_KEY,
     KEY,
     NAME,
     Intent,
@@ -53,7 +61,6 @@ if TYPE_CHECKING:
     from fahrwerk.payments.gateways._offers import Page
 
 SIGNATURE = "stripe-signature"
-CAPTURE_KEY = "fahrwerk_capture_key"
 PAGE, MOST_PAGES = 100, 5
 _SECRET = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{8,200}")
 _PUBLIC = re.compile(r"pk_(test|live)_[A-Za-z0-9_]{8,200}")
@@ -65,7 +72,7 @@ _BRANDS = {"visa": "Visa", "mastercard": "Mastercard", "amex": "American Express
 class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
     """See ``fahrwerk.payments.gateways.Gateway``."""
 
-    kinds = frozenset({"card"})
+    kinds = frozenset({"card", api.SEPA_DEBIT})
     has_accounts = True
 
     async def account(self, keys: Keys) -> Account:
@@ -86,27 +93,35 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
 
     # --- methods
 
-    async def begin_set_up(self, call: Call, key: str, customer: UUID) -> SetUp:
+    async def begin_set_up(
+        self, call: Call, key: str, customer: UUID, kind: str | None = None
+    ) -> SetUp:
         keys = await keys_of(call, NAME, is_new=True)
-        intent = await api.post(
-            keys, "/v1/setup_intents", key, SetupIntent,
-            customer=await _customer(call, keys, customer), usage="off_session",
-            payment_method_types=["card"], metadata={KEY: key},
-        )  # fmt: skip
+        try:
+            intent = await api.post(
+                keys, "/v1/setup_intents", key, SetupIntent,
+                customer=await customers.of(call, keys, customer), usage="off_session",
+                payment_method_types=[kind or "card"], metadata={KEY: key},
+            )  # fmt: skip
+        except Refused as refused:  # a kind that is not activated in this account
+            raise NotTaken(reason=refused.code) from None
         return SetUp(
             gateway=NAME,
             public_key=keys.public_key,
             client_secret=intent.client_secret,
             token=intent.id,
+            account=keys.remote_id if keys.is_connected else None,
         )
 
     async def set_up(self, call: Call, key: str, token: str, customer: UUID) -> Card:
         keys = await keys_of(call, NAME, is_new=True)
-        if not _REF.fullmatch(token) or not token.startswith(("seti_", "pm_")):
+        if not _REF.fullmatch(token) or not token.startswith(("seti_", "pm_", "cs_")):
             raise _no_token()
-        owner = await _customer(call, keys, customer)
-        wanted: dict[str, Any] = {"expand": ["payment_method"]}
+        owner = await customers.of(call, keys, customer)
+        wanted: dict[str, Any] = {"expand": ["payment_method", "mandate"]}
         try:
+            if token.startswith("cs_"):
+                token = await sessions.set_up_at(keys, token) or "none"
             if token.startswith("seti_"):
                 intent = await api.get(keys, f"/v1/setup_intents/{token}", SetupIntent, **wanted)
             else:
@@ -124,7 +139,17 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
         if intent.status != "succeeded" or not isinstance(intent.payment_method, PaymentMethod):
             waits = intent.status == "requires_action"
             raise Refusal(reason="authentication_required" if waits else "set_up_unfinished")
-        return _card(intent.payment_method)
+        return _card(intent.payment_method, intent.mandate)
+
+    async def set_up_page(
+        self, call: Call, key: str, customer: UUID, kind: str, page: Page
+    ) -> SetUp:
+        keys = await keys_of(call, NAME, is_new=True)
+        owner = await customers.of(call, keys, customer)
+        try:
+            return await sessions.to_set_up(keys, owner, key, kind, page)
+        except Refused as refused:
+            raise NotTaken(reason=refused.code) from None
 
     async def forget(self, call: Call, method_ref: str) -> None:
         keys = await keys_of(call, NAME)
@@ -138,9 +163,11 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
 
     async def authorise(self, call: Call, wanted: Authorisation) -> Outcome:
         keys = await keys_of(call, NAME, is_new=True)
-        customer = await _known_customer(call, keys, wanted.customer)
+        customer = await customers.known(call, keys, wanted.customer)
         if customer is None:  # stored in another account than the one of these keys
             return Outcome(kind="declined", code="payment_method_detached")
+        if await debits.is_account(call, wanted.method_ref):
+            return await debits.promise(keys, customer, wanted)
         try:
             intent = await api.post(
                 keys, "/v1/payment_intents", wanted.key, Intent,
@@ -157,7 +184,8 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
 
     async def open_page(self, call: Call, wanted: Authorisation, page: Page) -> Outcome:
         keys = await keys_of(call, NAME, is_new=True)
-        return await sessions.made(keys, await _customer(call, keys, wanted.customer), wanted, page)
+        owner = await customers.of(call, keys, wanted.customer)
+        return await sessions.made(keys, owner, wanted, page)
 
     async def confirm(self, call: Call, question: Question) -> Outcome:
         keys = await keys_of(call, NAME)
@@ -168,26 +196,24 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
 
     async def capture(self, call: Call, wanted: Change) -> Outcome:
         keys = await keys_of(call, NAME)
-
-        async def take(key: str) -> Intent:
-            return await api.post(
-                keys, f"/v1/payment_intents/{_path(wanted.intent)}/capture", key, Intent,
-                amount_to_capture=wanted.amount_minor, metadata={CAPTURE_KEY: wanted.key},
-            )  # fmt: skip
-
+        take = debits.take if wanted.is_promise else _take
         try:
             try:
-                return _captured(await take(wanted.key))
+                return _captured(await take(keys, wanted, wanted.key))
             except api.Broken as broken:
                 if not broken.is_replayed:
                     raise
             # The 500 of then is all this key will ever bring. An intent is captured once at most,
             # so that another key for the same intent cannot take the money twice.
             intent = await _intent(keys, wanted.intent)
-            if intent is not None and intent.status == "requires_capture":
-                intent = await take(f"{wanted.key}-again")
+            if intent is not None and intent.status in _UNTAKEN:
+                intent = await take(keys, wanted, f"{wanted.key}-again")
             return _captured(intent) if intent else Outcome(kind="unknown")
         except Refused as refused:
+            made = refused.problem.payment_intent
+            if wanted.is_promise and (made is None or made.status in _UNPAID):
+                with suppress(Refused):  # not to be debited: nobody shall pay it in another way
+                    await _cancel(keys, wanted.intent, f"{wanted.intent}-close")
             return Outcome(kind="declined", code=refused.code)
 
     async def void(self, call: Call, wanted: Change) -> Outcome:
@@ -221,6 +247,7 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
             refund = await api.post(
                 keys, "/v1/refunds", wanted.key, api.Refund, payment_intent=wanted.intent,
                 amount=wanted.amount_minor, metadata={KEY: wanted.key},
+                refund_application_fee=True if wanted.platform_fee_minor else None,
             )  # fmt: skip
         except Refused as refused:
             return Outcome(kind="declined", code=refused.code)
@@ -240,8 +267,8 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
             return Outcome(kind="done", ref=f"void_{session.id}") if is_over else None
         if question.kind == "refund":
             return await _find_refund(keys, question)
-        intent = await _intent(keys, question.intent)
-        if intent is None or intent.status == "requires_capture":
+        intent = await _intent(keys, question.intent, expand=["latest_charge"])
+        if intent is None or intent.status in _UNTAKEN:
             return None
         if question.kind == "void":
             done = intent.status == "canceled"
@@ -250,13 +277,15 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
             by = intent.metadata.get(CAPTURE_KEY)
             if by not in (None, question.key):
                 return Outcome(kind="declined", code="already_captured")
-            return _captured(intent)
-        if intent.status == "canceled":
-            return Outcome(kind="declined", code="canceled")
-        return None
+            return await debits.returned(keys, intent) or _captured(intent)
+        if intent.status in ("canceled", "requires_payment_method"):
+            return await _stand(keys, intent)  # a debit that failed is closed: nobody pays it there
+        return _captured(intent) if intent.status == "processing" else None
 
-    def account_of(self, body: bytes) -> UUID | None:
-        return None  # Stripe does not know our operators: the address of the webhook names them
+    async def account_of(self, body: bytes) -> UUID | None:
+        """Of a connected account; who has keys of his own is named by the webhook's address."""
+        account = api.account_in(body)
+        return None if account is None else await _accounts.connected_to(NAME, account)
 
     async def parse_webhook(self, call: Call, body: bytes, headers: Mapping[str, str]) -> Notice:
         try:
@@ -267,6 +296,9 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
             raise Forged
         now = clock.now().timestamp()
         event = api.verified(keys.webhook_secret, headers.get(SIGNATURE, ""), body, now)
+        # One secret signs for all that are connected: it must be about this one.
+        if keys.is_connected and event.account != keys.remote_id:
+            raise Forged
         inner = event.data.object
         is_intent = inner.object == "payment_intent"
         return Notice(
@@ -278,35 +310,17 @@ class Stripe(_stripe_disputes.Disputes, _stripe_lists.Lists):
         )
 
 
-# --- customers
-
-_CUSTOMER = """
-SELECT ref FROM payments.gateway_customer
-WHERE tenant_id = kernel.tenant() AND gateway = $1 AND remote_id = $2 AND rider_id = $3
-"""
-_KEEP_CUSTOMER = """
-INSERT INTO payments.gateway_customer (gateway, remote_id, rider_id, ref) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant_id, gateway, remote_id, rider_id) DO UPDATE SET ref = gateway_customer.ref
-RETURNING ref
-"""
+_UNTAKEN = ("requires_capture", "requires_confirmation")
+_UNPAID = (*_UNTAKEN, "requires_payment_method")
 
 
-async def _known_customer(call: Call, keys: Keys, rider: UUID) -> str | None:
-    row = await db.one("payments", call, _CUSTOMER, NAME, keys.remote_id, rider)
-    return None if row is None else str(row["ref"])
-
-
-async def _customer(call: Call, keys: Keys, rider: UUID) -> str:
-    """Stripe's customer for a rider: made on first use, under a pseudonym."""
-    known = await _known_customer(call, keys, rider)
-    if known is not None:
-        return known
-    made = await api.post(
-        keys, "/v1/customers", f"customer-{rider.hex}", api.Thing,
-        metadata={"user_id": ids.public("usr", rider)},
+async def _take(keys: Keys, wanted: Change, key: str) -> Intent:
+    """Capture what a card reserves."""
+    return await api.post(
+        keys, f"/v1/payment_intents/{_path(wanted.intent)}/capture", key, Intent,
+        amount_to_capture=wanted.amount_minor, metadata={CAPTURE_KEY: wanted.key},
+        application_fee_amount=wanted.platform_fee_minor or None,
     )  # fmt: skip
-    rows = await db.run("payments", call, _KEEP_CUSTOMER, NAME, keys.remote_id, rider, made.id)
-    return str(rows[0]["ref"])
 
 
 # --- reading what Stripe says
@@ -316,8 +330,10 @@ def _no_token() -> UnknownToken:
     return UnknownToken(field="gateway_token", issue="is not a token of Stripe for this rider")
 
 
-def _card(method: PaymentMethod) -> Card:
-    card = method.card
+def _card(method: PaymentMethod, mandate: api.Mandate | str | None) -> Card:
+    card, account = method.card, method.sepa_debit
+    if account is not None:
+        return debits.account_of(method.id, account, mandate)
     if card is None:
         raise Refusal(reason="not_a_card")
     return Card(
@@ -331,11 +347,11 @@ def _card(method: PaymentMethod) -> Card:
     )
 
 
-async def _intent(keys: Keys, ref: str | None) -> Intent | None:
+async def _intent(keys: Keys, ref: str | None, **about: Any) -> Intent | None:
     if ref is None:
         return None
     try:
-        return await api.get(keys, f"/v1/payment_intents/{_path(ref)}", Intent)
+        return await api.get(keys, f"/v1/payment_intents/{_path(ref)}", Intent, **about)
     except Refused:
         return None
 
@@ -349,7 +365,7 @@ async def _intent_of(call: Call, keys: Keys, question: Question) -> Intent | Non
         return known
     if question.customer is None:
         raise OutcomeUnknown("Without the rider nothing can be looked for.", peer=NAME)
-    customer = await _known_customer(call, keys, question.customer)
+    customer = await customers.known(call, keys, question.customer)
     if customer is None:
         return None
     after: str | None = None
@@ -380,7 +396,7 @@ async def _authorisation(call: Call, keys: Keys, question: Question) -> Outcome 
         if intent is not None:
             return await _stand(keys, intent)
         if question.customer is not None:
-            customer = await _known_customer(call, keys, question.customer)
+            customer = await customers.known(call, keys, question.customer)
             if customer is not None:
                 session = await sessions.find_session(keys, customer, question.key)
     if session is None:
@@ -431,6 +447,8 @@ async def _stand(keys: Keys, intent: Intent) -> Outcome:
             return Outcome(kind="declined", ref=intent.id, code=code)
     if intent.status == "requires_capture":
         return Outcome(kind="done", ref=intent.id, amount_minor=intent.amount_capturable)
+    if debits.is_promised(intent):
+        return debits.promised(intent)
     if intent.status == "succeeded":
         return Outcome(kind="done", ref=intent.id, amount_minor=intent.amount)
     if intent.status == "canceled":
@@ -451,6 +469,8 @@ def _action(keys: Keys, intent: Intent) -> dict[str, str]:
         "public_key": keys.public_key,
         "client_secret": intent.client_secret or "",
     }
+    if keys.is_connected:
+        action["account"] = keys.remote_id
     if (payment_id := intent.metadata.get("payment_id")) is not None:
         link = f"/api/v1/payments/{ids.public('pay', UUID(payment_id))}/complete-3ds"
         action["complete_with"] = f"POST {link}"
@@ -458,9 +478,11 @@ def _action(keys: Keys, intent: Intent) -> dict[str, str]:
 
 
 def _captured(intent: Intent) -> Outcome:
-    if intent.status != "succeeded":
+    if intent.status not in ("succeeded", "processing"):
         return Outcome(kind="unknown")
     charge = intent.latest_charge
+    if intent.status == "processing":
+        return Outcome(kind="processing", ref=intent.id)
     ref = charge if isinstance(charge, str) else charge.id if charge else f"charge_of_{intent.id}"
     return Outcome(kind="done", ref=ref, amount_minor=intent.amount_received)
 

@@ -22,11 +22,13 @@ from fahrwerk.payments.http import (
     bank_lines,
     books,
     comparison,
+    connect,
     corrections,
     debts,
     disputes,
     mandates,
     money_out,
+    revenue,
     risk,
     sandbox,
     sepa,
@@ -51,6 +53,9 @@ class Method(msgspec.Struct, frozen=True):
     expires: str
     is_default: bool
     created_at: str
+    bank: str | None
+    mandate_reference: str | None
+    """Of a bank account: its bank's code, and what stands on the rider's statement."""
 
 
 class Methods(msgspec.Struct, frozen=True):
@@ -65,7 +70,8 @@ class NewMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway_token: Annotated[str, msgspec.Meta(min_length=4, max_length=255, examples=["tok_visa"])]
     make_default: bool = False
     gateway: GatewayName | None = None
-    """Whose token it is; not given: of the gateway that this operator uses for cards."""
+    """Whose token it is; not given: of the gateway that this operator uses for this `type`."""
+    type: accounts.Kind = "card"
 
 
 class Payments(msgspec.Struct, frozen=True):
@@ -133,7 +139,9 @@ async def list_methods(call: web.Caller) -> Methods:
 )
 async def post_method(call: web.Caller, data: JSONBody[NewMethod]) -> Method:
     """Store a payment method the client has set up at the gateway."""
-    added = await contract.add_method(call, data.gateway_token, data.make_default, data.gateway)
+    added = await contract.add_method(
+        call, data.gateway_token, data.make_default, data.gateway, data.type
+    )
     return _method(added)
 
 
@@ -321,6 +329,8 @@ def _method(method: contract.Method) -> Method:
         expires=method.expires,
         is_default=method.is_default,
         created_at=clock.stamp(method.created_at),
+        bank=method.bank or None,
+        mandate_reference=method.mandate_reference or None,
     )
 
 
@@ -347,7 +357,9 @@ handlers = [
     post_operators_webhook,
     post_faults,
     *accounts.handlers,
+    *connect.handlers,
     *books.handlers,
+    *revenue.handlers,
     *corrections.handlers,
     *mandates.handlers,
     *sepa.handlers,

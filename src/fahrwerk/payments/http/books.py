@@ -114,6 +114,28 @@ class JournalLine(msgspec.Struct, frozen=True, kw_only=True):
     credit: float | None
 
 
+class OpenItemView(msgspec.Struct, frozen=True, kw_only=True):
+    """Money in suspense that waits for a person."""
+
+    kind: str
+    """bank_line (assign it), failed_refund (of a top-up; answer it)"""
+    id: str
+    """Of the line, or of the payment."""
+    debit: float | None
+    credit: float | None
+    currency: str
+    since: str
+    is_late: bool
+    """For more than five bank days."""
+
+
+class OpenItems(msgspec.Struct, frozen=True):
+    """A page of open items, the oldest first."""
+
+    open_items: list[OpenItemView]
+    pagination: web.Pagination
+
+
 class JournalView(msgspec.Struct, frozen=True, kw_only=True):
     """One posting; never changed, at most reversed by another one."""
 
@@ -228,6 +250,16 @@ async def get_journal(call: web.Caller, journal_id: FromPath[str]) -> JournalVie
     return journal_view(await ledger.journal(call, ids.parse(journal_id, ledger.JOURNAL_PREFIX)))
 
 
+@get("/api/v1/books/open-items", permission="payments.ledger.read", tags=["payments"])
+async def list_open_items(
+    call: web.Caller, limit: web.Limit = 50, offset: web.Offset = 0
+) -> OpenItems:
+    """What in suspense waits for a person: bank lines to assign, refunds that came back."""
+    page = await ledger.open_items(call, limit, offset)
+    rows = [_open_item(each) for each in page.items]
+    return OpenItems(rows, web.pagination(page.total, limit, offset, len(rows)))
+
+
 # --- shapes
 
 
@@ -265,6 +297,19 @@ def _sides(amount_minor: int, currency: str) -> tuple[float | None, float | None
     """An amount as debit or as credit."""
     value = money.to_major(abs(amount_minor), currency)
     return (value, None) if amount_minor > 0 else (None, value)
+
+
+def _open_item(item: ledger.OpenItem) -> OpenItemView:
+    debit, credit = _sides(item.amount_minor, item.currency)
+    return OpenItemView(
+        kind=item.kind,
+        id=item.subject,
+        debit=debit,
+        credit=credit,
+        currency=item.currency,
+        since=clock.stamp(item.since),
+        is_late=item.is_late,
+    )
 
 
 def _entry(line: ledger.StatementLine, currency: str) -> EntryView:
@@ -358,4 +403,5 @@ handlers = [
     list_entries,
     export_entries,
     get_journal,
+    list_open_items,
 ]

@@ -41,6 +41,8 @@ class DebtView(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: str
     next_step_at: str | None
     closed_at: str | None
+    is_collecting: bool
+    """A bank account is being debited for it, which takes days."""
     pay_url: str | None
     """Where to pay it: `POST`."""
 
@@ -224,7 +226,10 @@ def view(each: doors.Debt) -> DebtView:
         opened_at=clock.stamp(each.opened_at),
         next_step_at=None if each.next_at is None else clock.stamp(each.next_at),
         closed_at=None if each.closed_at is None else clock.stamp(each.closed_at),
-        pay_url=f"/api/v1/debts/{public}/pay" if each.owed_minor else None,
+        is_collecting=each.is_collecting,
+        pay_url=f"/api/v1/debts/{public}/pay"
+        if each.owed_minor and not each.is_collecting
+        else None,
     )
 
 

@@ -16,7 +16,7 @@ from fahrwerk.payments import contract, rules
 from fahrwerk.payments.contract import gateways as doors
 from fahrwerk.payments.http import views
 
-Kind = Literal["card", "paypal", "sepa"]
+Kind = Literal["card", "paypal", "sepa", "sepa_debit"]
 Key = Annotated[str, Meta(min_length=8, max_length=300)]
 
 
@@ -24,6 +24,11 @@ class SetUpRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What kind of method the rider wants to store."""
 
     type: Kind = "card"
+    return_path: Annotated[str, Meta(max_length=150, pattern=r"^/[A-Za-z0-9_/.?=&-]*$")] | None = (
+        None
+    )
+    """Given: the rider does it at a page of the gateway, which sends them back to this place of
+    ours with `result` and `token`, the `gateway_token`."""
 
 
 class SetUpView(msgspec.Struct, frozen=True):
@@ -35,6 +40,11 @@ class SetUpView(msgspec.Struct, frozen=True):
     """For the gateway's own library in the client; never to be logged."""
     gateway_token: str | None
     """To be sent to `POST /api/v1/payment-methods` when the gateway says that it is done."""
+    url: str | None
+    """The gateway's page, when one was wished for."""
+    account: str | None
+    """For which account `public_key` is used there, when it is the platform's
+    (`Stripe(public_key, {stripeAccount: account})`)."""
 
 
 class AccountRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +88,12 @@ class GatewayAccountView(msgspec.Struct, frozen=True, kw_only=True):
     set_at: str
     tested_at: str
     problem: str | None
+    is_connected: bool
+    """The platform acts for this account with its own keys, and takes its fee:"""
+    platform_fee_minor: int
+    """once of each payment, in minor units,"""
+    platform_fee_bp: int
+    """and of each capture, in basis points."""
 
 
 class GatewayAccounts(msgspec.Struct, frozen=True):
@@ -90,6 +106,8 @@ class FeeView(msgspec.Struct, frozen=True):
     """What gateways keep of a payment; 0 when their prices were not entered."""
 
     gateway_fee: float
+    platform_fee: float
+    """What the platform took of it, less what it gave back."""
     currency: str
 
 
@@ -151,8 +169,11 @@ class HandRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 )
 async def post_set_up(call: web.Caller, data: JSONBody[SetUpRequest]) -> SetUpView:
     """Prepare the storing of a payment method: the client goes on with the gateway itself."""
-    found = await contract.begin_set_up(call, data.type)
-    return SetUpView(found.gateway, found.public_key, found.client_secret, found.token)
+    found = await contract.begin_set_up(call, data.type, data.return_path)
+    return SetUpView(
+        found.gateway, found.public_key, found.client_secret, found.token, found.url,
+        found.account,
+    )  # fmt: skip
 
 
 @get("/api/v1/gateways", permission="payments.gateway.read", tags=["payments"])
@@ -218,10 +239,12 @@ async def post_enable(call: web.Caller, gateway: FromPath[str]) -> GatewayAccoun
     tags=["payments"],
 )
 async def get_fee(call: web.Caller, payment_id: FromPath[str]) -> FeeView:
-    """What gateways keep of a payment by their contracts (PAY-32)."""
+    """What gateways keep of a payment by their contracts (PAY-32), and what the platform takes."""
     found = await contract.payment(call, ids.parse(payment_id, "pay"))
     fee = await doors.gateway_fee(call, found.id)
-    return FeeView(money.to_major(fee, found.currency), found.currency)
+    taken = await doors.platform_fee(call, found.id)
+    currency = found.currency
+    return FeeView(money.to_major(fee, currency), money.to_major(taken, currency), currency)
 
 
 @get("/api/v1/gateway-webhooks", permission="payments.gateway.read", tags=["payments"])
@@ -293,6 +316,9 @@ def _account(call: Call, account: doors.GatewayAccount) -> GatewayAccountView:
         set_at=clock.stamp(account.set_at),
         tested_at=clock.stamp(account.tested_at),
         problem=account.problem,
+        is_connected=account.is_connected,
+        platform_fee_minor=account.platform_fee_minor,
+        platform_fee_bp=account.platform_fee_bp,
     )
 
 

@@ -15,6 +15,10 @@ from fahrwerk.payments.contract import risk as contract
 Open = Annotated[
     bool | None, QueryParameter(name="open", description="Without a verdict, or with one")
 ]
+Decided = Annotated[
+    contract.Decision | None,
+    QueryParameter(description="Only these; of `allow` the newest 1000"),
+]
 Score = Annotated[int, Meta(ge=1, le=10_000)]
 Country = Annotated[str, Meta(min_length=2, max_length=2)]
 
@@ -82,10 +86,14 @@ def _view(found: contract.Risk) -> RiskView:
 
 @get("/api/v1/risk/decisions", permission="payments.risk.read", tags=["payments"])
 async def list_risks(
-    call: web.Caller, is_open: Open = None, limit: web.Limit = 50, offset: web.Offset = 0
+    call: web.Caller,
+    is_open: Open = None,
+    decision: Decided = None,
+    limit: web.Limit = 50,
+    offset: web.Offset = 0,
 ) -> RisksView:
-    """Payments in review and blocked ones, newest first."""
-    page = await contract.risks(call, is_open, limit, offset)
+    """Payments in review and blocked ones, newest first; or decisions of one kind."""
+    page = await contract.risks(call, is_open, decision, limit, offset)
     shown = [_view(each) for each in page.risks]
     return RisksView(shown, web.pagination(page.total, limit, offset, len(shown)))
 

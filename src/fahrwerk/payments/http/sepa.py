@@ -23,6 +23,7 @@ MOST_BYTES = 8 << 20
 XML = "application/xml"
 OrderState = Literal["held", "voided", "declined", "due", "netted", "batched", "exported",
                      "settled", "rejected", "returned"]  # fmt: skip
+RunState = Literal["draft", "approved", "exported", "settled", "cancelled"]
 Code = Annotated[str, Meta(pattern="^[A-Z]{2}[0-9]{2}$", examples=["AM04", "MD06"])]
 
 
@@ -182,10 +183,13 @@ async def post_sepa_run(call: web.Caller, data: JSONBody[RunRequest]) -> RunView
 
 @get("/api/v1/payments/sepa/runs", permission="payments.sepa.read", tags=["payments"])
 async def list_sepa_runs(
-    call: web.Caller, limit: web.Limit = 50, offset: web.Offset = 0
+    call: web.Caller,
+    status: Annotated[RunState | None, QueryParameter(name="status")] = None,
+    limit: web.Limit = 50,
+    offset: web.Offset = 0,
 ) -> RunsView:
-    """Runs, newest first."""
-    page = await doors.sepa_runs(call, limit, offset)
+    """Runs, newest first; `status=draft` are those that wait to be approved."""
+    page = await doors.sepa_runs(call, status, limit, offset)
     rows = [_run(each) for each in page.runs]
     return RunsView(rows, web.pagination(page.total, limit, offset, len(rows)))
 

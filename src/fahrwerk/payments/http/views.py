@@ -14,7 +14,8 @@ class Payment(msgspec.Struct, frozen=True):
     id: str
     booking_id: str
     status: str
-    """created, unknown, action_required, authorized, completed, due, failed, voided, refunded"""
+    """created, unknown, action_required, authorized, processing (being collected: a bank account is
+    debited, which takes days), completed, due, failed, voided, refunded"""
     amount: float
     """Authorised, or to be authorised, before the ride."""
     amount_authorized: float

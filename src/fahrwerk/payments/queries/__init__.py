@@ -11,6 +11,7 @@ from fahrwerk.kernel.errors import NotFound
 from fahrwerk.payments.contract import Method, Payment, PaymentPage, UnknownMethod
 from fahrwerk.payments.queries.comparison import comparisons as comparisons
 from fahrwerk.payments.queries.comparison import differences as differences
+from fahrwerk.payments.queries.connect import connection as connection
 from fahrwerk.payments.queries.debts import all_debts as all_debts
 from fahrwerk.payments.queries.debts import check_debts as check_debts
 from fahrwerk.payments.queries.debts import debt as debt
@@ -22,16 +23,19 @@ from fahrwerk.payments.queries.disputes import dispute as dispute
 from fahrwerk.payments.queries.gateways import disputes as disputes
 from fahrwerk.payments.queries.gateways import gateway_accounts as gateway_accounts
 from fahrwerk.payments.queries.gateways import gateway_fee as gateway_fee
+from fahrwerk.payments.queries.gateways import platform_fee as platform_fee
 from fahrwerk.payments.queries.gateways import webhooks as webhooks
 from fahrwerk.payments.queries.ledger import accounts as accounts
 from fahrwerk.payments.queries.ledger import journal as journal
 from fahrwerk.payments.queries.ledger import purse as purse
 from fahrwerk.payments.queries.ledger import statement as statement
 from fahrwerk.payments.queries.ledger import trial_balance as trial_balance
+from fahrwerk.payments.queries.open_items import open_items as open_items
 from fahrwerk.payments.queries.personal import PERSONAL as PERSONAL
 from fahrwerk.payments.queries.proof import proof as proof
 from fahrwerk.payments.queries.proof import quick_proof
 from fahrwerk.payments.queries.refunds import failed_refunds as failed_refunds
+from fahrwerk.payments.queries.revenue import revenue as revenue
 from fahrwerk.payments.queries.risk import risk_limits as risk_limits
 from fahrwerk.payments.queries.risk import risks as risks
 from fahrwerk.payments.queries.sepa import announced_debit as announced_debit
@@ -52,7 +56,8 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 _METHODS = """
-SELECT id, kind, label, brand, last4, expires, is_default, created_at FROM payments.method
+SELECT id, kind, label, brand, last4, expires, is_default, created_at, bank, mandate_reference
+FROM payments.method
 WHERE tenant_id = kernel.tenant() AND rider_id = $1 AND removed_at IS NULL
 ORDER BY is_default DESC, created_at DESC, id
 """
@@ -61,6 +66,17 @@ ORDER BY is_default DESC, created_at DESC, id
 async def methods(call: Call) -> list[Method]:
     """See the contract."""
     return db.shaped(Method, await db.run("payments", call, _METHODS, call.user))
+
+
+_KINDS = """
+SELECT DISTINCT kind FROM payments.gateway_account, unnest(kinds) AS kind
+WHERE tenant_id = kernel.tenant() AND NOT is_disabled ORDER BY kind
+"""
+
+
+async def method_kinds(call: Call) -> list[str]:
+    """See the contract."""
+    return [row["kind"] for row in await db.run("payments", call, _KINDS)]
 
 
 _METHOD = """

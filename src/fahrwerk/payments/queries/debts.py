@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
 
 READ = "payments.debt.read"
-_OWED = "CASE WHEN p.state = 'due' THEN p.due_minor - p.captured_minor ELSE 0 END"
+# What a bank account is being debited for is owed until it has arrived.
+_IS_OWED = "p.state IN ('due', 'processing')"
+_OWED = f"CASE WHEN {_IS_OWED} THEN p.due_minor - p.captured_minor ELSE 0 END"
 COLUMNS = f"""d.id, d.payment_id, d.reference, d.rider_id, d.state, d.currency,
        ({_OWED}) AS owed_minor, d.opened_minor, d.fee_minor, d.written_off_minor, d.step, d.round,
        d.reason, d.opened_at, CASE WHEN d.state = 'open' THEN d.next_at END AS next_at,
-       d.closed_at"""
+       d.closed_at, p.state = 'processing' AS is_collecting"""
 _FROM = """FROM payments.debt d
 JOIN payments.payment p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id
 WHERE d.tenant_id = kernel.tenant()"""
@@ -39,7 +41,7 @@ _BLOCKING = f"""
 SELECT d.id, d.currency, {_OWED} AS owed,
        coalesce((SELECT block_above_minor FROM payments.dunning
                  WHERE tenant_id = kernel.tenant()), $2) AS limit_minor
-{_FROM} AND d.rider_id = $1 AND d.state IN ('open', 'written_off') AND p.state = 'due'
+{_FROM} AND d.rider_id = $1 AND d.state IN ('open', 'written_off') AND {_IS_OWED}
 ORDER BY d.opened_at LIMIT 100
 """
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = """gateway, public_key, hint, webhook_sealed IS NOT NULL AS has_webhook_secret,
        remote_id, is_live, kinds, rank, fee_minor, fee_bp, is_disabled, set_at, tested_at,
-       problem"""
+       problem, is_connected, platform_fee_minor, platform_fee_bp"""
 _ACCOUNTS = f"""
 SELECT {ACCOUNT} FROM payments.gateway_account WHERE tenant_id = kernel.tenant()
 ORDER BY rank, gateway
@@ -48,6 +48,22 @@ async def gateway_fee(call: Call, payment_id: UUID) -> int:
     call.require("payments.gateway.read")
     rows = await db.run("payments", call, _CAPTURED, payment_id)
     return sum(fee_of(row["result_minor"], row["fee_minor"], row["fee_bp"]) for row in rows)
+
+
+_PLATFORM_FEE = """
+SELECT coalesce(sum(CASE kind WHEN 'capture' THEN platform_fee_minor ELSE -platform_fee_minor END),
+                0)::bigint AS fee
+FROM payments.attempt WHERE tenant_id = kernel.tenant() AND payment_id = $1
+  AND (kind = 'capture' AND state = 'succeeded'
+       OR kind = 'refund' AND (state = 'succeeded' OR result_minor IS NOT NULL))
+"""
+
+
+async def platform_fee(call: Call, payment_id: UUID) -> int:
+    """See the contract."""
+    call.require("payments.gateway.read")
+    rows = await db.run("payments", call, _PLATFORM_FEE, payment_id)
+    return int(rows[0]["fee"])
 
 
 _WEBHOOKS = """

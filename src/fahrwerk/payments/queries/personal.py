@@ -41,7 +41,8 @@ _METHODS = Section(
     kept=Text("until you remove them", "bis Sie sie entfernen"),
     fate="deleted",
     recipients=_GATEWAYS,
-    sql=f"""SELECT kind, brand, label, last4, expires, country, is_default, gateway, created_at
+    sql=f"""SELECT kind, brand, label, last4, expires, country, bank, mandate_reference,
+        is_default, gateway, created_at
     FROM payments.method WHERE {_OF} AND removed_at IS NULL ORDER BY created_at, id""",
 )
 _PAYMENTS = Section(
@@ -76,6 +77,29 @@ _MANDATES = Section(
     sql=f"""SELECT reference, state, holder_sealed AS holder, iban_sealed AS iban, iban_masked,
         bic, signed_at, signed_from, signed_text, last_used_on
     FROM payments.sepa_mandate WHERE {_OF} ORDER BY signed_at, id""",
+)
+_BANK_LINES = Section(
+    name="bank_lines",
+    title=Text("Your money on bank statements", "Ihr Geld auf Kontoauszügen"),
+    purpose=Text("Bookkeeping", "Buchführung"),
+    basis="legal_obligation",
+    kept=Text("nine years, then without name and text", "neun Jahre, dann ohne Name und Text"),
+    fate="kept",
+    why_kept=Text(
+        "Bank statements are receipts of the books: eight years from the end of the year (§ 147 "
+        "AO, § 257 HGB). Then the name and the text, in which an account may stand, are emptied.",
+        "Kontoauszüge sind Belege der Buchführung: acht Jahre ab Jahresende (§ 147 AO, § 257 HGB). "
+        "Danach werden der Name und der Text, in dem ein Konto stehen kann, geleert.",
+    ),
+    sql="""SELECT l.booked_on, l.amount_minor, l.currency, l.counterparty, l.remittance, l.reason
+    FROM payments.sepa_line l
+    WHERE l.tenant_id = kernel.tenant() AND (
+        l.order_id IN (SELECT o.id FROM payments.sepa_order o
+            JOIN payments.sepa_mandate m ON m.tenant_id = o.tenant_id AND m.id = o.mandate_id
+            WHERE o.tenant_id = kernel.tenant() AND m.rider_id = $1)
+        OR l.payment_id IN (SELECT p.id FROM payments.payment p
+            WHERE p.tenant_id = kernel.tenant() AND p.rider_id = $1))
+    ORDER BY l.booked_on, l.id""",
 )
 _DEBTS = Section(
     name="debts",
@@ -135,7 +159,8 @@ _LEDGER = Section(
 _UNDER_WAY = """
 SELECT state, currency, sum(greatest(coalesce(due_minor, 0) - captured_minor, 0))::bigint AS owed
 FROM payments.payment WHERE tenant_id = kernel.tenant() AND rider_id = $1
-AND state IN ('unknown', 'action_required', 'authorized', 'due') GROUP BY state, currency
+AND state IN ('unknown', 'action_required', 'authorized', 'processing', 'due')
+GROUP BY state, currency
 """
 _DISPUTED = """
 SELECT FROM payments.payment p
@@ -188,8 +213,17 @@ _OLD_MANDATES = """WITH gone AS (
         LIMIT $2)
     RETURNING 1) SELECT count(*) AS count FROM gone"""
 
+# What nobody has assigned yet is work, however old.
+_OLD_LINES = """WITH gone AS (
+    UPDATE payments.sepa_line SET counterparty = '', remittance = ''
+    WHERE tenant_id = kernel.tenant() AND id IN (
+        SELECT id FROM payments.sepa_line WHERE tenant_id = kernel.tenant()
+        AND booked_on < $1::timestamptz::date AND state <> 'unmatched'
+        AND (counterparty <> '' OR remittance <> '') LIMIT $2)
+    RETURNING 1) SELECT count(*) AS count FROM gone"""
+
 PERSONAL = Holdings(
-    sections=(_METHODS, _PAYMENTS, _MANDATES, _DEBTS, _RISKS, _DISPUTES, _LEDGER),
+    sections=(_METHODS, _PAYMENTS, _MANDATES, _BANK_LINES, _DEBTS, _RISKS, _DISPUTES, _LEDGER),
     rules=(
         Rule(
             name="risk_checks",
@@ -204,6 +238,13 @@ PERSONAL = Holdings(
             days=425,
             least=395,
             sql=(_OLD_MANDATES,),
+        ),
+        Rule(
+            name="bank_lines",
+            title=Text("Names and texts of bank lines", "Namen und Texte von Umsätzen"),
+            days=3287,
+            least=2922,
+            sql=(_OLD_LINES,),
         ),
     ),
     obstacles=obstacles,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fahrwerk.kernel import db, ids
 from fahrwerk.payments.contract.ledger import ACCOUNT_PREFIX, JOURNAL_PREFIX, Finding
+from fahrwerk.payments.queries.open_items import OPEN_ITEMS
 from fahrwerk.payments.queries.rides import all_rides
 from fahrwerk.payments.rules import ledger as rules
 from fahrwerk.tenancy import contract as tenancy
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SHOWN = 100
 """Findings of one check; more of the same say no more."""
 PAGE = 500
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""Stands where a journal has no reference."""
 
 # Columns of every check: journal or null, account or null, other subject or null, detail.
 _SUMS = """
@@ -140,16 +143,30 @@ WHERE coalesce(c.total, 0) <> coalesce(p.captured_minor - p.refunded_minor, 0)
   AND (p.reference IS NOT NULL OR NOT EXISTS (SELECT FROM payments.payment q
        WHERE q.tenant_id = kernel.tenant() AND q.reference = c.reference))
 """
-# Named is what came after suspense was empty for the last time; two minutes are no matter.
-_SUSPENSE = """
-SELECT e.journal_id, a.id, NULL, format('left %s %s in suspense', e.amount_minor, e.currency)
-FROM payments.account a
-JOIN payments.entry e ON e.tenant_id = a.tenant_id AND e.account_id = a.id AND e.shard = a.shard
-JOIN payments.journal j ON j.tenant_id = e.tenant_id AND j.id = e.journal_id
-WHERE a.tenant_id = kernel.tenant() AND a.code = 'suspense' AND a.posted_minor <> 0
-  AND j.posted_at < kernel.now() - interval '120 seconds'
-  AND e.version > (SELECT coalesce(max(z.version), 0) FROM payments.entry z
-      WHERE z.tenant_id = a.tenant_id AND z.account_id = a.id AND z.balance_after_minor = 0)
+# Suspense is the sum of its open items. When it is not, what differs is named: what a reference has
+# there against the items about it. Two minutes are no matter.
+_SUSPENSE = f"""
+WITH item AS (
+    SELECT coalesce(reference, '{NOBODY}') AS about, currency, sum(amount_minor) AS total
+    FROM ({OPEN_ITEMS}) i GROUP BY 1, 2
+), waiting AS (
+    SELECT coalesce(j.reference, '{NOBODY}') AS about, e.currency, sum(e.amount_minor) AS total,
+           max(j.posted_at) AS last, (array_agg(j.id ORDER BY j.posted_at DESC))[1] AS journal_id
+    FROM payments.account a
+    JOIN payments.entry e
+      ON e.tenant_id = a.tenant_id AND e.account_id = a.id AND e.shard = a.shard
+    JOIN payments.journal j ON j.tenant_id = e.tenant_id AND j.id = e.journal_id
+    WHERE a.tenant_id = kernel.tenant() AND a.code = 'suspense' GROUP BY 1, 2
+)
+SELECT w.journal_id, NULL::uuid, 'suspense', format('%s %s of it are open items, and %s are there',
+    coalesce(i.total, 0), coalesce(w.currency, i.currency), coalesce(w.total, 0))
+FROM waiting w FULL JOIN item i ON i.about = w.about AND i.currency = w.currency
+WHERE coalesce(w.total, 0) <> coalesce(i.total, 0)
+  AND coalesce(w.last, '-infinity') < kernel.now() - interval '120 seconds'
+  AND (SELECT coalesce(sum(x.total), 0) FROM waiting x
+       WHERE x.currency = coalesce(w.currency, i.currency))
+   <> (SELECT coalesce(sum(x.total), 0) FROM item x
+       WHERE x.currency = coalesce(w.currency, i.currency))
 """
 # What is under way at the bank: order by order, and all of it as the books have it.
 _COLLECTIONS = """
@@ -348,7 +365,7 @@ def _differences(ride: Ride) -> list[Finding]:
     return found
 
 
-_QUICK = """
+_QUICK = f"""
 SELECT e.journal_id, a.id, NULL, format('%s %s says %s after %s entries, the last one %s', a.code,
        a.owner, a.posted_minor, a.version, e.balance_after_minor)
 FROM payments.account a LEFT JOIN payments.entry e
@@ -361,12 +378,15 @@ SELECT NULL, NULL, currency, format('accounts are off by %s in sum', sum(posted_
 FROM payments.account WHERE tenant_id = kernel.tenant()
 GROUP BY currency HAVING sum(posted_minor) <> 0
 UNION ALL
-SELECT NULL, a.id, NULL, format('%s %s in suspense', a.posted_minor, a.currency)
+SELECT NULL, a.id, NULL, format('%s %s in suspense, open items say %s', a.posted_minor,
+       a.currency, i.total)
 FROM payments.account a
 JOIN payments.entry e ON e.tenant_id = a.tenant_id AND e.account_id = a.id AND e.shard = a.shard
  AND e.version = a.version
 JOIN payments.journal j ON j.tenant_id = e.tenant_id AND j.id = e.journal_id
-WHERE a.tenant_id = kernel.tenant() AND a.code = 'suspense' AND a.posted_minor <> 0
+CROSS JOIN LATERAL (SELECT coalesce(sum(o.amount_minor), 0) AS total FROM ({OPEN_ITEMS}) o
+                    WHERE o.currency = a.currency) i
+WHERE a.tenant_id = kernel.tenant() AND a.code = 'suspense' AND a.posted_minor <> i.total
   AND j.posted_at < kernel.now() - interval '120 seconds'
 UNION ALL
 SELECT NULL, h.account_id, h.key, format('is open, but ran out at %s', h.expires_at)

@@ -115,18 +115,23 @@ async def sepa_settings(call: Call) -> SepaSettings:
 RUN = """id, kind, scheme, state, execute_on, orders, total_minor, message_id, drafted_by,
        drafted_at, approved_by, approved_at, exported_at, file_digest"""
 _RUNS = f"""
-SELECT {RUN} FROM payments.sepa_run WHERE tenant_id = kernel.tenant()
-ORDER BY drafted_at DESC, id LIMIT $1 OFFSET $2
+SELECT {RUN} FROM payments.sepa_run
+WHERE tenant_id = kernel.tenant() AND ($1::text IS NULL OR state = $1)
+ORDER BY drafted_at DESC, id LIMIT $2 OFFSET $3
 """
-_RUN_COUNT = "SELECT count(*) FROM payments.sepa_run WHERE tenant_id = kernel.tenant()"
+_RUN_COUNT = """
+SELECT count(*) FROM payments.sepa_run
+WHERE tenant_id = kernel.tenant() AND ($1::text IS NULL OR state = $1)
+"""
 _RUN = f"SELECT {RUN} FROM payments.sepa_run WHERE tenant_id = kernel.tenant() AND id = $1"
 
 
-async def sepa_runs(call: Call, limit: int, offset: int) -> RunPage:
+async def sepa_runs(call: Call, state: str | None, limit: int, offset: int) -> RunPage:
     """See the contract."""
     call.require(READ)
     rows, total = await asyncio.gather(
-        db.run("payments", call, _RUNS, limit, offset), db.run("payments", call, _RUN_COUNT)
+        db.run("payments", call, _RUNS, state, limit, offset),
+        db.run("payments", call, _RUN_COUNT, state),
     )
     return RunPage([Run(**row) for row in rows], total[0][0])
 

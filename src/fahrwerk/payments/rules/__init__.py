@@ -14,6 +14,7 @@ from fahrwerk.kernel import ids, money
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.payments import events
 from fahrwerk.payments.gateways import Kind, Outcome
+from fahrwerk.payments.rules import debits
 from fahrwerk.payments.rules.case import AUTHENTICATION as AUTHENTICATION
 from fahrwerk.payments.rules.case import LATE as LATE
 from fahrwerk.payments.rules.case import LATE_S as LATE_S
@@ -60,6 +61,9 @@ def next_step(case: Case) -> Step:
     if (attempt := open_attempt(case)) is not None:
         rest = pause_s(attempt.checks) - attempt.idle_s if attempt.state == "unknown" else 0.0
         return Wait(rest) if rest > 0 else Resolve(attempt)
+    if (debit := debits.under_way(case)) is not None:
+        rest = debits.LOOK_EVERY_S - debit.idle_s
+        return Wait(rest) if rest > 0 else Resolve(debit)
     auths = [a for a in case.attempts if a.kind == "authorize"]
     if (late := next((a for a in auths if is_late(case, a)), None)) is not None:
         return _change(case, "void", late, late.amount_minor)
@@ -77,7 +81,8 @@ def next_step(case: Case) -> Step:
         if is_held(case, auth):
             amount = auth.result_minor or auth.amount_minor
             if missing > 0 and len(_captures_refused(case, auth)) < MOST_REFUSALS:
-                return _change(case, "capture", auth, min(missing, amount))
+                taken = missing if auth.is_promise else min(missing, amount)
+                return _change(case, "capture", auth, taken)
             return _change(case, "void", auth, amount)
     if missing <= 0 or case.state == "due":
         return Rest()
@@ -167,7 +172,7 @@ def when_not_found(case: Case, attempt: Attempt) -> Literal["send", "wait", "fai
     Sending it again with its key is safe, also when the first try is still on its way. What is not
     wanted any more is not sent; it counts as failed when it can no longer be on its way.
     """
-    if attempt.state in ("failed", "succeeded", "declined"):
+    if attempt.state in ("failed", "succeeded", "declined", "processing"):
         return "wait"
     if attempt.kind == "authorize" and is_off(case):
         return "fail" if attempt.age_s >= LATE_S else "wait"
@@ -192,6 +197,8 @@ def settled(
         return returned(case, attempt, outcome.amount_minor or 0, outcome.code or "returned")
     if attempt.state in ("succeeded", "declined"):
         return case, []
+    if (attempt.state, outcome.kind) == ("processing", "processing"):
+        return case, []
     ref = outcome.ref or attempt.gateway_ref
     if outcome.kind == "unknown" or not _is_credible(case, attempt, outcome, is_read):
         if attempt.state == "sent":
@@ -206,13 +213,19 @@ def settled(
     if outcome.kind == "action_required":
         attempt = changed_attempt(attempt, state="action_required", gateway_ref=ref)
         return _challenged(with_attempt(case, attempt), attempt, outcome)
+    if outcome.kind == "processing":
+        attempt = changed_attempt(attempt, state="processing", gateway_ref=ref)
+        return debits.begun(with_attempt(case, attempt), attempt)
     if outcome.kind in ("declined", "returned"):
         attempt = changed_attempt(attempt, state="declined", reason=outcome.code, gateway_ref=ref)
+        if debits.is_debit(case, attempt):
+            code = outcome.code or "debit_failed"
+            return debits.not_collected(with_attempt(case, attempt), attempt, code)
         return _declined(with_attempt(case, attempt), attempt)
     amount = attempt.amount_minor if outcome.amount_minor is None else outcome.amount_minor
     attempt = changed_attempt(attempt, state="succeeded", result_minor=amount, gateway_ref=ref)
     if attempt.kind == "authorize":
-        attempt = changed_attempt(attempt, reason=None)
+        attempt = changed_attempt(attempt, reason=None, is_promise=outcome.is_promise)
     case = with_attempt(case, attempt)
     if attempt.kind == "authorize":
         return _authorised(case, attempt, now)
@@ -228,7 +241,7 @@ def _is_credible(case: Case, attempt: Attempt, outcome: Outcome, is_read: bool) 
     if outcome.kind != "done" or amount is None or amount == attempt.amount_minor:
         return True
     if attempt.kind == "capture":
-        limit = find(case, attempt.target).result_minor or 0
+        limit = find(case, attempt.target).result_minor or 0  # of a debit: what we have sent
     elif attempt.kind == "refund":
         limit = case.captured_minor - case.refunded_minor
     else:
@@ -309,6 +322,8 @@ def _authorised(case: Case, attempt: Attempt, now: datetime) -> tuple[Case, list
 
 
 def _captured(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
+    if debits.is_debit(case, attempt):
+        case = debits.promised(case, attempt)
     case = changed(
         case,
         captured_minor=case.captured_minor + (attempt.result_minor or 0),
@@ -316,7 +331,7 @@ def _captured(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
     )
     captured = events.PaymentCaptured(
         case.reference, case.id, attempt.gateway, attempt.result_minor or 0, case.currency,
-        attempt.key, case.rider_id,
+        attempt.key, case.rider_id, attempt.platform_fee_minor,
     )  # fmt: skip
     if case.due_minor is None or case.captured_minor < case.due_minor:
         return case, [captured]
@@ -356,7 +371,7 @@ def _refunded(case: Case, attempt: Attempt) -> tuple[Case, list[Any]]:
         case = changed(case, state="refunded")
     fact = events.PaymentRefunded(
         case.reference, case.id, amount, case.currency, "requested", attempt.gateway,
-        attempt.key, case.rider_id,
+        attempt.key, case.rider_id, attempt.platform_fee_minor,
     )  # fmt: skip
     return case, [fact]
 
@@ -400,8 +415,9 @@ def refunded_by_hand(
         return None
     back = new_attempt(case, "refund", step, amount, target=capture)
     back = changed_attempt(
-        back, gateway=BY_HAND, state="succeeded", result_minor=amount, gateway_ref=step, reason=note
-    )
+        back, gateway=BY_HAND, state="succeeded", result_minor=amount, gateway_ref=step,
+        reason=note, platform_fee_minor=0,
+    )  # fmt: skip
     return _refunded(with_attempt(case, back), back)
 
 

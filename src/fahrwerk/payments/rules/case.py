@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from fahrwerk.kernel import money
 from fahrwerk.payments.gateways import Kind
+from fahrwerk.payments.rules.fees import fee_of
 
 MOST_MINOR = 100_000_000
 """More than any ride costs: an amount above is a mistake, not a payment."""
@@ -23,7 +26,9 @@ MAY_RETURN = frozenset({"sepa"})
 """Gateways whose captures may come back from the rider's bank."""
 AUTHENTICATION = frozenset({"authentication_failed", "authentication_required"})
 
-State = Literal["sent", "unknown", "action_required", "succeeded", "declined", "failed"]
+State = Literal[
+    "sent", "unknown", "processing", "action_required", "succeeded", "declined", "failed"
+]
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +43,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     method_ref: str | None
     amount_minor: int
     is_off_session: bool
+    is_promise: bool = False
+    """An authorisation that reserves nothing."""
+    platform_fee_minor: int = 0
+    """Of a capture what the platform takes, of a refund what it gives back."""
     state: State = "sent"
     gateway_ref: str | None = None
     result_minor: int | None = None
@@ -76,6 +85,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     method_ref: str | None = None
     """The method's token at the gateway; None when the rider has removed the method."""
+    fee_gateway: str | None = None
+    """The gateway where the platform takes a fee of this operator ..."""
+    fee_minor: int = 0
+    fee_bp: int = 0
+    """... once of each payment, and of each capture in basis points."""
     is_leased: bool = False
     attempts: tuple[Attempt, ...] = ()
 
@@ -126,6 +140,12 @@ def new_attempt(
 ) -> Attempt:  # fmt: skip
     """The next attempt at ``step``: numbers go up only after a refusal for good."""
     number = 1 + len([a for a in case.attempts if (a.kind, a.step) == (kind, step)])
+    fee = 0
+    if kind == "capture" and target is not None and target.gateway == case.fee_gateway:
+        is_first = not any(a.kind == "capture" and a.state in _LIVE for a in case.attempts)
+        fee = fee_of(amount_minor, case.fee_minor if is_first else 0, case.fee_bp)
+    elif kind == "refund" and target is not None and target.platform_fee_minor:
+        fee = _fee_back(case, target, amount_minor)
     return Attempt(
         kind=kind,
         step=step,
@@ -136,7 +156,26 @@ def new_attempt(
         method_ref=method_ref,
         amount_minor=amount_minor,
         is_off_session=is_off_session,
+        platform_fee_minor=min(fee, amount_minor),
     )
+
+
+_LIVE = ("sent", "unknown", "processing", "succeeded")
+
+
+def _fee_back(case: Case, capture: Attempt, amount_minor: int) -> int:
+    """Of the platform's fee, in proportion: all refunds together give all of it back.
+
+    A refund that failed after it was made has given its part of the fee back all the same.
+    """
+    before = [a for a in case.attempts if a.kind == "refund" and a.target == capture.key]
+    refunded = sum(a.amount_minor for a in before if a.state in _LIVE) + amount_minor
+    given = sum(
+        a.platform_fee_minor for a in before if a.state in _LIVE or a.result_minor is not None
+    )
+    whole = capture.result_minor or capture.amount_minor
+    share = money.round_half_up(Decimal(capture.platform_fee_minor * refunded) / whole)
+    return max(0, share - given)
 
 
 def find(case: Case, key: str | None) -> Attempt:
@@ -178,7 +217,7 @@ def hinted(case: Case, key: str | None) -> Attempt | None:
     """What to ask about when a webhook speaks of this key; None: nothing new can have happened.
 
     A webhook about the payment as a whole may bring the answer to whatever is open. A refund that
-    was done may fail days later, and a debit that was taken may come back.
+    was done may fail days later, a debit may be under way for days, and come back once taken.
     """
     named = next((a for a in case.attempts if a.key == key), None)
     if named is not None and (
@@ -187,7 +226,8 @@ def hinted(case: Case, key: str | None) -> Attempt | None:
         or (named.kind == "capture" and named.gateway in MAY_RETURN)
     ):
         return named
-    return open_attempt(case)
+    waiting = (a for a in case.attempts if a.state == "processing")
+    return open_attempt(case) or next(waiting, None)
 
 
 def is_off(case: Case) -> bool:

@@ -1,4 +1,4 @@
-"""What a gateway keeps of a capture (PAY-32). Pure."""
+"""What a gateway keeps of a capture (PAY-32), or the platform takes. Pure."""
 
 from __future__ import annotations
 

@@ -72,11 +72,13 @@ CHART: dict[str, Chart] = {
 }
 """The chart of accounts of every operator (docs/books.md)."""
 
+PLATFORM = "platform"
+"""The owner of ``fees`` that whoever runs the platform takes."""
 KINDS: tuple[LotKind, ...] = ("bonus", "voucher", "paid")
 """Kinds of money in a purse, in the order they are spent after the one wished for first."""
 PURSE = frozenset(f"wallet_{kind}" for kind in KINDS)
-GATEWAY_FACTS = frozenset({"capture", "refund", "chargeback", "return", "bank_settled",
-                           "bank_returned", "bank_unmatched"})  # fmt: skip
+GATEWAY_FACTS = frozenset({"capture", "refund", "chargeback", "return", "platform_fee",
+                           "bank_settled", "bank_returned", "bank_unmatched"})  # fmt: skip
 """Kinds of journals that say what a gateway did: refunded, not reversed."""
 _CODE = re.compile(r"([a-z_]+)(?:\.(0|[1-9][0-9]{0,3}))?")
 _KIND = re.compile(r"[a-z_]{1,40}")
@@ -165,7 +167,7 @@ FACTS = (SALE, CAPTURED, REFUNDED, REFUND_FAILED, FEE, WRITTEN_OFF, DISPUTED, RE
          DISPUTE_OWED)  # fmt: skip
 """The names of the events that move money."""
 OF_FACTS = ("sale", "capture", "refund", "dunning_fee", "write_off", "chargeback",
-            "return", "return_rest", "dispute_debt")  # fmt: skip
+            "return", "return_rest", "dispute_debt", "platform_fee")  # fmt: skip
 """The kinds of journals that are derived from them."""
 
 
@@ -248,9 +250,11 @@ def journals_of(ride: RideMoney) -> list[NewJournal]:
             captured = msgspec.convert(fact.data, PaymentCaptured)
             untold -= captured.amount
             made.append(_captured(payer, fact.id, fact.at, captured.amount, captured.gateway))
+            made += _platform_fee(payer, fact, captured.platform_fee, captured.gateway)
         elif fact.name == REFUNDED:
             back = msgspec.convert(fact.data, PaymentRefunded)
             made.append(_refunded(payer, fact, sale, refunded, back, ride.gateway or ""))
+            made += _platform_fee(payer, fact, -back.platform_fee, back.gateway)
             refunded += back.amount
         elif fact.name == REFUND_FAILED:
             back = _unrefunded(msgspec.convert(fact.data, PaymentRefundFailed))
@@ -287,6 +291,14 @@ def _captured(payer: _Payer, fact_id: UUID, at: datetime, amount: int, gateway: 
         Line("gateway_clearing", amount, gateway),
         Line("receivables", -amount, payer.rider),
     )  # fmt: skip
+
+
+def _platform_fee(payer: _Payer, fact: MoneyFact, fee: int, gateway: str) -> list[NewJournal]:
+    """What the platform takes out of the operator's account at the gateway, or gives back."""
+    if not fee:
+        return []
+    lines = [Line("fees", fee, PLATFORM), Line("gateway_clearing", -fee, gateway)]
+    return [payer.journal("platform_fee", fact.id, fact.at, *lines)]
 
 
 def _unrefunded(failed: PaymentRefundFailed) -> PaymentRefunded:

@@ -30,7 +30,7 @@ def returned(case: Case, capture: Attempt, back_minor: int, code: str) -> tuple[
         case, facts = _as_refund(case, capture, amount - before, code)
         return case, [*facts, _fact(case, capture, back_minor, 0, amount - before, code)]
     auth = find(case, capture.target)
-    case = with_attempt(case, changed_attempt(auth, state="failed", reason=code))
+    case = with_attempt(case, changed_attempt(auth, state="declined", reason=code))
     state = "succeeded" if before else "declined"
     left = changed_attempt(capture, state=state, result_minor=before or amount, reason=code)
     case = with_attempt(case, left)

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from fahrwerk.fleet import contract as fleet
-from fahrwerk.fleet.contract import VehicleSilent
+from fahrwerk.fleet.contract import VehicleMoving, VehicleSilent
 from fahrwerk.kernel import db, ids
 from fahrwerk.kernel.crash import point
 from fahrwerk.kernel.live import hub, rung
@@ -34,6 +34,8 @@ _LOOK_AGAIN_S = (0.05, 0.25)
 _RETRY_AFTER_S = 60  # RNT-27
 _DONE = ("acknowledged", "verified")
 _IN_VAIN = ("failed", "expired")
+_MOVING = "moving"
+"""The device's reason (docs/protocol.md) for a lock it refuses."""
 
 
 async def unlock(call: Call, rental_id: UUID) -> Rental:
@@ -109,6 +111,8 @@ async def _command_during_ride(call: Call, rental: Rental, operation: str) -> Re
             call, rental.vehicle_id, operation, rental.id, command_id
         )
         while command.state not in _DONE:
+            if command.state == "failed" and command.reason == _MOVING:
+                raise VehicleMoving
             if command.state in _IN_VAIN or time.monotonic() >= until:
                 raise VehicleSilent(retry_after=_RETRY_AFTER_S)
             await rung(bell, _LOOK_AGAIN_S[1])

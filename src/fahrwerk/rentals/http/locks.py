@@ -81,6 +81,9 @@ async def unlock(
 async def lock(
     call: web.Caller, vehicle_id: FromPath[str], data: JSONBody[UnlockWish | None] = None
 ) -> LockAnswer:
-    """Lock the vehicle for a pause; the ride and its meter go on (FLT-26)."""
+    """Lock the vehicle for a pause; the ride and its meter go on (FLT-26).
+
+    409 ``VEHICLE_MOVING``: stop first.
+    """
     rental_id = await _of_vehicle(call, vehicle_id, data)
     return _lock_answer("Vehicle locked", await contract.lock(call, rental_id))

@@ -60,6 +60,7 @@ def _view(photo: contract.EndPhoto) -> EndPhotoView:
 @get(
     "/api/v1/end-photos",
     permission="rentals.photo.review",
+    scoped=True,
     personal=True,
     limit="rental",
     tags=["rentals"],
@@ -80,6 +81,7 @@ async def list_photos(
 @put(
     "/api/v1/rentals/{rental_id:str}/photo/review",
     permission="rentals.photo.review",
+    scoped=True,
     limit="rental",
     tags=["rentals"],
 )

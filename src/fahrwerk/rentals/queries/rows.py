@@ -114,6 +114,23 @@ async def _places(call: Call) -> Places:
     return await markets.places_of(call, areas)
 
 
+def begun_within(first: int, of: str = "") -> str:
+    """The condition for rides that began in the boxes whose four arguments begin at ``$first``;
+    with those of :func:`part_of_rides`: any, for calls that are not limited."""
+    s, w, n, e = (f"${first + i}::float8[]" for i in range(4))
+    return f"""({s} IS NULL OR EXISTS (
+    SELECT FROM unnest({s}, {w}, {n}, {e}) AS b (s, w, n, e)
+    WHERE {of}start_latitude BETWEEN b.s AND b.n AND {of}start_longitude BETWEEN b.w AND b.e))"""
+
+
+async def part_of_rides(call: Call) -> tuple[list[float] | None, ...]:
+    """The four arguments of :func:`begun_within`; nothing but None: no limit."""
+    if call.scope is None:
+        return (None, None, None, None)
+    boxes = await _places(call)
+    return (boxes.south, boxes.west, boxes.north, boxes.east)
+
+
 _SOME = """
 FROM rentals.rental WHERE {whose} AND ($2::text[] IS NULL OR state = ANY($2))
 """
@@ -126,11 +143,10 @@ _PAGE = {
 _COUNT = {of: f"SELECT count(*) AS total {of}" for of in (_OF_RIDER, _OF_ALL)}
 
 
-_OF_PART = """
+_OF_PART = f"""
 FROM rentals.rental
-WHERE ($1::uuid IS NULL OR rider_id = $1) AND ($2::text[] IS NULL OR state = ANY($2)) AND EXISTS (
-    SELECT FROM unnest($3::float8[], $4::float8[], $5::float8[], $6::float8[]) AS b (s, w, n, e)
-    WHERE start_latitude BETWEEN b.s AND b.n AND start_longitude BETWEEN b.w AND b.e)
+WHERE ($1::uuid IS NULL OR rider_id = $1) AND ($2::text[] IS NULL OR state = ANY($2))
+  AND {begun_within(3)}
 """
 _PAGE_OF_PART = f"""
 SELECT {COLUMNS} {_OF_PART} ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8
@@ -142,8 +158,7 @@ async def _page_of_part(
     call: Call, rider_id: UUID | None, states: list[str] | None, limit: int, offset: int
 ) -> RentalPage:
     """For whom the rides of some areas are all there are."""
-    boxes = await _places(call)
-    part = (rider_id, states, boxes.south, boxes.west, boxes.north, boxes.east)
+    part = (rider_id, states, *await part_of_rides(call))
     rows = await db.run("rentals", call, _PAGE_OF_PART, *part, limit, offset)
     counted = await db.run("rentals", call, _COUNT_OF_PART, *part)
     return RentalPage([read(row) for row in rows], counted[0]["total"])
@@ -170,11 +185,8 @@ async def rental_page(
     return RentalPage([read(row) for row in rows], counted[0]["total"])
 
 
-_WITH_VEHICLE = """
-FROM rentals.rental
-WHERE vehicle_id = $1 AND state = ANY($2) AND ($3::float8[] IS NULL OR EXISTS (
-    SELECT FROM unnest($3::float8[], $4::float8[], $5::float8[], $6::float8[]) AS b (s, w, n, e)
-    WHERE start_latitude BETWEEN b.s AND b.n AND start_longitude BETWEEN b.w AND b.e))
+_WITH_VEHICLE = f"""
+FROM rentals.rental WHERE vehicle_id = $1 AND state = ANY($2) AND {begun_within(3)}
 """
 _PAGE_WITH_VEHICLE = f"""
 SELECT {COLUMNS} {_WITH_VEHICLE} ORDER BY planned_start_at DESC, id DESC LIMIT $7 OFFSET $8
@@ -187,10 +199,7 @@ async def rides_of_vehicle(
 ) -> RentalPage:
     call.require(READ_ANY)
     found = await fleet.find_vehicle(anywhere(call), vehicle)
-    within: tuple[list[float] | None, ...] = (None, None, None, None)
-    if call.scope is not None:
-        boxes = await _places(call)
-        within = (boxes.south, boxes.west, boxes.north, boxes.east)
+    within = await part_of_rides(call)
     rows = await db.run(
         "rentals", call, _PAGE_WITH_VEHICLE, found.id, states, *within, limit, offset
     )
@@ -279,7 +288,9 @@ async def _payment(call: Call, rental: Rental, wait_s: float) -> Payment | None:
             payment = await payments.payment_for(call, rental.id)
             left = until - time.monotonic()
             is_open = payment is not None and rules.paid_word(payment.state) == "processing"
-            if not is_open or left <= 0:
+            # A bank account is debited for days: nobody waits for that.
+            is_slow = payment is not None and payment.state == "processing"
+            if not is_open or is_slow or left <= 0:
                 return payment
             await rung(bell, min(left, 0.25))
 

@@ -1,4 +1,5 @@
-"""Which redirects are safe, which colours are readable, what a legal text consists of. Pure."""
+"""Which redirects are safe, which colours are readable, what a legal text consists of, and what a
+saved view may say. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fahrwerk.kernel.errors import Invalid
+from fahrwerk.kernel.call import RIDERS
+from fahrwerk.kernel.errors import Forbidden, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
+
+    from fahrwerk.kernel.call import Call
+    from fahrwerk.site.contract.views import NewView
 
 LANGUAGES = ("de", "en")
 LONGEST_TEXT = 100_000
@@ -118,3 +124,32 @@ def text_of(body: str) -> str:
     if not 1 <= len(tidy) <= LONGEST_TEXT:
         raise Invalid(field="body", issue=f"must have 1 to {LONGEST_TEXT} characters")
     return tidy
+
+
+# --- saved views
+
+SCREEN = "^[a-z][a-z-]{0,39}$"
+"""What a list of the console may be called."""
+LONGEST_VIEW_NAME = 60
+_QUERY = re.compile(r"[\x21-\x7e]{0,2000}")
+_OUTSIDE = RIDERS | {"reseller"}
+
+
+def of_the_team(call: Call) -> UUID:
+    """Who it is. Raises ``Forbidden`` for riders and resellers: what is shared is the team's."""
+    if call.user is None or not call.roles - _OUTSIDE:
+        raise Forbidden
+    return call.user
+
+
+def view_of(wanted: NewView) -> NewView:
+    """The view as it is kept: its name in one line. Raises ``Invalid``."""
+    name = " ".join(wanted.name.split())
+    if not re.fullmatch(SCREEN, wanted.screen):
+        raise Invalid(field="screen", issue="must be small letters and hyphens")
+    if not (1 <= len(name) <= LONGEST_VIEW_NAME and name.isprintable()):
+        issue = f"must have 1 to {LONGEST_VIEW_NAME} printable characters"
+        raise Invalid(field="name", issue=issue)
+    if not _QUERY.fullmatch(wanted.query):
+        raise Invalid(field="query", issue="must be the query of an address: printable ASCII")
+    return msgspec.structs.replace(wanted, name=name)

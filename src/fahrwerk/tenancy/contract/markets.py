@@ -53,6 +53,15 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     languages: list[str] = msgspec.field(default_factory=lambda: ["de", "en"])
 
 
+class MinimumAge(msgspec.Struct, frozen=True):
+    """How old one has to be to ride somewhere."""
+
+    area: str | None
+    """Its name; None: wherever no other is named."""
+    years: int | None
+    """None: no minimum."""
+
+
 class Places(msgspec.Struct, frozen=True):
     """Boxes: what a scope of areas means for whoever looks for places."""
 
@@ -126,6 +135,15 @@ async def markets(call: Call) -> list[Market]:
 @query
 async def market_at(call: Call, latitude: float | None, longitude: float | None) -> Market | None:
     """The rules that hold now at a place; None where there are none. Remembered for seconds."""
+    raise AssertionError
+
+
+@query
+async def minimum_ages(call: Call) -> list[MinimumAge]:
+    """The minimum ages that hold now, of the whole operator first; none where nobody is too young.
+
+    Of an area only where it has rules of its own. Remembered for seconds.
+    """
     raise AssertionError
 
 

@@ -19,6 +19,7 @@ from fahrwerk.tenancy.queries.markets import areas as areas
 from fahrwerk.tenancy.queries.markets import check_quiet as check_quiet
 from fahrwerk.tenancy.queries.markets import market_at as market_at
 from fahrwerk.tenancy.queries.markets import markets as markets
+from fahrwerk.tenancy.queries.markets import minimum_ages as minimum_ages
 from fahrwerk.tenancy.queries.markets import places_of as places_of
 from fahrwerk.tenancy.queries.setup import life as life
 from fahrwerk.tenancy.queries.setup import setup as setup

@@ -9,7 +9,7 @@ import msgspec
 
 from fahrwerk.kernel import clock, db
 from fahrwerk.kernel.live import hub
-from fahrwerk.tenancy.contract.markets import Area, Market, Places, QuietHours
+from fahrwerk.tenancy.contract.markets import Area, Market, MinimumAge, Places, QuietHours
 from fahrwerk.tenancy.rules import markets as rules
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ async def market_at(call: Call, latitude: float | None, longitude: float | None)
         return None
     place = (latitude, longitude) if latitude is not None and longitude is not None else None
     return rules.in_force(known.markets, known.areas, place, clock.now())
+
+
+async def minimum_ages(call: Call) -> list[MinimumAge]:
+    known = await _known(call)
+    return rules.minimum_ages(known.markets, known.areas, clock.now())
 
 
 async def check_quiet(call: Call, market: Market, starts_at: datetime) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from fahrwerk.kernel.errors import Invalid
+from fahrwerk.tenancy.contract.markets import MinimumAge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from fahrwerk.tenancy.contract.markets import Area, Market
 
@@ -63,9 +65,13 @@ def in_force(
     areas: Iterable[Area],
     place: tuple[float, float] | None,
     at: datetime,
+    here: frozenset[UUID] = frozenset(),
 ) -> Market | None:
-    """The rules of the place's area, else of the whole operator; of several the latest begun."""
-    here = {area.id for area in areas if place is not None and area.has(*place)}
+    """The rules of the place's area, else of the whole operator; of several the latest begun.
+
+    ``here``: areas that are meant anyway.
+    """
+    here |= {area.id for area in areas if place is not None and area.has(*place)}
     valid = [
         each
         for each in markets
@@ -76,6 +82,22 @@ def in_force(
     return max(
         valid, key=lambda each: (each.area_id is not None, each.valid_from, each.id), default=None
     )
+
+
+def minimum_ages(
+    markets: Iterable[Market], areas: Iterable[Area], at: datetime
+) -> list[MinimumAge]:
+    """What holds for the whole operator, and for the areas where something else does."""
+    rules, names = list(markets), {area.id: area.name for area in areas}
+    general = in_force(rules, (), None, at)
+    years = general.minimum_age if general is not None else None
+    found = [MinimumAge(None, years)] if years else []
+    for area, name in names.items():
+        theirs = [each for each in rules if each.area_id == area]
+        own = in_force(theirs, (), None, at, frozenset({area}))
+        if own is not None and own.minimum_age != years:
+            found.append(MinimumAge(name, own.minimum_age))
+    return found
 
 
 def quiet_until(market: Market, at: datetime, time_zone: str) -> datetime | None:

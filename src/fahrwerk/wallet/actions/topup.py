@@ -212,7 +212,9 @@ async def _after(call: Call, found: Topup, payment: Payment, *, is_over: bool) -
         # Nobody is there to confirm it, or the confirmation failed: another card is another top-up.
         await payments.void(call, found.payment_id)
         return await _fail(call, found, payment.reason or "authentication_required")
-    again_s = SLOW_S if is_over and payment.state == "authorized" else AGAIN_S
+    # What a bank account is debited for is told when it has arrived, days later.
+    is_slow = payment.state == "processing" or (is_over and payment.state == "authorized")
+    again_s = SLOW_S if is_slow else AGAIN_S
     return await _wait(call, found, payment.next_action, again_s)
 
 

@@ -57,6 +57,22 @@ class ResellerPage(msgspec.Struct, frozen=True):
     total: int
 
 
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """A rider who is a reseller's customer now."""
+
+    rider_id: UUID
+    since: datetime
+    earned_minor: int
+    """By this reseller with this rider's top-ups, also from before; less what was clawed back."""
+
+
+class CustomerPage(msgspec.Struct, frozen=True):
+    """One page of customers, and how many there are in all."""
+
+    customers: list[Customer]
+    total: int
+
+
 class Commission(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a reseller's statement."""
 
@@ -181,8 +197,16 @@ async def commissions(
 
 
 @query
-async def payouts(call: Call, reseller_id: UUID | None, limit: int, offset: int) -> PayoutPage:
+async def payouts(
+    call: Call, reseller_id: UUID | None, state: str | None, limit: int, offset: int
+) -> PayoutPage:
     """Payouts of one reseller or of all (``wallet.reseller.read``, or the reseller's person)."""
+    raise AssertionError
+
+
+@query
+async def customers(call: Call, reseller_id: UUID, limit: int, offset: int) -> CustomerPage:
+    """Whose customers they are now, the newest first (``wallet.reseller.read``)."""
     raise AssertionError
 
 

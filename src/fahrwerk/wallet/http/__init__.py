@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fahrwerk.wallet.http import closing, debts, live, own, resellers, staff
+from fahrwerk.wallet.http import closing, debts, live, own, reseller_customers, resellers, staff
 
 handlers = [
     *own.handlers,
@@ -11,4 +11,5 @@ handlers = [
     *closing.handlers,
     *staff.handlers,
     *resellers.handlers,
+    *reseller_customers.handlers,
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
@@ -22,6 +22,7 @@ Search = Annotated[
     QueryParameter(description="A part of name or code"),
 ]
 Of = Annotated[Annotated[str, Meta(max_length=80)] | None, QueryParameter(name="reseller_id")]
+PayoutState = Literal["draft", "paying", "paid", "cancelled"]
 Percent = Annotated[
     Decimal, Meta(examples=["2.5"], description="Percent of the amount loaded, to two decimals")
 ]
@@ -247,28 +248,6 @@ async def put_reseller(
     return _reseller(changed, call.currency)
 
 
-@put(
-    "/api/v1/resellers/{reseller_id:str}/customers/{user_id:str}",
-    permission="wallet.reseller.write",
-    status_code=204,
-    tags=["wallet"],
-)
-async def put_customer(
-    call: web.Caller, reseller_id: FromPath[str], user_id: FromPath[str]
-) -> None:
-    """Make a rider this reseller's customer, also when he was another one's."""
-    wanted = ids.parse(reseller_id, contract.RESELLER_PREFIX)
-    await contract.assign_customer(call, ids.parse(user_id, "usr"), wanted)
-
-
-@delete(
-    "/api/v1/resellers/customers/{user_id:str}", permission="wallet.reseller.write", tags=["wallet"]
-)
-async def delete_customer(call: web.Caller, user_id: FromPath[str]) -> None:
-    """The rider is nobody's customer any more. Commission that was earned stays."""
-    await contract.assign_customer(call, ids.parse(user_id, "usr"), None)
-
-
 @get(
     "/api/v1/resellers/{reseller_id:str}/commissions",
     permission="wallet.reseller.read",
@@ -315,11 +294,15 @@ async def list_own_commissions(
 
 @get("/api/v1/reseller-payouts", permission="wallet.reseller.read", tags=["wallet"])
 async def list_payouts(
-    call: web.Caller, of: Of = None, limit: web.Limit = 50, offset: web.Offset = 0
+    call: web.Caller,
+    of: Of = None,
+    status: Annotated[PayoutState | None, QueryParameter()] = None,
+    limit: web.Limit = 50,
+    offset: web.Offset = 0,
 ) -> PayoutsView:
-    """Payouts, newest first."""
+    """Payouts, newest first; `status=draft` are those that wait for a second person."""
     wanted = None if of is None else ids.parse(of, contract.RESELLER_PREFIX)
-    page = await contract.payouts(call, wanted, limit, offset)
+    page = await contract.payouts(call, wanted, status, limit, offset)
     shown = [_payout(each) for each in page.payouts]
     return PayoutsView(shown, web.pagination(page.total, limit, offset, len(shown)))
 
@@ -385,8 +368,6 @@ handlers = [
     post_reseller,
     get_reseller,
     put_reseller,
-    put_customer,
-    delete_customer,
     list_commissions,
     get_own_reseller,
     list_own_commissions,

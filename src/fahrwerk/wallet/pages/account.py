@@ -1,11 +1,12 @@
-"""Payment methods: see them, sign a SEPA mandate, add a test card of the sandbox, take one away."""
+"""Payment methods: see them, sign a mandate, add a bank account or a test card, take one away."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from litestar import Response, get, post
+from litestar.params import QueryParameter
 
 from fahrwerk.kernel import ids, web
 from fahrwerk.kernel.errors import Invalid, Problem
@@ -25,7 +26,11 @@ TEST_CARDS = {
 """What the sandbox offers to try with; its gateway takes nothing else for a card."""
 
 
-WORDS = {"card": "{brand} ending in {last4}", "sepa": "Direct debit, account ending in {last4}"}
+Told = Annotated[str, QueryParameter(max_length=255)]
+_DEBIT = "Direct debit, account ending in {last4}"
+WORDS = {"card": "{brand} ending in {last4}", "sepa": _DEBIT, "sepa_debit": _DEBIT}
+STORED = "/portal/methods/account/stored"
+"""Where the gateway's page sends back to."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -61,8 +66,13 @@ async def _mandate(call: web.Call) -> mandates.MandateOffer | None:
 
 
 async def _page(
-    call: web.Call, visit: Visit, problem: Problem | None = None, given: web.Form | None = None
+    call: web.Call,
+    visit: Visit,
+    problem: Problem | None = None,
+    given: web.Form | None = None,
+    outside: str = "",
 ) -> Response[str]:
+    """All of it; ``outside`` is the page of the gateway where an account can be stored now."""
     try:
         gateway = (await payments.begin_set_up(call, "card")).gateway
     except Problem:
@@ -74,6 +84,8 @@ async def _page(
         methods=listed(visit, await payments.methods(call)),
         cards=TEST_CARDS if gateway == "sandbox" else {},
         mandate=await _mandate(call),
+        takes_accounts="sepa_debit" in await payments.method_kinds(call),
+        outside=outside,
         given=given or {},
         issues=shell.issues_of(visit, problem) if problem else {},
     )
@@ -137,6 +149,44 @@ async def sign(call: web.Caller, visit: web.Visitor, form: web.Form) -> Response
 
 
 @post(
+    "/portal/methods/account",
+    permission="payments.method.write",
+    page=True,
+    limit="page",
+    unkeyed=True,
+    include_in_schema=False,
+)
+async def begin_account(call: web.Caller, visit: web.Visitor, form: web.Form) -> Response[str]:
+    """Make a page of the gateway where the rider enters an IBAN and gives the mandate there."""
+    try:
+        begun = await payments.begin_set_up(call, "sepa_debit", STORED)
+    except Problem as problem:
+        return await _page(call, visit, problem)
+    # A link and no redirect: a form of ours must not lead elsewhere (CSP).
+    return await _page(call, visit, outside=begun.url or "")
+
+
+@get(
+    STORED,
+    permission="payments.method.write",
+    page=True,
+    limit="page",
+    include_in_schema=False,
+)
+async def store_account(
+    call: web.Caller, visit: web.Visitor, result: Told = "", token: Told = ""
+) -> Response[str]:
+    """Back from there: what was stored is the rider's own, so coming twice is harmless."""
+    if result != "success":
+        return await _page(call, visit)
+    try:
+        await payments.add_method(call, token, False, kind="sepa_debit")
+    except Problem as problem:
+        return await _page(call, visit, problem)
+    return shell.go(visit, "/portal/methods", "The bank account is stored.")
+
+
+@post(
     "/portal/methods/remove",
     permission="payments.method.write",
     page=True,
@@ -153,4 +203,4 @@ async def remove(call: web.Caller, visit: web.Visitor, form: web.Form) -> Respon
     return shell.go(visit, "/portal/methods", "The payment method is removed.")
 
 
-handlers = [methods, add, sign, remove]
+handlers = [methods, add, sign, begin_account, store_account, remove]

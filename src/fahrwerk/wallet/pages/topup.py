@@ -165,10 +165,12 @@ async def returned(call: web.Caller, visit: web.Visitor, which: Which = "") -> R
     outside = action.get("url", "")
     is_for_app = "client_secret" in action  # for the gateway's own library, which no page loads
     methods = await payments.methods(call) if found.state == "open" else []
+    paying = await payments.payment_for(call, found.id) if found.state == "paying" else None
     return await shell.page(
         visit,
         "wallet/topup.html",
         topup=found,
+        is_collecting=paying is not None and paying.state == "processing",
         number=ids.public(contract.TOPUP_PREFIX, found.id),
         wallet=await contract.wallet(call, rider_of(call)),
         outside=outside if is_page(outside) else "",

@@ -9,6 +9,8 @@ from fahrwerk.kernel.errors import NotFound
 from fahrwerk.wallet.contract.resellers import (
     Commission,
     CommissionPage,
+    Customer,
+    CustomerPage,
     Payout,
     PayoutPage,
     Reseller,
@@ -107,17 +109,41 @@ async def commissions(
 
 _PAYOUTS = f"""
 SELECT {PAYOUT}, count(*) OVER () AS total FROM wallet.payout
-WHERE $1::uuid IS NULL OR reseller_id = $1
-ORDER BY made_at DESC, id DESC LIMIT $2 OFFSET $3
+WHERE ($1::uuid IS NULL OR reseller_id = $1) AND ($2::text IS NULL OR state = $2)
+ORDER BY made_at DESC, id DESC LIMIT $3 OFFSET $4
 """
 
 
-async def payouts(call: Call, reseller_id: UUID | None, limit: int, offset: int) -> PayoutPage:
+async def payouts(
+    call: Call, reseller_id: UUID | None, state: str | None, limit: int, offset: int
+) -> PayoutPage:
     """See the contract."""
     await check_may_read(call, reseller_id)
-    rows = await db.run("wallet", call, _PAYOUTS, reseller_id, limit, offset)
+    rows = await db.run("wallet", call, _PAYOUTS, reseller_id, state, limit, offset)
     found, total = _paged(rows, offset)
     return PayoutPage([Payout(**each) for each in found], total)
+
+
+_CUSTOMERS = """
+WITH own AS (
+    SELECT rider_id, since, count(*) OVER () AS total FROM wallet.reseller_customer
+    WHERE reseller_id = $1 ORDER BY since DESC, rider_id LIMIT $2 OFFSET $3
+)
+SELECT o.rider_id, o.since, o.total,
+       (SELECT coalesce(sum(c.amount_minor), 0)::bigint
+        FROM wallet.topup t JOIN wallet.commission c ON c.topup_id = t.id
+        WHERE t.rider_id = o.rider_id AND c.reseller_id = $1) AS earned_minor
+FROM own o ORDER BY o.since DESC, o.rider_id
+"""
+
+
+async def customers(call: Call, reseller_id: UUID, limit: int, offset: int) -> CustomerPage:
+    """See the contract."""
+    call.require(READ)
+    await reseller(call, reseller_id)
+    rows = await db.run("wallet", call, _CUSTOMERS, reseller_id, limit, offset)
+    found, total = _paged(rows, offset)
+    return CustomerPage([Customer(**each) for each in found], total)
 
 
 def _paged(rows: list[db.Row], offset: int) -> tuple[list[dict[str, Any]], int]:

@@ -1,0 +1,7 @@
+const GOOD = ["settled", "matched", "assigned", "active", "exported", "paid", "won", "done", "cleared", "allow"];
+const BAD = ["returned", "rejected", "declined", "unmatched", "blocked", "revoked", "open", "needs_response", "fraud", "block"];
+const OVER = ["cancelled", "voided", "netted", "ended", "expired", "written_off", "forgiven", "lost"];
+
+/** The colour of a state of money, whatever it is a state of. */
+export const toneOf = (status: string): string =>
+  GOOD.includes(status) ? "good" : BAD.includes(status) ? "danger" : OVER.includes(status) ? "offline" : "notice";
