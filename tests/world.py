@@ -116,8 +116,9 @@ class World:
             await pump.drain()
             before = [(reader.xid, reader.position) for reader in pump.readers]
             for nudge in jobs.nudges:
-                if nudge.name not in _ELSEWHERE:
-                    await nudge.function()
+                for _ in range(50 if nudge.name not in _ELSEWHERE else 0):
+                    if await nudge.function() is not True:
+                        break  # else there is more: what other tests have left, too
             await pump.drain()
             if before == [(reader.xid, reader.position) for reader in pump.readers]:
                 return
