@@ -101,4 +101,5 @@ async def database(server: postgres.EmbeddedPostgres, worker_id: str) -> AsyncIt
 @pytest.fixture
 async def world(database: db.Database) -> World:
     """A fresh operator: this test's tenant."""
+    crypto.set_signing_secret("tests")  # whatever a test before has left
     return await make_world()
