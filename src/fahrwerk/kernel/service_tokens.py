@@ -2,9 +2,9 @@
 
 What a service asks another goes with a token that is good for this one request: signed with a key
 of the installation, for one room, for seconds, and bound to the body by its hash. So nothing that
-was overheard opens anything else, and who repeats it word for word within those seconds says what
-was said already: whoever answers must be able to bear that, by an ``Idempotency-Key`` in the body
-or because it only reads. What is not in the body is not bound: put the call's name there too.
+was overheard opens anything else. Who repeats it word for word within those seconds says what was
+said already, and is heard again: TLS keeps others from overhearing it. What is not in the body is
+not bound: put the call's name there too.
 
 Whoever reads metrics is a program that cannot sign: it has one token of its own, which opens
 nothing but them (:func:`scraper_token`), and changes with the installation's secret.
