@@ -47,17 +47,20 @@ async def test_the_database_is_killed_and_nothing_acknowledged_is_lost(
     async with own_server() as own, platform(own.server, data) as running:
         city = await found(running)
         load = Load()
-        await load.begin(city, 5)
-        await load.more(5)
-        await own.kill()
-        await sorry(city)
-        await own.start()
-        await load.more(10)
-        assert await load.stop() == []
-        assert await lost(city, load.acknowledged) == []
-        await comes_to_a_good_end(city, {"completed"})
-        await _works_its_queue_again(running)
-        await city.close()
+        try:
+            await load.begin(city, 5)
+            await load.more(5)
+            await own.kill()
+            await sorry(city)
+            await own.start()
+            await load.more(10)
+            assert await load.stop() == []
+            assert await lost(city, load.acknowledged) == []
+            await comes_to_a_good_end(city, {"completed"})
+            await _works_its_queue_again(running)
+        finally:
+            await load.stop()
+            await city.close()
 
 
 async def sorry(city: City) -> None:
