@@ -8,7 +8,7 @@ FROM python:3.11-slim AS apps
 
 # The web apps, by the Node that PyPI has: nothing of it reaches the image that runs.
 WORKDIR /build
-COPY requirements-web.lock ./
+COPY requirements-web.lock requirements-map.lock ./
 RUN python -m venv .venv \
     && .venv/bin/pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r requirements-web.lock
 COPY tools tools

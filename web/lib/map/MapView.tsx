@@ -9,7 +9,7 @@ import { useLight } from "../Frame";
 import { useText } from "../i18n";
 import { Icon } from "../icons";
 import classes from "./map.module.css";
-import { addNames, mapStyle } from "./style";
+import { drawNames, mapStyle } from "./style";
 import { cannotDraw, useCanDraw } from "./support";
 
 export type { MapLibre };
@@ -65,10 +65,8 @@ export default function MapView({ label, centre, zoom = 14, onStyle, onMap, fall
         made.touchZoomRotate.disableRotation();
         made.getCanvas().setAttribute("aria-label", first.current.label);
         map.current = made;
-        made.on("style.load", () => {
-          addNames(made);
-          calls.current.onStyle?.(made, draw);
-        });
+        drawNames(made);
+        made.on("style.load", () => calls.current.onStyle?.(made, draw));
         made.once("idle", () => {
           setState("drawn");
           container.dataset.idle = "true";

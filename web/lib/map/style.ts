@@ -1,6 +1,7 @@
-// The bundled base map: streets from the platform itself, water and parks drawn by hand, no glyph
-// server and no other origin. The colours are the page's tokens, so it follows light and dark.
-import type { ExpressionSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
+// The bundled base map: streets, railways, places, water and parks out of one archive of tiles that the platform
+// itself serves (tools/basemap.py), no glyph server and no other origin. The colours are the page's tokens, so it
+// follows light and dark.
+import type { ExpressionSpecification, LayerSpecification, Map as MapLibre, StyleSpecification } from "maplibre-gl";
 import { config } from "../config";
 
 const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -11,53 +12,70 @@ const RIVERS: [id: string, metres: number, isOf: ExpressionSpecification][] = [
   ["rivers", 28, ["<", ["get", "width"], 45]],
   ["wide-rivers", 60, [">=", ["get", "width"], 45]],
 ];
+const CORNERS_FROM = 15;
+const ROUND = { "line-cap": "round", "line-join": "round" } as const;
+const NAME = "name-";
 
 export function mapStyle(): StyleSpecification | string {
-  const wanted = config().map_style;
+  const { map_style: wanted, map_archive: archive, map_credit: attribution } = config();
   if (wanted !== "bundled" && wanted !== "none") return wanted;
   const ground = { id: "ground", type: "background", paint: { "background-color": token("--map-ground") } } as const;
-  if (wanted === "none") return { version: 8, sources: {}, layers: [ground] };
-  const width = (narrow: number, wide: number) =>
-    ["interpolate", ["exponential", 1.5], ["zoom"], 11, narrow, 17, wide] as unknown as number;
+  if (!archive) return { version: 8, sources: {}, layers: [ground] };
   return {
     version: 8,
-    sources: {
-      nature: { type: "geojson", data: `${location.origin}/web/map/nature.geojson` },
-      streets: { type: "geojson", data: `${location.origin}/web/map/streets.geojson`, attribution: config().map_credit, tolerance: 0.6 },
-    },
-    layers: [
-      ground,
-      { id: "parks", type: "fill", source: "nature", filter: ["==", ["get", "kind"], "park"], paint: { "fill-color": token("--map-park") } },
-      { id: "lakes", type: "fill", source: "nature", filter: ["==", ["get", "kind"], "lake"], paint: { "fill-color": token("--map-water") } },
-      ...RIVERS.map(([id, metres, isOf]) => ({
-        id, type: "line" as const, source: "nature", filter: ["all", ["==", ["get", "kind"], "river"], isOf] as ExpressionSpecification,
-        layout: { "line-cap": "round" as const, "line-join": "round" as const },
-        paint: { "line-color": token("--map-water"), "line-width": ["interpolate", ["exponential", 2], ["zoom"], 11, metres * 0.028, 17, metres * 1.8] as ExpressionSpecification },
-      })),
-      {
-        id: "street-edges", type: "line", source: "streets", layout: { "line-cap": "round", "line-join": "round" },
-        paint: { "line-color": token("--map-road-edge"), "line-width": width(1.8, 17) },
-      },
-      {
-        id: "streets", type: "line", source: "streets", layout: { "line-cap": "round", "line-join": "round" },
-        paint: { "line-color": token("--map-road"), "line-width": width(1, 14) },
-      },
-    ],
+    sources: { city: { type: "vector", url: `pmtiles://${location.origin}${archive}`, attribution } },
+    layers: [ground, ...nature(), ...ways(), ...names()],
   };
 }
 
-const SHOWN_FROM: [weight: number, zoom: number][] = [[8, 11], [5, 12.5], [0, 13.5]];
+const across = (narrow: number, wide: number): ExpressionSpecification => ["interpolate", ["exponential", 1.5], ["zoom"], 11, narrow, 17, wide];
+const isKind = (kind: string): ExpressionSpecification => ["==", ["get", "kind"], kind];
 
-/** Names without a glyph server: each drawn once on a canvas, as an image of the map. */
-export function addNames(map: MapLibre): void {
-  const names = config().map_names ?? [];
-  if (config().map_style !== "bundled" || names.length === 0) return;
+function nature(): LayerSpecification[] {
+  const of = { source: "city", "source-layer": "nature" };
+  const area = (id: string, kind: string, colour: string): LayerSpecification => ({ id, type: "fill", ...of, filter: isKind(kind), paint: { "fill-color": token(colour) } });
+  return [
+    area("parks", "park", "--map-park"),
+    area("lakes", "lake", "--map-water"),
+    ...RIVERS.map(([id, metres, isOf]): LayerSpecification => ({
+      id, type: "line", ...of, filter: ["all", isKind("river"), isOf], layout: ROUND,
+      paint: { "line-color": token("--map-water"), "line-width": ["interpolate", ["exponential", 2], ["zoom"], 11, metres * 0.028, 17, metres * 1.8] },
+    })),
+  ];
+}
+
+function ways(): LayerSpecification[] {
+  const line = (id: string, layer: string, colour: string, width: ExpressionSpecification): LayerSpecification => ({
+    id, type: "line", source: "city", "source-layer": layer, layout: ROUND, paint: { "line-color": token(colour), "line-width": width },
+  });
+  return [
+    line("rails", "rails", "--map-rail", across(0.8, 2)),
+    line("street-edges", "streets", "--map-road-edge", across(1.6, 15)),
+    line("streets", "streets", "--map-road", across(0.9, 12)),
+  ];
+}
+
+function names(): LayerSpecification[] {
+  const layer = (id: string, minzoom: number, isShown: ExpressionSpecification): LayerSpecification => ({
+    id, type: "symbol", source: "city", "source-layer": "names", minzoom, filter: isShown,
+    layout: { "icon-image": ["concat", NAME, ["get", "name"]], "icon-padding": 6 },
+  });
+  const rank: ExpressionSpecification = ["get", "rank"];
+  return [
+    layer("stations", 0, ["<", rank, CORNERS_FROM]),
+    layer("corners", CORNERS_FROM, [">=", rank, CORNERS_FROM]),
+  ];
+}
+
+/** Names without a glyph server: each drawn on a canvas when the map first comes to it. */
+export function drawNames(map: MapLibre): void {
   const scale = Math.min(2, devicePixelRatio || 1);
   const font = `600 ${12 * scale}px system-ui, sans-serif`;
-  for (const { name } of names) {
-    const canvas = document.createElement("canvas");
-    const pen = canvas.getContext("2d", { willReadFrequently: true });
-    if (!pen) return;
+  map.setMissingStyleImageResolver((id) => {
+    const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    if (!id.startsWith(NAME) || !pen) return;
+    const name = id.slice(NAME.length);
+    const { canvas } = pen;
     pen.font = font;
     canvas.width = Math.ceil(pen.measureText(name).width) + 8 * scale;
     canvas.height = 20 * scale;
@@ -69,23 +87,6 @@ export function addNames(map: MapLibre): void {
     pen.strokeText(name, 4 * scale, canvas.height / 2);
     pen.fillStyle = token("--map-label");
     pen.fillText(name, 4 * scale, canvas.height / 2);
-    map.addImage(`name-${name}`, pen.getImageData(0, 0, canvas.width, canvas.height), { pixelRatio: scale });
-  }
-  map.addSource("names", {
-    type: "geojson",
-    data: {
-      type: "FeatureCollection",
-      features: names.map(({ name, longitude, latitude, weight }) => ({
-        type: "Feature", properties: { image: `name-${name}`, weight }, geometry: { type: "Point", coordinates: [longitude, latitude] },
-      })),
-    },
-  });
-  SHOWN_FROM.forEach(([weight, zoom], i) => {
-    const below = SHOWN_FROM[i - 1]?.[0] ?? 1_000;
-    map.addLayer({
-      id: `names-${weight}`, type: "symbol", source: "names", minzoom: zoom,
-      filter: ["all", [">=", ["get", "weight"], weight], ["<", ["get", "weight"], below]],
-      layout: { "icon-image": ["get", "image"], "icon-anchor": "top", "icon-offset": [0, 6] },
-    });
+    map.addImage(id, pen.getImageData(0, 0, canvas.width, canvas.height), { pixelRatio: scale });
   });
 }
