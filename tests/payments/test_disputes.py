@@ -327,5 +327,6 @@ async def test_at_paypal(world: World, paypal: FakePayPal) -> None:
     assert (await doors.dispute(admin, dispute)).withdrawn_minor == 0
     with clock.moved_to(clock.now() + timedelta(days=1)):
         (last,) = await comparison.compare(admin)
+        await till.work()  # what PayPal kept is booked
     assert (last.gateway, last.compared, last.found, last.problem) == ("paypal", 1, 0, None)
     await proved(till)

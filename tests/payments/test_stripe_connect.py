@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from fahrwerk.kernel import ids
-from fahrwerk.payments import contract, gateways, queries
+from fahrwerk.kernel import clock, ids
+from fahrwerk.payments import contract, gateways, jobs, queries
 from fahrwerk.payments.contract import ledger
-from fahrwerk.payments.contract.comparison import compare
+from fahrwerk.payments.contract.comparison import compare, differences
 from fahrwerk.payments.contract.transfers import transfer
 from fahrwerk.payments.gateways import _stripe_api as api
 from tests.payments.fakes.stripe_more import now
@@ -291,3 +292,23 @@ async def test_debits_have_it_when_they_arrive(
     await till.work()
     assert (account.fees(), await taken(world)) == (15, {"fees": 15, "clearing": 985})
     assert await queries.proof(world.system()) == []
+
+
+async def test_its_list_tells_whose_fee_is_whose(
+    world: World, stripe: FakeStripe, platform: Platform
+) -> None:
+    """I10: Stripe's own part is booked when it is told; the platform's was booked already."""
+    account = await connected(world, stripe, platform, fee_minor=10, fee_bp=150)
+    await ridden(world, 1_000)
+    with clock.moved_to(clock.now() + timedelta(days=1)):
+        (last,) = await compare(world.admin())
+        assert (last.problem, last.compared, last.found) == (None, 1, 0)
+        await jobs.settle_payments()
+        assert await taken(world) == {"fees": 25, "clearing": 1_000 - 25 - 40}
+        assert await queries.proof(world.system()) == []
+        account.all("payment_intent")[0]["application_fee_amount"] = 26
+        (last,) = await compare(world.admin())
+        (found,) = (await differences(world.admin(), False, 50, 0)).differences
+    assert (last.found, found.kind, found.ours_minor, found.theirs_minor) == (
+        1, "platform_fee", 25, 26,
+    )  # fmt: skip

@@ -35,6 +35,7 @@ Asks tenancy for the operator's tax rate; hears ``rental.ended`` and ``rental.ca
 ``payment.refunded``, ``payment.refund_failed``, ``payment.disputed``, ``payment.dispute_changed``,
 ``payment.returned``, ``sepa.debit_announced``, ``mandate.changed``, ``payment.dispute_money``,
 ``payment.dispute_owed``, ``payment.evidence_given``, ``payment.fee_charged``,
+``payment.fee_kept``,
 ``payment.written_off``, ``debt.opened``, ``debt.reminded``, ``debt.closed``,
 ``ledger.hold_expired``, ``ledger.lot_expired``.
 """

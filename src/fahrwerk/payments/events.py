@@ -267,6 +267,19 @@ class FeeCharged(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
 
+@event("payment.fee_kept", topic="payment-lifecycle")
+class FeeKept(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway's own list says what it kept of a charge. The ledger books it."""
+
+    booking_id: UUID
+    payment_id: UUID
+    gateway: str
+    key: str
+    """Of the charge."""
+    amount: int
+    currency: str
+
+
 @event("payment.written_off", topic="payment-lifecycle")
 class PaymentWrittenOff(msgspec.Struct, frozen=True, kw_only=True):
     """What a ride owes is not expected any more; negative: it came in after all."""

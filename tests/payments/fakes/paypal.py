@@ -181,6 +181,7 @@ class Account:
                 "transaction_id": thing["id"], "transaction_status": "S",
                 "transaction_event_code": code, "transaction_amount": thing["amount"],
                 "transaction_initiation_date": clock.stamp(clock.now()),
+                **({"fee_amount": _fee(thing)} if folder == "captures" else {}),
                 "custom_field": thing["custom_id"]}}
             for order in self.orders()
             for folder, code in (("captures", "T0006"), ("refunds", "T1107"))
@@ -359,6 +360,12 @@ class FakePayPal:
 def _payments(order: Values) -> Values:
     found = order["purchase_units"][0]["payments"]
     return {name: found.get(name, []) for name in ("authorizations", "captures", "refunds")}
+
+
+def _fee(capture: Values) -> Values:
+    """What PayPal keeps of a capture: 2 % and 0.35, as its list has it."""
+    kept = Decimal(_minor(capture["amount"]) * 2 // 100 + 35 + capture.get("dearer", 0)) / 100
+    return {"currency_code": capture["amount"]["currency_code"], "value": f"-{kept:.2f}"}
 
 
 def _minor(amount: Values) -> int:

@@ -108,18 +108,37 @@ class More:
     def _list(self, path: str, query: dict[str, str]) -> Values:
         """Charges, or refunds of all intents, of a span of time; newest first."""
         first, last = int(query["created[gte]"]), int(query["created[lte]"])
+        is_whole = query.get("expand[]") == "data.balance_transaction"
         things = self.all("refund") if path == "/v1/refunds" else [
             {"id": i["latest_charge"], "object": "charge", "created": i["created"],
              "currency": i["currency"], "captured": i["status"] == "succeeded",
              "amount_captured": i["amount_received"], "payment_intent": i["id"],
-             "metadata": i["metadata"], **self.things.get(i["latest_charge"], {})}
+             "metadata": i["metadata"], "balance_transaction": self._balance(i),
+             **self.things.get(i["latest_charge"], {})}
             for i in self.all("payment_intent") if i["latest_charge"] and not i.get("unlisted")
         ]  # fmt: skip
         found = [{"currency": "eur", **t} for t in things if first <= t["created"] <= last][::-1]
         if after := query.get("starting_after"):
             found = found[[t["id"] for t in found].index(after) + 1 :]
+        if not is_whole:  # its id alone
+            found = [{**t, "balance_transaction": "txn_1"} for t in found]
         limit = int(query["limit"])
         return {"object": "list", "data": found[:limit], "has_more": len(found) > limit}
+
+    def _balance(self, intent: Values) -> Values | None:
+        """What a charge moved: Stripe keeps 1.5 % and 25, and the platform what it asked for."""
+        if intent["status"] != "succeeded":
+            return None
+        kept = intent["amount_received"] * 15 // 1_000 + 25 + intent.get("dearer", 0)
+        parts = [{"amount": kept, "type": "stripe_fee", "currency": intent["currency"]}]
+        if platform := intent.get("application_fee_amount"):
+            parts.append({"amount": platform, "type": "application_fee"})
+        return {
+            "id": f"txn_{intent['id'][3:]}",
+            "currency": intent["currency"],
+            "fee": sum(each["amount"] for each in parts),
+            "fee_details": parts,
+        }
 
     def _check_out(self, values: Values) -> Values:
         if values["mode"] == "setup":

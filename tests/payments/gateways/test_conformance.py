@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import pkgutil
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from fahrwerk.kernel import ids
+from fahrwerk.kernel import clock, ids
 from fahrwerk.payments import gateways
-from fahrwerk.payments.gateways import Authorisation, Change, Outcome, Question
+from fahrwerk.payments.gateways import Authorisation, Change, Outcome, Question, _offers
 from tests.payments.fakes.paypal import FakePayPal
 from tests.payments.fakes.stripe import FakeStripe
 from tests.payments.gateways.kits import Kit, PayPalKit, SandboxKit, SepaKit, StripeKit
@@ -117,6 +118,29 @@ async def test_authorise_capture_refund(customer: Customer) -> None:
     back = await customer.gateway.refund(customer.call, change("r", held.ref, 200))
     assert (back.kind, back.amount_minor) == ("done", 200)
     assert len({held.ref, taken.ref, back.ref}) == 3
+
+
+async def test_its_list_has_what_was_done_and_kept(customer: Customer) -> None:
+    """I10: who has a list tells the fee of each charge, less than it and more than nothing."""
+    if not isinstance(customer.gateway, _offers.WithLists):
+        pytest.skip("has no list")
+    held = await customer.authorise("a")
+    await customer.gateway.capture(customer.call, change("c", held.ref, 525))
+    await customer.gateway.refund(customer.call, change("r", held.ref, 200))
+    now = clock.now()
+    found = await customer.gateway.listed(
+        customer.call, now - timedelta(hours=1), now + timedelta(hours=1)
+    )
+    assert sorted((each.kind, each.amount_minor) for each in found) == [
+        ("capture", 525), ("refund", 200),
+    ]  # fmt: skip
+    for each in found:
+        if each.kind == "capture":
+            assert each.fee_minor is not None
+            assert 0 < each.fee_minor < 525
+            assert not each.platform_fee_minor  # nobody's account here is connected
+        else:
+            assert (each.fee_minor, each.platform_fee_minor) == (None, None)
 
 
 async def test_authorise_void(customer: Customer) -> None:

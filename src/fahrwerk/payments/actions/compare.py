@@ -1,4 +1,4 @@
-"""Compare our charges and refunds with each gateway's own list (I10)."""
+"""Compare our charges, refunds and booked fees with each gateway's own list (I10)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from fahrwerk.kernel import clock, db, outside
+from fahrwerk.kernel import clock, db, events, outside
 from fahrwerk.kernel.errors import NotFound, Problem
+from fahrwerk.kernel.live import hub
+from fahrwerk.payments.actions._case import WORK
+from fahrwerk.payments.events import FeeKept
 from fahrwerk.payments.gateways import _offers
 from fahrwerk.payments.queries.comparison import comparisons
 from fahrwerk.payments.rules import comparison as rules
@@ -46,8 +49,9 @@ async def compare(call: Call) -> list[Comparison]:
 
 
 _OURS = """
-SELECT a.payment_id, a.kind, a.key, auth.key AS auth_key, auth.gateway_ref AS intent,
-       a.result_minor AS amount_minor, p.currency, a.touched_at AS at
+SELECT a.payment_id, p.reference, a.kind, a.key, auth.key AS auth_key, auth.gateway_ref AS intent,
+       a.result_minor AS amount_minor, p.currency, a.touched_at AS at, a.fee_minor,
+       a.platform_fee_minor
 FROM payments.attempt a
 JOIN payments.payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id
 LEFT JOIN payments.attempt t ON t.tenant_id = a.tenant_id AND t.key = a.target
@@ -73,7 +77,44 @@ async def _compare(
         return
     until = now - timedelta(seconds=UNDER_WAY_S)
     span = rules.Span(since, until - timedelta(seconds=offer.list_lag_s), until)
-    await _write(call, name, len(ours), rules.compared(ours, theirs, span), span)
+    pairs = rules.paired(ours, theirs)
+    for own, fee_minor in rules.unbooked(pairs):
+        await _book(call, name, own, fee_minor)
+    await _write(call, name, len(ours), rules.compared(pairs, theirs, span), span)
+
+
+# The payment's row first, as everywhere; who comes second finds the fee there and tells nothing.
+_BOOK = """
+WITH p AS (
+    SELECT id FROM payments.payment WHERE tenant_id = kernel.tenant() AND id = $1 FOR UPDATE
+), kept AS (
+    UPDATE payments.attempt a SET fee_minor = $3 FROM p
+    WHERE a.tenant_id = kernel.tenant() AND a.payment_id = p.id AND a.key = $2
+      AND a.fee_minor IS NULL
+    RETURNING a.payment_id
+), told AS (
+    UPDATE payments.payment SET version = version + 1, turn = turn + 1 FROM kept
+    WHERE tenant_id = kernel.tenant() AND id = kept.payment_id AND $3 > 0
+    RETURNING id, reference, version
+), books AS (
+    INSERT INTO payments.work (kind, subject, at) SELECT 'books', reference, kernel.now() FROM told
+    ON CONFLICT (tenant_id, kind, subject) DO UPDATE SET at = excluded.at
+)
+INSERT INTO kernel.event (stream, version, name, topic, data, actor, trace)
+SELECT 'payment:' || id, version, $4, $5, $6::jsonb, $7, $8 FROM told
+RETURNING 1
+"""
+
+
+async def _book(call: Call, name: str, own: rules.Ours, fee_minor: int) -> None:
+    """Write down what the gateway kept of a charge, and have it posted."""
+    fact = FeeKept(
+        booking_id=own.reference, payment_id=own.payment_id, gateway=name, key=own.key,
+        amount=fee_minor, currency=own.currency,
+    )  # fmt: skip
+    about = events.columns(call, fact)
+    if await db.run("payments", call, _BOOK, own.payment_id, own.key, fee_minor, *about):
+        hub.signal(WORK)
 
 
 _COULD_NOT = """

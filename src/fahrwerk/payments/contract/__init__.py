@@ -132,6 +132,7 @@ class GatewayFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         "rate_limited",
         "slow",
         "wrong_amount",
+        "wrong_fee",
         "delayed",
         "late",
         "missing",

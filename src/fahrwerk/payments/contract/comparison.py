@@ -1,4 +1,4 @@
-"""The comparison of our books with each gateway's own list of charges and refunds (I10)."""
+"""The comparison of our books with each gateway's own list of charges, refunds and fees (I10)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fahrwerk.kernel.doors import action, query
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One charge or refund that is not the same on both sides. Amounts in minor units."""
+    """A charge, a refund or a fee that is not the same on both sides. Amounts in minor units."""
 
     gateway: str
     kind: str
-    """capture | refund"""
+    """capture | refund | fee | platform_fee (of a capture)"""
     subject: str
     """Our key of the operation, or the gateway's id of one that we do not know."""
     payment_id: UUID | None
@@ -68,6 +68,7 @@ async def comparisons(call: Call) -> list[Comparison]:
 async def compare(call: Call) -> list[Comparison]:
     """Compare now, the last 35 days, with all gateways that have lists.
 
-    Permission ``payments.gateway.write``. Runs each night by itself.
+    Fees that they tell for the first time are booked. Permission ``payments.gateway.write``. Runs
+    each night by itself.
     """
     raise AssertionError

@@ -186,7 +186,9 @@ async def gateway_accounts(call: Call) -> list[GatewayAccount]:
 
 @query
 async def gateway_fee(call: Call, payment_id: UUID) -> int:
-    """What gateways keep of a payment by contract, in its minor units (PAY-32); 0 = not known.
+    """What gateways keep of a payment, in its minor units (PAY-32); 0 = not known.
+
+    As their lists tell it; until they do, by the contract that the operator has entered.
 
     Permission ``payments.gateway.read``.
     """

@@ -56,6 +56,10 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     currency: str
     at: datetime
+    fee_minor: int | None = None
+    """Of a charge: what the gateway kept for itself. None: it does not say (yet)."""
+    platform_fee_minor: int | None = None
+    """Of a charge: what went to the platform; None likewise."""
 
 
 @runtime_checkable

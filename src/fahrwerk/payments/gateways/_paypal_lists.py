@@ -28,6 +28,8 @@ class _Info(msgspec.Struct):
     """S: carried out."""
     transaction_initiation_date: str
     transaction_amount: Money
+    fee_amount: Money | None = None
+    """What PayPal kept of it, as a negative amount."""
     custom_field: str | None = None
 
 
@@ -66,10 +68,16 @@ def _listed(detail: _Detail) -> Listed | None:
         return None  # holds, payouts, fees
     if amount.currency_code not in money.DECIMALS:
         return None
-    minor = int(Decimal(amount.value).scaleb(money.decimals(amount.currency_code)))
+    fee, is_charge = info.fee_amount, code.startswith("T00")
+    is_told = fee is not None and is_charge and fee.currency_code == amount.currency_code
     return Listed(
-        kind="capture" if code.startswith("T00") else "refund", ref=info.transaction_id,
-        intent=None, key=info.custom_field, amount_minor=abs(minor),
+        kind="capture" if is_charge else "refund", ref=info.transaction_id,
+        intent=None, key=info.custom_field, amount_minor=abs(_minor(amount)),
         currency=amount.currency_code,
         at=datetime.fromisoformat(info.transaction_initiation_date),
+        fee_minor=-_minor(fee) if is_told and fee is not None else None,
     )  # fmt: skip
+
+
+def _minor(amount: Money) -> int:
+    return int(Decimal(amount.value).scaleb(money.decimals(amount.currency_code)))

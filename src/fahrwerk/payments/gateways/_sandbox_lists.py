@@ -10,6 +10,7 @@ from fahrwerk.kernel import db
 from fahrwerk.payments.gateways import Outcome
 from fahrwerk.payments.gateways._offers import Listed
 from fahrwerk.payments.gateways._sandbox_webhooks import short
+from fahrwerk.payments.rules.fees import fee_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from fahrwerk.kernel.call import Call
     from fahrwerk.payments.gateways._sandbox_tokens import Fault
 
+FEE_MINOR, FEE_BP = 10, 150
+"""What it keeps of each charge."""
 _LIST = """
 SELECT o.kind, o.ref, o.intent, o.key, o.amount AS amount_minor, i.currency, o.settled_at AS at
 FROM payments.sandbox_operation o
@@ -28,11 +31,29 @@ ORDER BY o.settled_at DESC
 
 
 async def listed(call: Call, since: datetime, until: datetime, fault: Fault | None) -> list[Listed]:
-    """Newest first; by the fault script the newest is wrong, or left out."""
-    rows = [Listed(**row) for row in await db.run("payments", call, _LIST, since, until)]
-    if rows and fault is not None and fault.kind == "wrong_amount":
-        rows[0] = msgspec.structs.replace(rows[0], amount_minor=rows[0].amount_minor + 1)
-    return rows[1:] if fault is not None and fault.kind == "missing" else rows
+    """Newest first; by the fault script the newest is wrong or left out, or all fees are wrong."""
+    rows = [_listed(row) for row in await db.run("payments", call, _LIST, since, until)]
+    match fault.kind if rows and fault is not None else None:
+        case "wrong_amount":
+            rows[0] = msgspec.structs.replace(rows[0], amount_minor=rows[0].amount_minor + 1)
+        case "wrong_fee":
+            rows = [_dearer(each) for each in rows]
+        case "missing":
+            del rows[0]
+    return rows
+
+
+def _listed(row: db.Row) -> Listed:
+    """One line of the list: the sandbox keeps a fee of charges, and no platform takes any here."""
+    if row["kind"] != "capture":
+        return Listed(**row)
+    fee = min(fee_of(row["amount_minor"], FEE_MINOR, FEE_BP), row["amount_minor"])
+    return Listed(**row, fee_minor=fee, platform_fee_minor=0)
+
+
+def _dearer(each: Listed) -> Listed:
+    fee = each.fee_minor
+    return each if fee is None else msgspec.structs.replace(each, fee_minor=fee + 1)
 
 
 _SEND = """

@@ -30,6 +30,7 @@ FaultKind = Literal[
     "rate_limited",
     "slow",
     "wrong_amount",
+    "wrong_fee",
     "delayed",
     "late",
     "missing",

@@ -21,6 +21,28 @@ PAGE = 100
 GONE = ("failed", "canceled")
 
 
+class FeePart(msgspec.Struct, frozen=True):
+    """A part of what was kept of a charge."""
+
+    amount: int
+    type: str
+    """``application_fee``: the platform's; ``stripe_fee``, ``tax`` and others: Stripe's."""
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """What a charge has moved on the account, in the currency that is paid out."""
+
+    currency: str
+    fee_details: list[FeePart] = []
+
+    def kept(self, currency: str, *, by_platform: bool) -> int | None:
+        """Of a charge in this currency; None: the fee is in another one."""
+        if self.currency != currency:
+            return None
+        parts = [x for x in self.fee_details if (x.type == "application_fee") == by_platform]
+        return sum(each.amount for each in parts)
+
+
 class Charged(msgspec.Struct, frozen=True):
     """A charge: made when it is authorised, captured later."""
 
@@ -34,6 +56,8 @@ class Charged(msgspec.Struct, frozen=True):
     payment_intent: str | None = None
     payment_method_details: api.Charge.Details | None = None
     metadata: dict[str, str] = {}
+    balance_transaction: Balance | str | None = None
+    """None: not captured, or Stripe has not reckoned yet."""
 
     @property
     def is_kept(self) -> bool:
@@ -114,10 +138,12 @@ class Lists:
     async def listed(self, call: Call, since: datetime, until: datetime) -> list[Listed]:
         keys = await keys_of(call, NAME)
         when = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
-        charges: list[Charged] = await _all(keys, "/v1/charges", Charges, created=when)
+        charges: list[Charged] = await _all(
+            keys, "/v1/charges", Charges, created=when, expand=["data.balance_transaction"]
+        )
         refunds: list[GivenBack] = await _all(keys, "/v1/refunds", GivenBacks, created=when)
         return [
-            *(_listed("capture", each, each.amount_captured) for each in charges if each.is_kept),
+            *(_charge(each) for each in charges if each.is_kept),
             *(_listed("refund", each, each.amount) for each in refunds if each.status not in GONE),
         ]
 
@@ -141,6 +167,16 @@ class Lists:
             if each.metadata.get(KEY) == key:
                 return Outcome(kind="done", ref=each.id, amount_minor=each.amount)
         return None
+
+
+def _charge(each: Charged) -> Listed:
+    charge, balance = _listed("capture", each, each.amount_captured), each.balance_transaction
+    if not isinstance(balance, Balance):
+        return charge
+    return msgspec.structs.replace(
+        charge, fee_minor=balance.kept(each.currency, by_platform=False),
+        platform_fee_minor=balance.kept(each.currency, by_platform=True),
+    )  # fmt: skip
 
 
 def _listed(kind: Any, each: Charged | GivenBack, amount: int) -> Listed:

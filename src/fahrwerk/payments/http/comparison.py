@@ -15,11 +15,11 @@ Resolved = Annotated[bool, QueryParameter(description="Those too that are gone m
 
 
 class DifferenceView(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge or refund that is not the same on both sides."""
+    """A charge, a refund or a fee that is not the same on both sides."""
 
     gateway: str
     kind: str
-    """capture or refund"""
+    """capture, refund, fee (what the gateway kept of a capture) or platform_fee"""
     subject: str
     """Our key of it, or the gateway's id of one that we do not know."""
     payment_id: str | None
@@ -61,7 +61,7 @@ class ComparisonsView(msgspec.Struct, frozen=True):
 async def list_differences(
     call: web.Caller, limit: web.Limit = 50, offset: web.Offset = 0, resolved: Resolved = False
 ) -> DifferencesView:
-    """Charges and refunds that are not the same here and at the gateway, with their age."""
+    """Charges, refunds and fees that are not the same here and at the gateway, with their age."""
     page = await doors.differences(call, resolved, limit, offset)
     rows = [_difference(each) for each in page.differences]
     return DifferencesView(rows, web.pagination(page.total, limit, offset, len(rows)))

@@ -36,8 +36,9 @@ async def gateway_accounts(call: Call) -> list[GatewayAccount]:
 
 
 _CAPTURED = """
-SELECT t.result_minor, a.fee_minor, a.fee_bp FROM payments.attempt t
-JOIN payments.gateway_account a ON a.tenant_id = t.tenant_id AND a.gateway = t.gateway
+SELECT t.result_minor, t.fee_minor AS told_minor, coalesce(a.fee_minor, 0) AS fee_minor,
+       coalesce(a.fee_bp, 0) AS fee_bp FROM payments.attempt t
+LEFT JOIN payments.gateway_account a ON a.tenant_id = t.tenant_id AND a.gateway = t.gateway
 WHERE t.tenant_id = kernel.tenant() AND t.payment_id = $1 AND t.kind = 'capture'
   AND t.state = 'succeeded'
 """
@@ -47,7 +48,12 @@ async def gateway_fee(call: Call, payment_id: UUID) -> int:
     """See the contract."""
     call.require("payments.gateway.read")
     rows = await db.run("payments", call, _CAPTURED, payment_id)
-    return sum(fee_of(row["result_minor"], row["fee_minor"], row["fee_bp"]) for row in rows)
+    return sum(
+        fee_of(row["result_minor"], row["fee_minor"], row["fee_bp"])
+        if row["told_minor"] is None
+        else row["told_minor"]
+        for row in rows
+    )
 
 
 _PLATFORM_FEE = """

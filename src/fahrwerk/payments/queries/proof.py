@@ -233,6 +233,24 @@ WHERE d.withdrawn_minor + d.fee_minor <> coalesce(b.total, 0)
   AND NOT EXISTS (SELECT FROM payments.work w WHERE w.tenant_id = kernel.tenant()
                   AND w.kind = 'books' AND w.subject = p.reference)
 """
+# What gateways kept of charges is in the fees, ride by ride.
+_FEES = """
+SELECT NULL::uuid, NULL::uuid, 'ride ' || p.reference,
+       format('the gateway kept %s, the books say %s', k.total, coalesce(b.total, 0))
+FROM (SELECT payment_id, sum(fee_minor) AS total FROM payments.attempt
+      WHERE tenant_id = kernel.tenant() AND fee_minor IS NOT NULL GROUP BY payment_id) k
+JOIN payments.payment p ON p.tenant_id = kernel.tenant() AND p.id = k.payment_id
+LEFT JOIN LATERAL (
+    SELECT sum(e.amount_minor) AS total FROM payments.journal j
+    JOIN payments.entry e ON e.tenant_id = j.tenant_id AND e.journal_id = j.id
+    JOIN payments.account a
+      ON a.tenant_id = e.tenant_id AND a.id = e.account_id AND a.shard = e.shard
+    WHERE j.tenant_id = kernel.tenant() AND j.kind = 'gateway_fee' AND j.reference = p.reference
+      AND a.code = 'fees') b ON true
+WHERE k.total <> coalesce(b.total, 0)
+  AND NOT EXISTS (SELECT FROM payments.work w WHERE w.tenant_id = kernel.tenant()
+                  AND w.kind = 'books' AND w.subject = p.reference)
+"""
 # What is written off is written off in the books, ride by ride; and no debt waits for its worker.
 _DEBTS = """
 SELECT NULL::uuid, NULL::uuid, 'debt ' || d.id,
@@ -280,6 +298,7 @@ CHECKS = {
     "strangers": _STRANGERS,
     "mirrors": _MIRRORS,
     "disputes": _DISPUTES,
+    "fees": _FEES,
     "debts": _DEBTS,
     "purses": _PURSES,
     "comparison": _COMPARISON,

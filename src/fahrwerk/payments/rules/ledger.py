@@ -23,6 +23,7 @@ from fahrwerk.payments.events import (
     DisputeMoney,
     DisputeOwed,
     FeeCharged,
+    FeeKept,
     PaymentCaptured,
     PaymentRefunded,
     PaymentRefundFailed,
@@ -78,7 +79,8 @@ KINDS: tuple[LotKind, ...] = ("bonus", "voucher", "paid")
 """Kinds of money in a purse, in the order they are spent after the one wished for first."""
 PURSE = frozenset(f"wallet_{kind}" for kind in KINDS)
 GATEWAY_FACTS = frozenset({"capture", "refund", "chargeback", "return", "platform_fee",
-                           "bank_settled", "bank_returned", "bank_unmatched"})  # fmt: skip
+                           "gateway_fee", "bank_settled", "bank_returned",
+                           "bank_unmatched"})  # fmt: skip
 """Kinds of journals that say what a gateway did: refunded, not reversed."""
 _CODE = re.compile(r"([a-z_]+)(?:\.(0|[1-9][0-9]{0,3}))?")
 _KIND = re.compile(r"[a-z_]{1,40}")
@@ -163,11 +165,12 @@ SALE, CAPTURED, REFUNDED = "rental.ended", "payment.captured", "payment.refunded
 REFUND_FAILED = "payment.refund_failed"
 FEE, WRITTEN_OFF, DISPUTED = "payment.fee_charged", "payment.written_off", "payment.dispute_money"
 RETURNED, DISPUTE_OWED = "payment.returned", "payment.dispute_owed"
+FEE_KEPT = "payment.fee_kept"
 FACTS = (SALE, CAPTURED, REFUNDED, REFUND_FAILED, FEE, WRITTEN_OFF, DISPUTED, RETURNED,
-         DISPUTE_OWED)  # fmt: skip
+         DISPUTE_OWED, FEE_KEPT)  # fmt: skip
 """The names of the events that move money."""
 OF_FACTS = ("sale", "capture", "refund", "dunning_fee", "write_off", "chargeback",
-            "return", "return_rest", "dispute_debt", "platform_fee")  # fmt: skip
+            "return", "return_rest", "dispute_debt", "platform_fee", "gateway_fee")  # fmt: skip
 """The kinds of journals that are derived from them."""
 
 
@@ -349,11 +352,11 @@ def _returned(payer: _Payer, fact: MoneyFact) -> list[NewJournal]:
     ]  # fmt: skip
 
 
-_BESIDE = (FEE, WRITTEN_OFF, DISPUTED, DISPUTE_OWED)
+_BESIDE = (FEE, WRITTEN_OFF, DISPUTED, DISPUTE_OWED, FEE_KEPT)
 
 
 def _beside(payer: _Payer, fact: MoneyFact) -> NewJournal:
-    """Fees of dunning, write-offs (and what came in later), what disputes moved and made owed."""
+    """Fees, write-offs (and what came in later), what disputes moved and made owed."""
     if fact.name == FEE:
         fee = msgspec.convert(fact.data, FeeCharged).amount
         lines = [Line("receivables", fee, payer.rider), Line("dunning_fees", -fee)]
@@ -362,6 +365,10 @@ def _beside(payer: _Payer, fact: MoneyFact) -> NewJournal:
         lost = msgspec.convert(fact.data, PaymentWrittenOff).amount
         lines = [Line("write_offs", lost), Line("receivables", -lost, payer.rider)]
         return payer.journal("write_off", fact.id, fact.at, *lines)
+    if fact.name == FEE_KEPT:
+        kept = msgspec.convert(fact.data, FeeKept)
+        lines = [Line("fees", kept.amount), Line("gateway_clearing", -kept.amount, kept.gateway)]
+        return payer.journal("gateway_fee", fact.id, fact.at, *lines)
     if fact.name == DISPUTE_OWED:
         owed = msgspec.convert(fact.data, DisputeOwed).amount
         lines = [Line("receivables", owed, payer.rider), Line("chargebacks", -owed)]
