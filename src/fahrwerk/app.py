@@ -343,7 +343,10 @@ def rooms_app() -> Any:
             return
         await receive()
         try:
-            async with grounded(settings, "rooms"):
+            async with (
+                grounded(settings, "rooms"),
+                elsewhere.remembering(settings.redis_url),
+            ):
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except Exception as error:

@@ -93,6 +93,7 @@ async def test_questions_are_asked_again_and_deeds_are_not(
     peer = at(Peer(2))
     await ask(call)
     assert len(peer.seen) == 3
+    assert len({each.headers["authorization"] for each in peer.seen}) == 3
     peer = at(Peer(1))
     with pytest.raises(Unavailable) as lost:
         await do(call, "x")
@@ -130,6 +131,9 @@ async def test_nobody_else_is_answered(
     body = peer.seen[0].content
     good = service_tokens.token("room", "testing", body)
     assert await elsewhere.answered("testing", f"Bearer {good}", body)
+    for overheard in (f"Bearer {good}", peer.seen[0].headers["authorization"]):
+        with pytest.raises(Unauthenticated):
+            await elsewhere.answered("testing", overheard, body)
     other_room = service_tokens.token("room", "payments", body)
     for token in ("", good[:-2], other_room, service_tokens.token("room", "testing", b"x")):
         with pytest.raises(Unauthenticated):

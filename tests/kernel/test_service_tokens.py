@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -17,11 +18,12 @@ from joserfc.jwk import OctKey
 
 from fahrwerk import app as composition
 from fahrwerk import doctor
-from fahrwerk.kernel import clock, crypto, db, ids, observe
+from fahrwerk.kernel import clock, crypto, db, ids, limits, observe
 from fahrwerk.kernel import service_tokens as service
 from fahrwerk.kernel.errors import Unauthenticated
+from fahrwerk.kernel.limits import limiter
 from fahrwerk.kernel.settings import Settings
-from tests.servers import free_port
+from tests.servers import free_port, has_redis, redis_here
 
 BODY = b'{"door":"pricing.quote","call":{}}'
 NOW, OTHER = "a secret of this installation, long enough", "another installation's secret"
@@ -38,7 +40,7 @@ def forged(head: dict[str, Any], key: bytes | None = None, **claims: Any) -> str
     """A token with other words in it, signed with our key or another."""
     now = int(time.time())
     good = {"iss": "web", "aud": "pricing", "iat": now, "exp": now + 30,
-            "body": service._hash(BODY)}  # fmt: skip
+            "jti": "one", "body": service._hash(BODY)}  # fmt: skip
     said = {name: value for name, value in (good | claims).items() if value is not None}
     signed = OctKey.import_key(key or crypto.key_for("service"))
     return jwt.encode(
@@ -55,7 +57,7 @@ def unsigned(alg: str = "none") -> str:
 
     now = int(time.time())
     claims = {"iss": "web", "aud": "pricing", "iat": now, "exp": now + 30,
-              "body": service._hash(BODY)}  # fmt: skip
+              "jti": "one", "body": service._hash(BODY)}  # fmt: skip
     return f"{part({'alg': alg, 'typ': 'service+jwt'})}.{part(claims)}."
 
 
@@ -72,6 +74,42 @@ def test_the_secret_may_be_changed_meanwhile() -> None:
     crypto.set_signing_secret(OTHER)
     with pytest.raises(Unauthenticated):
         service.checked(made, "pricing", BODY)
+
+
+async def test_each_token_is_taken_once() -> None:
+    """Also when all are asked at once, and until it would be too old anyway."""
+    seen = limiter({}, None)
+    made = [service.token("web", "pricing", BODY) for _ in range(3)]
+    assert len(set(made)) == 3
+    asked = (service.taken(each, "pricing", BODY, seen) for each in made * 5)
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    assert said.count("web") == 3
+    assert sum(isinstance(each, Unauthenticated) for each in said) == 12
+    late = forged({}, iat=int(time.time()) - 30, exp=int(time.time()) + 1)
+    assert await service.taken(late, "pricing", BODY, seen) == "web"
+    with pytest.raises(Unauthenticated):
+        await service.taken(late, "pricing", BODY, seen)
+
+
+async def test_what_is_forged_is_not_remembered() -> None:
+    """Nobody fills the memory, or has a token refused, who could not have made it."""
+    seen = limiter({}, None)
+    with pytest.raises(Unauthenticated):
+        await service.taken(forged({}, key=b"k" * 32), "pricing", BODY, seen)
+    assert await service.taken(forged({}), "pricing", BODY, seen) == "web"
+
+
+@pytest.mark.skipif(not has_redis(), reason="redis-server is not installed")
+async def test_processes_remember_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_REDIS_WITHIN_S", 20.0)
+    with redis_here() as (url, _):
+        here, there = limiter({}, url), limiter({}, url)
+        made = good()
+        assert await service.taken(made, "pricing", BODY, here) == "web"
+        for each in (here, there):
+            with pytest.raises(Unauthenticated):
+                await service.taken(made, "pricing", BODY, each)
+            await each.close()
 
 
 def good() -> str:
@@ -103,6 +141,8 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "several rooms": lambda: forged({}, aud=["pricing", "payments"]),
     "no room": lambda: forged({}, aud=None),
     "nobody": lambda: forged({}, iss=""),
+    "no id": lambda: forged({}, jti=None),
+    "an empty id": lambda: forged({}, jti=""),
     "no body": lambda: forged({}, body=None),
     "another body": lambda: service.token("web", "pricing", BODY + b" "),
     "an empty body": lambda: service.token("web", "pricing", b""),

@@ -1,10 +1,11 @@
 """Rooms that another process serves: a door's call by HTTP, and who answers it (GDP-11).
 
 The same call as between rooms of one process, as MessagePack: arguments, result and refusal, the
-caller with what is left of its time, and the moment it takes for now. It carries a token for this
-room and this body (``service_tokens``). A question is asked again when the peer dies over it; what
-changes something is not, unless it provably never arrived. A peer that is silent is left alone for
-a moment (``outside.Peer``), and whoever asks hears ``Unavailable``, as of a database that is down.
+caller with what is left of its time, and the moment it takes for now. Each attempt carries a token
+of its own for this room and this body (``service_tokens``). A question is asked again when the peer
+dies over it; what changes something is not, unless it provably never arrived. A peer that is silent
+is left alone for a moment (``outside.Peer``), and whoever asks hears ``Unavailable``, as of a
+database that is down.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
-from fahrwerk.kernel import asgi, audit, clock, doors, errors, ids, outside, service_tokens
+from fahrwerk.kernel import asgi, audit, clock, doors, errors, ids, limits, outside, service_tokens
 from fahrwerk.kernel.call import Call
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
     from fahrwerk.kernel.asgi import Receive, Scope, Send
 
 PATH = "/rooms/"
@@ -80,7 +86,7 @@ class Place:
         )
         answer = await self._peer.call(
             "POST", PATH + self.room, safe=door.furniture == "queries", content=body,
-            headers={"authorization": f"Bearer {service_tokens.token('room', self.room, body)}"},
+            auth=partial(_signed, self.room, body),
         )  # fmt: skip
         if answer.status_code != 200:
             raise RuntimeError(f"{door.name} failed elsewhere: {answer.status_code}")
@@ -97,6 +103,12 @@ class Place:
     async def close(self) -> None:
         """Close idle connections."""
         await self._peer.close()
+
+
+def _signed(room: str, body: bytes, request: httpx.Request) -> httpx.Request:
+    """One attempt with a token of its own: a token is taken once."""
+    request.headers["authorization"] = f"Bearer {service_tokens.token('room', room, body)}"
+    return request
 
 
 def places(text: str) -> list[Place]:
@@ -118,10 +130,25 @@ async def looked_for(text: str) -> Any:
             await each.close()
 
 
+_seen = limits.limiter({}, None)
+
+
+@contextlib.asynccontextmanager
+async def remembering(redis_url: str | None) -> AsyncIterator[None]:
+    """For the block, tokens are remembered together with other processes: in Redis, if any."""
+    global _seen
+    before, _seen = _seen, limits.limiter({}, redis_url)
+    try:
+        yield
+    finally:
+        mine, _seen = _seen, before
+        await mine.close()
+
+
 async def answered(room: str, authorization: str, body: bytes) -> bytes:
     """What a door of ``room`` says to ``body``. Raises ``Unauthenticated``, ``NotFound``."""
     scheme, _, token = authorization.partition(" ")
-    service_tokens.checked(token if scheme == "Bearer" else "", room, body)
+    await service_tokens.taken(token if scheme == "Bearer" else "", room, body, _seen)
     asked = msgspec.msgpack.decode(body, type=_Asked)
     door = doors.known.get(asked.door)
     if door is None or door.room != room:

@@ -99,6 +99,9 @@ class Limiter:
         """:meth:`take`, wherever it is counted."""
         return self.take(limit_class, caller, own)
 
+    async def close(self) -> None:
+        """Give back what it holds: nothing here."""
+
     def _forget(self, now: float) -> None:
         self._arrivals = {k: v for k, v in self._arrivals.items() if v > now}
         # When all of them are active the oldest go; a tenth at once, so that this is not done again

@@ -2,9 +2,8 @@
 
 What a service asks another goes with a token that is good for this one request: signed with a key
 of the installation, for one room, for seconds, and bound to the body by its hash. So nothing that
-was overheard opens anything else. Who repeats it word for word within those seconds says what was
-said already, and is heard again: TLS keeps others from overhearing it. What is not in the body is
-not bound: put the call's name there too.
+was overheard opens anything else, and each is taken once: whoever answers remembers its id while it
+lives (:func:`taken`). What is not in the body is not bound: put the call's name there too.
 
 Whoever reads metrics is a program that cannot sign: it has one token of its own, which opens
 nothing but them (:func:`scraper_token`), and changes with the installation's secret.
@@ -14,7 +13,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import Any, Literal
+import math
+import secrets
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from joserfc import jwt
@@ -22,7 +23,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from fahrwerk.kernel import clock, crypto
-from fahrwerk.kernel.errors import Unauthenticated
+from fahrwerk.kernel.errors import Busy, Unauthenticated
+from fahrwerk.kernel.limits import Limit
+
+if TYPE_CHECKING:
+    from fahrwerk.kernel.limits import Limiter
 
 LONGEST_S = 60
 LIVES_S = 30
@@ -39,6 +44,7 @@ class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aud: str
     iat: int
     exp: int
+    jti: str
     body: str
 
 
@@ -54,9 +60,25 @@ def token(service: str, room: str, body: bytes, *, lives_s: int = LIVES_S) -> st
     # The real time: a request that is recorded later has moved ours, but nobody else's.
     now = int(clock.real().timestamp())
     claims: dict[str, Any] = {
-        "iss": service, "aud": room, "iat": now, "exp": now + lives_s, "body": _hash(body),
+        "iss": service, "aud": room, "iat": now, "exp": now + lives_s,
+        "jti": secrets.token_urlsafe(12), "body": _hash(body),
     }  # fmt: skip
     return jwt.encode({"alg": _ALGORITHM, "typ": _TYPE}, claims, _key(crypto.key_for(_PURPOSE)))
+
+
+async def taken(token: str, room: str, body: bytes, seen: Limiter) -> str:
+    """:func:`checked`, once for each token. Raises ``Unauthenticated`` for one that was ``seen``.
+
+    A token is one request of its own, so its count is that of a rate limit of one in its life:
+    remembered by this process, by all of them where there is Redis, and never too many.
+    """
+    said = _checked(token, room, body)
+    lives_s = math.ceil(said.exp + SKEW_S - clock.real().timestamp()) + 1
+    try:
+        await seen.count(_PURPOSE, said.jti, Limit(1, lives_s))
+    except Busy:
+        raise Unauthenticated from None
+    return said.iss
 
 
 def checked(token: str, room: str, body: bytes) -> str:
@@ -64,18 +86,23 @@ def checked(token: str, room: str, body: bytes) -> str:
 
     While the installation's secret is being changed, tokens made with the one before count too.
     """
+    return _checked(token, room, body).iss
+
+
+def _checked(token: str, room: str, body: bytes) -> _Said:
     said = next(filter(None, (_read(token, key) for key in crypto.keys_for(_PURPOSE))), None)
     now = clock.real().timestamp()
     if (
         said is None
         or said.aud != room
         or not said.iss
+        or not said.jti
         or not 0 < said.exp - said.iat <= LONGEST_S
         or not said.iat - SKEW_S <= now < said.exp + SKEW_S
         or not crypto.same(said.body, _hash(body))
     ):
         raise Unauthenticated(token_expired=said is not None and now >= said.exp + SKEW_S)
-    return said.iss
+    return said
 
 
 def _read(token: str, key: bytes) -> _Said | None:
