@@ -389,6 +389,14 @@ async def test_down_time_is_kept_by_the_table(world: World) -> None:
     assert (await report(4)).vehicles[0].is_out is False
     assert (await report(10, up.id)).vehicles == []
     assert (await report(100)).until == start + timedelta(hours=20), "not beyond now"
+    # ANL-03, FLT-02: what is retired is no part of the fleet, nor is the time it was out.
+    await set_status(7, "retired")
+    gone = await report(10)
+    assert (gone.fleet, gone.total, gone.seconds, gone.availability) == (1, 1, 4 * 3600, 1.0)
+    assert (await report(10, down.id)).availability == 1.0
+    with clock.moved_to(start + timedelta(hours=8)):
+        await fleet.change_vehicle(staff, up.id, VehicleChange(status="maintenance"))
+    assert (await report(10)).availability == 0.8
     with pytest.raises(Invalid):
         await report(401 * 24)
     with pytest.raises(Invalid):

@@ -187,9 +187,9 @@ class DowntimeReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: int
     """Of all of them."""
     fleet: int
-    """Vehicles of the operator now."""
+    """Vehicles of the operator now, without those that are retired."""
     availability: float
-    """1 = no vehicle was out within the period."""
+    """Of these vehicles: 1 = none was out within the period."""
 
 
 class VehicleVersion(msgspec.Struct, frozen=True):

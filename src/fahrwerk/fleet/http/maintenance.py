@@ -259,11 +259,11 @@ class DowntimeAnswer(msgspec.Struct, frozen=True):
     since: str
     until: str
     fleet: int
-    """Vehicles of the operator now."""
+    """Vehicles of the operator now, without those that are retired."""
     vehicles_out: int
     seconds: int
     availability: float
-    """1 = no vehicle was in maintenance at all."""
+    """Of these vehicles: 1 = none was in maintenance at all."""
     vehicles: list[DowntimeView]
     pagination: web.Pagination
 

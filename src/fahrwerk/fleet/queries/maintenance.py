@@ -208,6 +208,8 @@ async def check_ticket(call: Call, row: db.Row) -> None:
 
 # --- down-time
 
+# What is retired is no part of the fleet: its down-time of before is shown, but neither it nor the
+# vehicle counts for what the fleet is available.
 _DOWNTIME = f"""
 WITH part AS (
     SELECT vehicle_id, greatest(began_at, $1) AS began, least(coalesce(ended_at, $2), $2) AS ended,
@@ -226,9 +228,12 @@ SELECT page.*, v.vehicle_type, v.identifier,
        ARRAY(SELECT DISTINCT unnest(reasons) FROM part WHERE part.vehicle_id = page.vehicle_id
              ORDER BY 1) AS reasons, counted.*
 FROM (SELECT count(*) AS total, coalesce(sum(seconds), 0)::bigint AS all_seconds,
+             coalesce(sum(seconds) FILTER (WHERE s.status <> 'retired'), 0)::bigint AS fleet_seconds,
              (SELECT count(*) FROM fleet.vehicle WHERE tenant_id = kernel.tenant()
-              AND ($3::uuid IS NULL OR id = $3) AND {if_limited(4)}) AS fleet
-      FROM summed) counted
+              AND status <> 'retired' AND ($3::uuid IS NULL OR id = $3)
+              AND {if_limited(4)}) AS fleet
+      FROM summed
+      JOIN fleet.vehicle s ON s.tenant_id = kernel.tenant() AND s.id = summed.vehicle_id) counted
 LEFT JOIN (page JOIN fleet.vehicle v ON v.id = page.vehicle_id) ON true
 ORDER BY page.seconds DESC, page.vehicle_id
 """
@@ -257,7 +262,7 @@ async def downtime(
         seconds=first["all_seconds"],
         fleet=first["fleet"],
         availability=maintenance.availability(
-            first["all_seconds"], first["fleet"], (until - since).total_seconds()
+            first["fleet_seconds"], first["fleet"], (until - since).total_seconds()
         ),
     )
 
