@@ -324,6 +324,24 @@ def test_headers_are_documented_once_for_all() -> None:
     assert "Idempotency-Key" not in parameters(found_in_index("post", "/api/v1/auth/login"))
 
 
+def test_reports_have_the_limit_of_reports() -> None:
+    """API-23, C-46: what reckons over a period, and what exports one; nothing else has it."""
+    reports = {
+        each.path for each in operations() if each.said.get("x-rate-limit") == "analytics"
+    }  # fmt: skip
+    assert reports == {
+        "/api/v1/books/accounts/{account_id}/entries",
+        "/api/v1/books/accounts/{account_id}/entries.csv",
+        "/api/v1/books/revenue",
+        "/api/v1/books/trial-balance",
+        "/api/v1/books/trial-balance.csv",
+        "/api/v1/maintenance/downtime",
+        "/api/v1/wallet/statistics",
+        "/api/v1/wallet/transactions/export",
+        "/api/v1/wallet/usage",
+    }
+
+
 def test_every_list_has_pages_or_a_bound() -> None:
     """API-07: limit 1 to 100, 50 by itself; offset from 0; pagination in the answer."""
     for operation in operations():

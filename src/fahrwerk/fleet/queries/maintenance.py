@@ -228,7 +228,8 @@ SELECT page.*, v.vehicle_type, v.identifier,
        ARRAY(SELECT DISTINCT unnest(reasons) FROM part WHERE part.vehicle_id = page.vehicle_id
              ORDER BY 1) AS reasons, counted.*
 FROM (SELECT count(*) AS total, coalesce(sum(seconds), 0)::bigint AS all_seconds,
-             coalesce(sum(seconds) FILTER (WHERE s.status <> 'retired'), 0)::bigint AS fleet_seconds,
+             coalesce(sum(seconds) FILTER (WHERE s.status <> 'retired'),
+                      0)::bigint AS fleet_seconds,
              (SELECT count(*) FROM fleet.vehicle WHERE tenant_id = kernel.tenant()
               AND status <> 'retired' AND ($3::uuid IS NULL OR id = $3)
               AND {if_limited(4)}) AS fleet

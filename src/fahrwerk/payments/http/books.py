@@ -168,7 +168,12 @@ async def list_book_accounts(
     return Accounts(rows, web.pagination(page.total, limit, offset, len(rows)))
 
 
-@get("/api/v1/books/trial-balance", permission="payments.ledger.read", tags=["payments"])
+@get(
+    "/api/v1/books/trial-balance",
+    permission="payments.ledger.read",
+    limit="analytics",
+    tags=["payments"],
+)
 async def get_trial_balance(
     call: web.Caller, since: Since = None, until: Until = None
 ) -> TrialBalance:
@@ -183,6 +188,7 @@ async def get_trial_balance(
 @get(
     "/api/v1/books/trial-balance.csv",
     permission="payments.ledger.read",
+    limit="analytics",
     media_type="text/csv",
     tags=["payments"],
 )
@@ -204,6 +210,7 @@ async def export_trial_balance(
 @get(
     "/api/v1/books/accounts/{account_id:str}/entries",
     permission="payments.ledger.read",
+    limit="analytics",
     tags=["payments"],
 )
 async def list_entries(
@@ -228,6 +235,7 @@ async def list_entries(
 @get(
     "/api/v1/books/accounts/{account_id:str}/entries.csv",
     permission="payments.ledger.read",
+    limit="analytics",
     media_type="text/csv",
     tags=["payments"],
 )

@@ -46,7 +46,12 @@ class RevenueView(msgspec.Struct, frozen=True, kw_only=True):
     periods: list[SoldView]
 
 
-@get("/api/v1/books/revenue", permission="payments.ledger.read", tags=["payments"])
+@get(
+    "/api/v1/books/revenue",
+    permission="payments.ledger.read",
+    limit="analytics",
+    tags=["payments"],
+)
 async def get_revenue(
     call: web.Caller, since: Since = None, until: Until = None, by: By = "day"
 ) -> RevenueView:

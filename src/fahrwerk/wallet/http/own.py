@@ -206,6 +206,7 @@ async def list_transactions(
 @get(
     "/api/v1/wallet/transactions/export",
     permission="wallet.account.read",
+    limit="analytics",
     media_type="text/csv",
     tags=["wallet"],
 )
@@ -223,7 +224,12 @@ async def export_transactions(
     return export(call, rider_of(call), filter_of(kind, since, until), file)
 
 
-@get("/api/v1/wallet/statistics", permission="wallet.account.read", tags=["wallet"])
+@get(
+    "/api/v1/wallet/statistics",
+    permission="wallet.account.read",
+    limit="analytics",
+    tags=["wallet"],
+)
 async def get_statistics(call: web.Caller) -> StatisticsView:
     """Spent, topped up, counted (WAL-27); up to a minute old (WAL-26)."""
     found = await contract.statistics(call, rider_of(call))
@@ -242,7 +248,12 @@ async def get_recommendation(call: web.Caller) -> Recommendation:
     return Recommendation(money.to_major(amount, call.currency), call.currency)
 
 
-@get("/api/v1/wallet/usage", permission="wallet.account.read", tags=["wallet"])
+@get(
+    "/api/v1/wallet/usage",
+    permission="wallet.account.read",
+    limit="analytics",
+    tags=["wallet"],
+)
 async def get_usage(
     call: web.Caller, since: Since = None, until: Until = None, group_by: By = "day"
 ) -> ChartView:
