@@ -22,7 +22,18 @@ from fahrwerk.fleet import contract as fleet
 from fahrwerk.identity.actions import totp
 from fahrwerk.identity.contract import roles
 from fahrwerk.identity.contract.roles import Grant
-from fahrwerk.kernel import archive, audit, belongings, clock, crypto, db, ids, moving, transport
+from fahrwerk.kernel import (
+    archive,
+    audit,
+    belongings,
+    clock,
+    crypto,
+    db,
+    ids,
+    moving,
+    names,
+    transport,
+)
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.migrate import APP_LOGIN, migrate
 from fahrwerk.kernel.postgres import EmbeddedPostgres
@@ -32,6 +43,7 @@ from fahrwerk.payments.contract import ledger
 from fahrwerk.payments.gateways import _accounts
 from fahrwerk.rentals import contract as rentals
 from fahrwerk.tenancy import contract as tenancy
+from fahrwerk.tenancy.contract import brands
 from tests.furnished import Goods, watching
 from tests.world import World
 
@@ -306,6 +318,57 @@ async def test_no_file_says_who_runs_the_installation(
             owner_of(database), ROOT, path, tenant, own, quietly, examine=tenants.within_bounds
         )
     assert await tenancy.operator_by_id(system(None, "t"), tenant) is None
+
+
+_PROVEN = """
+INSERT INTO tenancy.domain (domain, token, proven_by, proven_at, checked_at, created_at)
+VALUES ($1, 'read in the DNS', 'txt', now(), now(), now() - interval '1 year')
+"""
+
+
+async def test_no_file_says_whose_a_domain_is(
+    world: World, database: db.Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TEN-08, TEN-23: claimed anew, with tokens of here; they lead here when the DNS says so."""
+    proven, entered = [f"{word}-{ids.new().hex[-8:]}.example.org" for word in ("txt", "own")]
+    house = world.system()
+    await db.run("tenancy", house, _PROVEN, proven)
+    await db.run(
+        "tenancy", system(None, "t"), "UPDATE tenancy.operator SET domain = $2 WHERE id = $1",
+        world.tenant, entered,
+    )  # fmt: skip
+    await Pump().drain()
+    path = tmp_path / "tenant.zip"
+    await moving.export(owner_of(database), ROOT, world.tenant, path, quietly)
+    watch = await watching(database, world.tenant)
+    await moving.remove(owner_of(database), world.tenant, quietly)
+    await watch.owner.execute("DELETE FROM tenancy.operator WHERE id = $1", world.tenant)
+    await watch.owner.close()
+    await moving.bring_in(
+        owner_of(database), ROOT, path, world.tenant, {}, quietly, examine=tenants.admitted
+    )
+    rows = await db.run("tenancy", house, "SELECT * FROM tenancy.domain ORDER BY domain")
+    assert [row["domain"] for row in rows] == [entered, proven]
+    for row in rows:
+        assert (row["proven_at"], row["proven_by"], row["checked_at"]) == (None, None, None)
+        assert row["token"] != "read in the DNS"
+    assert len({row["token"] for row in rows}) == 2
+    outside = system(None, "t")
+    assert await tenancy.operator_by_host(outside, proven) is None
+    assert await tenancy.operator_by_host(outside, entered) is None
+    records = {f"_fahrwerk.{proven}": ["fahrwerk-domain=read in the DNS"]}
+
+    async def ask(kind: str, name: str) -> list[str]:
+        return records.get(name, []) if kind == "TXT" else []
+
+    monkeypatch.setattr(names, "resolver", ask)
+    found = await brands.prove_domain(world.admin(), proven)
+    assert not found.is_proven, "what everybody can read in the DNS proves nothing"
+    records[f"_fahrwerk.{proven}"] = [f"fahrwerk-domain={rows[1]['token']}"]
+    assert (await brands.prove_domain(world.admin(), proven)).is_proven
+    there = await tenancy.operator_by_host(outside, proven)
+    assert there is not None
+    assert there.id == world.tenant
 
 
 async def test_a_tenant_is_deleted_whole_and_alone(world: World, database: db.Database) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from fahrwerk import secrets
 from fahrwerk.app import database_urls, examinations, grounded
-from fahrwerk.kernel import archive, audit, clock, db, ids, moving, transport
+from fahrwerk.kernel import archive, audit, clock, crypto, db, ids, moving, transport
 from fahrwerk.kernel.belongings import NotMoved
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.jobs import cron
@@ -73,7 +73,7 @@ async def bring_in(
         _, owner = database_urls(settings)
         sealed_with = transport.read_key(key) if key is not None else None
         await moving.bring_in(
-            owner, ROOT, path, tenant, own, say, secrets.reseal_all, sealed_with, within_bounds
+            owner, ROOT, path, tenant, own, say, secrets.reseal_all, sealed_with, admitted
         )
         hub.signal(_CHANGED)  # that there is none was remembered
         # Keyed hashes are made of what is sealed: now that it is.
@@ -90,6 +90,12 @@ SELECT EXISTS (SELECT FROM identity.person_role WHERE tenant_id = $1 AND role = 
 """
 
 
+async def admitted(owner: Any, tenant: UUID) -> None:
+    """What a file may not say by itself: raise ``NotMoved``, or take it as a mere claim."""
+    await within_bounds(owner, tenant)
+    await unproven(owner, tenant)
+
+
 async def within_bounds(owner: Any, tenant: UUID) -> None:
     """Who runs this installation is not said by a file: raise ``NotMoved`` where one says it."""
     if await owner.fetchval(_BEYOND, tenant):
@@ -97,6 +103,32 @@ async def within_bounds(owner: Any, tenant: UUID) -> None:
             "somebody in it may do what only the platform may: take that role away where the file "
             "comes from, and give it here"
         )
+
+
+_CLAIM = """
+INSERT INTO tenancy.domain (tenant_id, domain, token, created_at)
+SELECT id, domain, $2, kernel.now() FROM tenancy.operator
+WHERE id = $1 AND length(domain) <= 253 ON CONFLICT DO NOTHING
+"""
+_NO_DOMAIN = "UPDATE tenancy.operator SET domain = NULL WHERE id = $1"
+_DOMAINS = "SELECT domain FROM tenancy.domain WHERE tenant_id = $1"
+_UNPROVEN = """
+UPDATE tenancy.domain SET token = $3, proven_by = NULL, proven_at = NULL, checked_at = NULL,
+       problem = NULL, failures = 0, created_at = kernel.now()
+WHERE tenant_id = $1 AND domain = $2
+"""
+
+
+async def unproven(owner: Any, tenant: UUID) -> None:
+    """Domains lead here once the DNS has proven it here, not because a file says so.
+
+    Each is claimed anew, the one the platform had entered too; the hourly look does the rest. Their
+    tokens are new: what stands in the DNS for everybody to read does not say whose the file is.
+    """
+    await owner.execute(_CLAIM, tenant, crypto.new_secret())
+    await owner.execute(_NO_DOMAIN, tenant)
+    for row in await owner.fetch(_DOMAINS, tenant):
+        await owner.execute(_UNPROVEN, tenant, row["domain"], crypto.new_secret())
 
 
 _OPEN = """
