@@ -411,7 +411,7 @@ async def test_the_self_check_knows_what_agencies_believe(world: World) -> None:
     await world.settle()
     path = f"/gbfs/{world.operator.slug}/check.json"
     async with public() as client:
-        await jobs.check_feeds()
+        await jobs.check_whole(world.operator)
         [found] = (await client.get(path)).json()["mds"]
         assert (found["agency"], found["is_right"]) == ("berlin", True)
         assert (found["vehicles"], found["shown"], found["waiting"]) == (2, 2, 0)
@@ -419,7 +419,7 @@ async def test_the_self_check_knows_what_agencies_believe(world: World) -> None:
         await db.run("feeds", world.system("feeds"), lie, broken.id)
         gone = "DELETE FROM feeds.told_vehicle WHERE vehicle_id = $1"
         await db.run("feeds", world.system("feeds"), gone, vehicle.id)
-        await jobs.check_feeds()
+        await jobs.check_whole(world.operator)
         [found] = (await client.get(path)).json()["mds"]
         text = (await client.get("/metrics")).text
     assert (found["is_right"], found["wrong"], found["missing"]) == (False, 1, 0)

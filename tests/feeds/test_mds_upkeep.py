@@ -68,7 +68,7 @@ async def test_a_city_that_is_paused_learns_nothing_and_then_all(world: World) -
     assert told(await berlin.events(), vehicle)[-1] == (("decommissioned",), "removed")
     assert (await berlin.ask("vehicles")).status_code == 200
     assert await _enforced(world) > 0
-    await jobs.check_feeds()
+    await jobs.check_whole(world.operator)
     [checked] = await feeds.mds_checks(world.system(), world.operator.slug)
     assert checked.differences == 0
 

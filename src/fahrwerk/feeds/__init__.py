@@ -7,7 +7,8 @@ we push to. A *happening* is what fleet said of a vehicle, *placed* once it is k
 
 Tables: ``setting``, ``check``; ``agency``, ``token``, ``subscription``, ``document`` (what a city
 published, all versions); ``vehicle``, ``happening``, ``trip`` (what happened); ``told_vehicle``,
-``told_event``, ``told_trip`` (what each agency knows), ``mds_check``, ``check_past``.
+``told_event``, ``told_trip`` (what each agency knows), ``mds_check``, ``check_past``,
+``check_turn``.
 
 Asks tenancy, fleet, pricing and rentals; writes cities' policies to fleet as zones. Hears what
 becomes of vehicles (``vehicle.*``, ``VehicleReserved``, ``VehicleUnlocked``) and ``rental.ended``.

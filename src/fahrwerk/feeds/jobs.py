@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 from prometheus_client import Gauge
 
 from fahrwerk.feeds import rules
@@ -22,7 +23,11 @@ from fahrwerk.kernel.jobs import cron, every
 from fahrwerk.tenancy import contract as tenancy
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from fahrwerk.feeds.contract import Setting
+
+log = structlog.get_logger()
 
 differences = Gauge(
     "fahrwerk_feed_differences", "Vehicles that a feed shows wrongly", ["operator", "kind"]
@@ -58,15 +63,65 @@ VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
 """
 
 
-@cron("*/5 * * * *")
+MOST = 200
+"""Operators that are checked in a minute: a thousand get their turn every five minutes."""
+PAUSE_S = 270
+"""Less than five minutes: who was late in one run is not left out of the fifth after it."""
+
+# Who has (or had) vehicles is read off the key of theirs, one step an operator, however many
+# vehicles there are; who has none is not looked at.
+_DUE = f"""
+WITH RECURSIVE runs AS (
+    (SELECT tenant_id FROM feeds.vehicle ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT v.tenant_id FROM feeds.vehicle v WHERE v.tenant_id > h.tenant_id
+            ORDER BY v.tenant_id LIMIT 1)
+    FROM runs h WHERE h.tenant_id IS NOT NULL
+)
+SELECT h.tenant_id FROM runs h LEFT JOIN feeds.check_turn t ON t.tenant_id = h.tenant_id
+WHERE h.tenant_id IS NOT NULL
+  AND (t.taken_at IS NULL OR t.taken_at <= kernel.now() - interval '{PAUSE_S} seconds')
+ORDER BY t.taken_at NULLS FIRST, h.tenant_id LIMIT $1
+"""
+_TAKE = f"""
+INSERT INTO feeds.check_turn AS t (taken_at) VALUES (kernel.now())
+ON CONFLICT (tenant_id) DO UPDATE SET taken_at = excluded.taken_at
+WHERE t.taken_at <= kernel.now() - interval '{PAUSE_S} seconds' RETURNING 1
+"""
+
+
+@cron("* * * * *")
 async def check_feeds() -> None:
-    """Compare each operator's feeds with its vehicles, and publish what was found."""
-    for operator in await tenancy.operators(system(None, "feeds")):
+    """Compare operators' feeds with their vehicles: of those whose turn it is, the longest waiting.
+
+    A run that takes long and the next one share the work: each takes a turn before it checks.
+    """
+    for tenant in await due(MOST):
+        operator = await tenancy.operator_by_id(system(None, "feeds"), tenant)
+        if operator is None:
+            continue
         call = system(operator.id, "feeds", slug=operator.slug)
-        what = await setting_of(call)
-        if what.is_public:
-            await check_operator(operator, what)
-        await check_agencies(operator)
+        if await db.run("feeds", call, _TAKE):
+            try:
+                await check_whole(operator)
+            except db.DatabaseDown:
+                raise
+            except Exception as error:  # the others' feeds are checked all the same
+                log.error("feeds not checked", operator=operator.slug, exc_info=error)
+
+
+async def due(at_most: int) -> list[UUID]:
+    """Operators with vehicles that were not checked for five minutes, the longest waiting first."""
+    rows = await db.run("feeds", system(None, "feeds"), _DUE, at_most)
+    return [row["tenant_id"] for row in rows]
+
+
+async def check_whole(operator: tenancy.Operator) -> None:
+    """Check all that one operator publishes, and publish what was found."""
+    what = await setting_of(system(operator.id, "feeds", slug=operator.slug))
+    if what.is_public:
+        await check_operator(operator, what)
+    await check_agencies(operator)
 
 
 async def check_operator(operator: tenancy.Operator, what: Setting) -> Check:
