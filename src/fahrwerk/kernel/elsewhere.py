@@ -25,9 +25,8 @@ from fahrwerk.kernel.call import Call
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import httpx
-
     from fahrwerk.kernel.asgi import Receive, Scope, Send
+    from fahrwerk.kernel.outside import Request
 
 PATH = "/rooms/"
 MOST_BYTES = 10 << 20
@@ -105,7 +104,7 @@ class Place:
         await self._peer.close()
 
 
-def _signed(room: str, body: bytes, request: httpx.Request) -> httpx.Request:
+def _signed(room: str, body: bytes, request: Request) -> Request:
     """One attempt with a token of its own: a token is taken once."""
     request.headers["authorization"] = f"Bearer {service_tokens.token('room', room, body)}"
     return request

@@ -26,6 +26,7 @@ BREAKER_FAILURES = 5
 BREAKER_OPEN_S = 30.0
 RESPONSE_BYTES = 10 << 20
 Answer = httpx.Response
+Request = httpx.Request
 Connections = httpx.AsyncHTTPTransport
 
 

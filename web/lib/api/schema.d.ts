@@ -1818,7 +1818,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Charges and refunds that are not the same here and at the gateway, with their age */
+        /** Charges, refunds and fees that are not the same here and at the gateway, with their age */
         get: operations["payments_list_differences"];
         put?: never;
         post?: never;
@@ -6847,7 +6847,7 @@ export interface components {
         };
         /**
          * DifferenceView
-         * @description A charge or refund that is not the same on both sides.
+         * @description A charge, a refund or a fee that is not the same on both sides.
          */
         DifferenceView: {
             gateway: string;
