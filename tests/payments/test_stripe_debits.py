@@ -187,7 +187,7 @@ async def test_a_ride_is_debited_at_its_end(world: World, account: Account, pric
         assert (compared.compared, compared.found) == (2, 0)
     assert await till.told() == [
         "PaymentAuthorized", "payment.processing", "payment.captured", "PaymentCompleted",
-        "payment.refunded",
+        "payment.refunded", "payment.fee_kept",
     ]  # fmt: skip
     assert len([each for each in account.requests if each.endswith("/confirm")]) == 1
 
