@@ -47,7 +47,7 @@ def lint(root: Path, *trees: Mapping[str, str]) -> tuple[int, str]:
         env={**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
     )
     return done.returncode, done.stdout + done.stderr
 
