@@ -25,9 +25,9 @@ const variants: VariantColorsResolver = (input) => {
   const name = NAMES[input.color ?? input.theme.primaryColor];
   if (!name) return usual;
   const [ground, soft] = [`var(--${name})`, `var(--${name}-soft)`];
-  const over = (colour: string) => `color-mix(in srgb, ${colour} 88%, var(--ink))`;
+  const over = (colour: string, share = 88) => `color-mix(in srgb, ${colour} ${share}%, var(--ink))`;
   if (input.variant === "filled") return { ...usual, background: ground, hover: over(ground), color: `var(--on-${name})`, hoverColor: `var(--on-${name})` };
-  if (input.variant === "light") return { ...usual, background: soft, hover: over(soft), color: ground, hoverColor: ground };
+  if (input.variant === "light") return { ...usual, background: soft, hover: over(soft, 95), color: ground, hoverColor: ground };
   if (input.variant === "subtle") return { ...usual, hover: soft, color: ground, hoverColor: ground };
   return usual;
 };
