@@ -1,4 +1,4 @@
-import { useText, type KeysOf } from "@lib/i18n";
+import { hasText, text, useText, type KeysOf } from "@lib/i18n";
 import type { Shared } from "@lib/texts/shared";
 import type de from "./texts/de";
 
@@ -7,3 +7,5 @@ export type Key = KeysOf<typeof de> | KeysOf<Shared>;
 export const useWords = useText<Key>;
 /** For keys made of a value of the API (`status.` + status): the compiler cannot know those. */
 export const useNames = useText<string>;
+/** The word for a value of the API when there is one (`wordFor("audit.outcomes", "done")`), else the value itself. */
+export const wordFor = (group: string, value: string): string => (hasText(`${group}.${value}`) ? text(`${group}.${value}`) : value);

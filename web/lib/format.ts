@@ -42,6 +42,7 @@ export function countdown(seconds: number): string {
 const styles = {
   time: { timeStyle: "short" },
   date: { dateStyle: "medium" },
+  day: { day: "2-digit", month: "2-digit" },
   dateTime: { dateStyle: "medium", timeStyle: "short" },
   full: { dateStyle: "medium", timeStyle: "medium" },
 } satisfies Record<string, Intl.DateTimeFormatOptions>;
@@ -52,13 +53,15 @@ export function at(stamp: string | Date | null | undefined, style: keyof typeof 
   return new Intl.DateTimeFormat(locale(), { ...styles[style], timeZone: zone() }).format(new Date(stamp));
 }
 
-/** "3 minutes ago", "in 2 hours". */
-export function ago(stamp: string | Date, now = Date.now()): string {
+/** "3 minutes ago", "in 2 hours"; short: "3 min. ago". */
+export function ago(stamp: string | Date, now = Date.now(), style: "long" | "short" = "long"): string {
   const seconds = (new Date(stamp).getTime() - now) / 1000;
   const steps: [Intl.RelativeTimeFormatUnit, number][] = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
   const [unit, size] = steps.find(([, s]) => Math.abs(seconds) >= s) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
+  return new Intl.RelativeTimeFormat(locale(), { numeric: "auto", style }).format(Math.trunc(seconds / size), unit);
 }
+
+export const agoShort = (stamp: string | Date): string => ago(stamp, Date.now(), "short");
 
 /** Minutes on foot: 80 metres a minute, streets a third longer than the straight line. */
 export const walk = (metres: number): number => Math.max(1, Math.round((metres * 1.3) / 80));

@@ -32,6 +32,11 @@ const variants: VariantColorsResolver = (input) => {
   return usual;
 };
 
+/** What opens over the page is a card with a title, in both lights. */
+const OVER = {
+  content: { background: "var(--card)" }, header: { background: "var(--card)" }, title: { fontSize: "1.125rem", fontWeight: 650 },
+};
+
 export const theme = createTheme({
   variantColorResolver: variants,
   components: {
@@ -39,8 +44,9 @@ export const theme = createTheme({
     Chip: { defaultProps: { variant: "filled" } }, // without it its ink is always white
     Checkbox: { defaultProps: { iconColor: "var(--on-brand)" } },
     // The page does not scroll behind them, and the lock would need a style that the policy forbids.
-    Modal: { defaultProps: { lockScroll: false } },
-    Drawer: { defaultProps: { lockScroll: false } },
+    Modal: { defaultProps: { lockScroll: false }, styles: OVER },
+    Drawer: { defaultProps: { lockScroll: false }, styles: OVER },
+    Paper: { styles: { root: { borderColor: "var(--line)" } } },
     // More choices than a phone is wide scroll sideways instead of being cut off.
     SegmentedControl: { styles: { root: { maxWidth: "100%", overflowX: "auto", scrollbarWidth: "none" } } },
   },

@@ -44,7 +44,7 @@ export function AlertPanel({ id, onClose }: { id: string; onClose: () => void })
             [t("alerts.worst"), alert.worst === alert.value ? null : `${number(alert.worst, 1)} ${n(`alerts.unit.${alert.kind}`)}`],
             [t("alerts.since"), at(alert.raised_at, "full")],
             [t("alerts.times"), alert.times > 1 ? alert.times : null],
-            [t("alerts.rule"), alert.rule],
+            [t("alerts.rule"), alert.rule === alert.kind ? null : alert.rule],
             [t("alerts.vehicle"), alert.is_fleet_wide ? t("alerts.vehicles", { count: alert.vehicles }) : null],
             [t("alerts.silence"), alert.silenced_until && t("alerts.silenced", { until: at(alert.silenced_until) })],
             [t("alerts.resolution"), alert.resolution && (hasText(`alerts.${alert.resolution}`) ? n(`alerts.${alert.resolution}`) : alert.resolution)],

@@ -11,7 +11,9 @@ import { useCallback, useMemo, useState } from "react";
 import office from "../office/office.module.css";
 import { PersonName } from "../office/PersonName";
 import { saveAnswer } from "../office/saveAnswer";
+import { roleTitle } from "../people/roles";
 import { DataTable, type Column } from "../parts/DataTable";
+import { Day } from "../parts/Day";
 import { Page } from "../parts/Page";
 import { Pairs } from "../parts/Pairs";
 import { Panel } from "../parts/Panel";
@@ -20,11 +22,14 @@ import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { textOf, useQueryPart, type Query } from "../shell/place";
-import { useWords } from "../text";
+import { useWords, wordFor } from "../text";
 import { changesOf, filterOf } from "./entry";
 
 type Entry = Schema<"IdentityEntryView">;
 const toneOf = (outcome: string): string => (outcome === "done" || outcome === "seen" ? "good" : outcome === "begun" ? "notice" : "offline");
+
+/** Most are a word of ours; a refusal is the code that the caller was told. */
+const outcomeText = (outcome: string): string => wordFor("audit.outcomes", outcome);
 
 export default function Audit() {
   const t = useWords();
@@ -42,12 +47,12 @@ export default function Audit() {
   const columns = useMemo<Column<Entry>[]>(
     () => [
       { key: "at", label: t("audit.at"), width: "12rem", cell: (e) => at(e.at, "full"), value: (e) => e.at },
-      { key: "actor", label: t("audit.actor"), width: "minmax(9rem, 1fr)", cell: (e) => <PersonName id={e.actor} />, value: (e) => e.actor },
-      { key: "action", label: t("audit.action"), width: "minmax(12rem, 1.2fr)", cell: (e) => e.action, value: (e) => e.action },
-      { key: "subject", label: t("audit.subject"), width: "minmax(10rem, 1fr)", cell: (e) => e.subject || "–", value: (e) => e.subject },
-      { key: "outcome", label: t("audit.outcome"), width: "11rem", cell: (e) => <State tone={toneOf(e.outcome)}>{e.outcome}</State>, value: (e) => e.outcome },
-      { key: "address", label: t("audit.address"), width: "9rem", cell: (e) => e.address, value: (e) => e.address },
-      { key: "request", label: t("audit.request"), width: "12rem", cell: (e) => e.request_id, value: (e) => e.request_id },
+      { key: "actor", label: t("audit.actor"), width: "minmax(8rem, 1fr)", cell: (e) => <PersonName id={e.actor} />, value: (e) => e.actor },
+      { key: "action", label: t("audit.action"), width: "minmax(11rem, 1.2fr)", cell: (e) => e.action, value: (e) => e.action },
+      { key: "subject", label: t("audit.subject"), width: "minmax(8rem, 1fr)", cell: (e) => e.subject || "–", value: (e) => e.subject },
+      { key: "outcome", label: t("audit.outcome"), width: "10rem", cell: (e) => <State tone={toneOf(e.outcome)}>{outcomeText(e.outcome)}</State>, value: (e) => e.outcome },
+      { key: "address", label: t("audit.address"), width: "8rem", cell: (e) => e.address, value: (e) => e.address },
+      { key: "request", label: t("audit.request"), width: "9rem", cell: (e) => e.request_id, value: (e) => e.request_id },
     ],
     [t],
   );
@@ -90,22 +95,22 @@ export default function Audit() {
 
 function Filters({ query, change }: { query: Query; change: (part: Record<string, string | undefined>) => void }) {
   const t = useWords();
-  const [text, setText] = useState({ action: query.action ?? "", actor: query.actor ?? "", subject: query.subject ?? "" });
+  const [typed, setTyped] = useState({ action: query.action ?? "", actor: query.actor ?? "", subject: query.subject ?? "" });
   const search = useDebouncedCallback((part: Record<string, string>) => change(part), 350);
-  const put = (name: keyof typeof text) => (e: { currentTarget: { value: string } }) => {
+  const put = (name: keyof typeof typed) => (e: { currentTarget: { value: string } }) => {
     const { value } = e.currentTarget;
-    setText((now) => ({ ...now, [name]: value }));
+    setTyped((now) => ({ ...now, [name]: value }));
     search({ [name]: value.trim() });
   };
   return (
     <div className={parts.filters}>
       <SegmentedControl size="sm" aria-label={t("audit.outcome")} value={query.outcome ?? ""} onChange={(outcome) => change({ outcome })}
         data={[{ value: "", label: t("audit.outcomes.all") }, { value: "done", label: t("audit.outcomes.done") }, { value: "seen", label: t("audit.outcomes.seen") }]} />
-      <TextInput size="sm" w={170} aria-label={t("audit.actionFilter")} placeholder={t("audit.actionFilter")} value={text.action} onChange={put("action")} />
-      <TextInput size="sm" w={170} aria-label={t("audit.actorFilter")} placeholder={t("audit.actorFilter")} value={text.actor} onChange={put("actor")} />
-      <TextInput size="sm" w={170} aria-label={t("audit.subjectFilter")} placeholder={t("audit.subjectFilter")} value={text.subject} onChange={put("subject")} />
-      <TextInput size="sm" type="date" aria-label={t("audit.from")} value={query.from ?? ""} onChange={(e) => change({ from: e.currentTarget.value })} />
-      <TextInput size="sm" type="date" aria-label={t("audit.to")} value={query.to ?? ""} onChange={(e) => change({ to: e.currentTarget.value })} />
+      <TextInput size="sm" w={150} aria-label={t("audit.actionFilter")} placeholder={t("audit.actionFilter")} value={typed.action} onChange={put("action")} />
+      <TextInput size="sm" w={150} aria-label={t("audit.actorFilter")} placeholder={t("audit.actorFilter")} value={typed.actor} onChange={put("actor")} />
+      <TextInput size="sm" w={150} aria-label={t("audit.subjectFilter")} placeholder={t("audit.subjectFilter")} value={typed.subject} onChange={put("subject")} />
+      <Day label={t("audit.from")} value={query.from} onChange={(from) => change({ from })} />
+      <Day label={t("audit.to")} value={query.to} onChange={(to) => change({ to })} />
     </div>
   );
 }
@@ -116,8 +121,8 @@ function One({ entry, onClose }: { entry: Entry; onClose: () => void }) {
   return (
     <Panel title={entry.action} label={t("audit.entry")} onClose={onClose}>
       <Pairs of={[
-        [t("audit.at"), at(entry.at, "full")], [t("audit.actor"), <PersonName key="p" id={entry.actor} link={entry.actor.startsWith("usr_")} />], [t("audit.roles"), entry.roles.join(", ")],
-        [t("audit.subject"), entry.subject && <span key="s" className={office.mono}>{entry.subject}</span>], [t("audit.outcome"), entry.outcome], [t("audit.address"), entry.address],
+        [t("audit.at"), at(entry.at, "full")], [t("audit.actor"), <PersonName key="p" id={entry.actor} link={entry.actor.startsWith("usr_")} />], [t("audit.roles"), entry.roles.map((role) => roleTitle(role)).join(", ")],
+        [t("audit.subject"), entry.subject && <span key="s" className={office.mono}>{entry.subject}</span>], [t("audit.outcome"), outcomeText(entry.outcome)], [t("audit.address"), entry.address],
         [t("audit.request"), <span key="r" className={office.mono}>{entry.request_id}</span>], [t("audit.seq"), entry.seq ?? t("audit.notYet")],
       ]} />
       {changes.length > 0 && (

@@ -15,6 +15,7 @@ import { PersonName } from "../office/PersonName";
 import { saveAnswer } from "../office/saveAnswer";
 import { DataTable, type Column } from "../parts/DataTable";
 import { Listed } from "../parts/Listed";
+import { Day } from "../parts/Day";
 import { Page } from "../parts/Page";
 import { PAGE, usePages } from "../parts/pages";
 import { Pairs } from "../parts/Pairs";
@@ -24,7 +25,7 @@ import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { textOf, useQueryPart } from "../shell/place";
-import { useWords } from "../text";
+import { useWords, wordFor } from "../text";
 
 export default function Books() {
   const t = useWords();
@@ -36,6 +37,13 @@ export default function Books() {
   );
 }
 
+/** An account by its name, and beside it the code that exports and reports say (`revenue.1900`: 19 per cent). */
+function Account({ code }: { code: string }) {
+  const [stem = code, rate] = code.split(".");
+  const name = wordFor("books.accountName", stem);
+  return <>{name}{rate && ` ${number(Number(rate) / 100, 2)} %`}{name !== stem && <Text span size="xs" c="dimmed" ml={6}>{code}</Text>}</>;
+}
+
 const save = (path: string, name: string) => void saveAnswer(path, name).catch((error: unknown) => toast.bad(error));
 
 function Accounts() {
@@ -44,9 +52,9 @@ function Accounts() {
   const found = usePages(["books", "accounts", query.code], (offset) => ok(api.GET("/api/v1/books/accounts", { params: { query: { offset, limit: PAGE, ...(query.code ? { code: query.code } : {}) } } })), (page) => page.accounts);
   const columns = useMemo<Column<Schema<"PaymentsAccountView">>[]>(
     () => [
-      { key: "code", label: t("books.code"), width: "minmax(12rem, 1fr)", cell: (a) => a.code, value: (a) => a.code },
+      { key: "code", label: t("books.code"), width: "minmax(12rem, 1fr)", cell: (a) => <Account code={a.code} />, value: (a) => a.code },
       { key: "owner", label: t("books.owner"), width: "minmax(10rem, 1fr)", cell: (a) => <PersonName id={a.owner} />, value: (a) => a.owner },
-      { key: "kind", label: t("books.kind"), width: "8rem", cell: (a) => a.kind, value: (a) => a.kind },
+      { key: "kind", label: t("books.kind"), width: "8rem", cell: (a) => wordFor("books.accountKind", a.kind), value: (a) => a.kind },
       { key: "balance", label: t("books.balance"), width: "10rem", end: true, cell: (a) => money(a.balance, a.currency), value: (a) => a.balance },
       { key: "held", label: t("books.held"), width: "9rem", end: true, cell: (a) => (a.held ? money(a.held, a.currency) : "–"), value: (a) => a.held },
       { key: "entries", label: t("books.entries"), width: "7rem", end: true, cell: (a) => number(a.entries), value: (a) => a.entries },
@@ -76,7 +84,7 @@ function Statement({ id, onClose }: { id: string; onClose: () => void }) {
   });
   const account = found.data?.pages[0]?.account;
   return (
-    <Panel title={account?.code ?? t("books.statement")} label={t("books.statement")} onClose={onClose} width={620}>
+    <Panel title={account ? <Account code={account.code} /> : t("books.statement")} label={t("books.statement")} onClose={onClose} width={620}>
       {found.error && <Problem error={found.error} />}
       {!account && !found.error && <Rows />}
       {account && (
@@ -89,7 +97,7 @@ function Statement({ id, onClose }: { id: string; onClose: () => void }) {
                 {found.data?.pages.flatMap((page) => page.entries).map((e) => (
                   <tr key={`${e.journal_id} ${e.balance}`}>
                     <td>{at(e.at)}</td>
-                    <td><Button size="compact-xs" variant="subtle" px={0} onClick={() => change({ j: e.journal_id }, true)}>{e.kind}</Button><Text size="xs" c="dimmed">{e.narration}</Text></td>
+                    <td><Button size="compact-xs" variant="subtle" px={0} onClick={() => change({ j: e.journal_id }, true)}>{wordFor("books.journalKind", e.kind)}</Button><Text size="xs" c="dimmed">{e.narration}</Text></td>
                     <td className={office.end}>{e.debit === null ? "" : money(e.debit, account.currency)}</td><td className={office.end}>{e.credit === null ? "" : money(e.credit, account.currency)}</td><td className={office.end}>{money(e.balance, account.currency)}</td>
                   </tr>
                 ))}
@@ -120,10 +128,10 @@ function Journal({ id, onClose }: { id: string; onClose: () => void }) {
       {found.error && <Problem error={found.error} />}
       {j && (
         <>
-          <Pairs of={[[t("books.kind"), j.kind], [t("books.at"), at(j.at, "full")], [t("books.narration"), j.narration], [t("books.reference"), j.reference], [t("books.actor"), <PersonName key="p" id={j.actor} />], [t("books.reverses"), j.reverses], [t("books.reversedBy"), j.reversed_by]]} />
+          <Pairs of={[[t("books.kind"), wordFor("books.journalKind", j.kind)], [t("books.at"), at(j.at, "full")], [t("books.narration"), j.narration], [t("books.reference"), j.reference], [t("books.actor"), <PersonName key="p" id={j.actor} />], [t("books.reverses"), j.reverses], [t("books.reversedBy"), j.reversed_by]]} />
           <table className={office.lines}>
             <thead><tr><th scope="col">{t("books.code")}</th><th scope="col" className={office.end}>{t("books.debit")}</th><th scope="col" className={office.end}>{t("books.credit")}</th></tr></thead>
-            <tbody>{j.lines.map((line, i) => <tr key={i}><td>{line.code}<Text size="xs" c="dimmed"><PersonName id={line.owner} /></Text></td><td className={office.end}>{line.debit === null ? "" : money(line.debit, line.currency)}</td><td className={office.end}>{line.credit === null ? "" : money(line.credit, line.currency)}</td></tr>)}</tbody>
+            <tbody>{j.lines.map((line, i) => <tr key={i}><td><Account code={line.code} /><Text size="xs" c="dimmed"><PersonName id={line.owner} /></Text></td><td className={office.end}>{line.debit === null ? "" : money(line.debit, line.currency)}</td><td className={office.end}>{line.credit === null ? "" : money(line.credit, line.currency)}</td></tr>)}</tbody>
           </table>
           {!j.reversed_by && !j.reverses && may?.("payments.ledger.write") && <Button mt="sm" size="sm" variant="default" onClick={() => setOpen(true)}>{t("books.reverse")}</Button>}
         </>
@@ -142,8 +150,8 @@ function Trial() {
   const found = useQuery({ queryKey: ["books", "trial", from, to], queryFn: () => ok(api.GET("/api/v1/books/trial-balance", { params: { query: period } })) });
   const columns = useMemo<Column<Schema<"TrialRow">>[]>(
     () => [
-      { key: "code", label: t("books.code"), width: "minmax(12rem, 1fr)", cell: (r) => r.code, value: (r) => r.code },
-      { key: "kind", label: t("books.kind"), width: "8rem", cell: (r) => r.kind, value: (r) => r.kind },
+      { key: "code", label: t("books.code"), width: "minmax(12rem, 1fr)", cell: (r) => <Account code={r.code} />, value: (r) => r.code },
+      { key: "kind", label: t("books.kind"), width: "8rem", cell: (r) => wordFor("books.accountKind", r.kind), value: (r) => r.kind },
       ...(["opening", "debit", "credit", "closing"] as const).map((key): Column<Schema<"TrialRow">> => ({ key, label: t(`books.${key}`), width: "10rem", end: true, cell: (r) => money(r[key], r.currency), value: (r) => r[key] })),
     ],
     [t],
@@ -151,8 +159,8 @@ function Trial() {
   return (
     <>
       <div className={parts.filters} style={{ marginBottom: "0.6rem" }}>
-        <TextInput size="sm" type="date" aria-label={t("books.from")} value={query.from ?? ""} onChange={(e) => change({ from: e.currentTarget.value })} />
-        <TextInput size="sm" type="date" aria-label={t("books.to")} value={query.to ?? ""} onChange={(e) => change({ to: e.currentTarget.value })} />
+        <Day label={t("books.from")} value={query.from} onChange={(from) => change({ from })} />
+        <Day label={t("books.to")} value={query.to} onChange={(to) => change({ to })} />
         {found.data && <State tone={found.data.is_balanced ? "good" : "danger"}>{t(found.data.is_balanced ? "books.balanced" : "books.unbalanced")}</State>}
         <Button size="sm" variant="default" ml="auto" leftSection={<Icon name="download" size={16} />} onClick={() => save(`/api/v1/books/trial-balance.csv${textOf(period)}`, "trial-balance.csv")}>{t("books.csv")}</Button>
       </div>

@@ -101,13 +101,13 @@ function Wish({ start, onStart, onDone, onClose }: { start: Spot; onStart: (spot
       <Stack>
         <NativeSelect label={t("charging.kindLabel")} value={kind} onChange={(e) => setKind(e.currentTarget.value as typeof kind)} data={(["swap", "charge"] as const).map((value) => ({ value, label: t(`charging.kind.${value}`) }))} />
         <MultiSelect label={t("charging.types")} value={types} onChange={(value) => setTypes(value as VehicleType[])} data={TYPES.map((value) => ({ value, label: t(`type.${value}`) }))} />
-        <SimpleGrid cols={2}>
+        <SimpleGrid cols={2} style={{ alignItems: "end" }}>
           <NumberInput label={t("charging.capacity")} min={1} max={200} value={capacity} onChange={number(setCapacity)} />
           <NumberInput label={t("charging.below")} min={1} max={100} suffix=" %" value={below} onChange={number(setBelow)} />
           <NumberInput label={t("charging.radius")} min={0.5} max={50} decimalScale={1} value={radius} onChange={number(setRadius)} />
         </SimpleGrid>
         <Text size="sm" c="dimmed">{t("charging.start")}</Text>
-        <SimpleGrid cols={2}>
+        <SimpleGrid cols={2} style={{ alignItems: "end" }}>
           <NumberInput label={t("charging.latitude")} decimalScale={5} min={-90} max={90} step={0.001} value={start.latitude} onChange={(v) => onStart({ ...start, latitude: Number(v) || 0 })} />
           <NumberInput label={t("charging.longitude")} decimalScale={5} min={-180} max={180} step={0.001} value={start.longitude} onChange={(v) => onStart({ ...start, longitude: Number(v) || 0 })} />
         </SimpleGrid>

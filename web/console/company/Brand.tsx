@@ -61,7 +61,7 @@ function Brands() {
     deed(["brands"], t("company.brandDeleted", { name }), () => ok(api.DELETE("/api/v1/brands/{brand_id}", { params: { path: { brand_id: id } } })), () => ok(api.POST("/api/v1/brands", { body: { name, primary_color, secondary_color, is_default } })));
   return (
     <>
-      {brands.data.brands.length === 0 ? <Empty icon="star" title={t("company.brandNone")} action={add}>{t("company.brandNoneText")}</Empty> : (
+      {brands.data.brands.length === 0 ? <Card><Empty icon="star" title={t("company.brandNone")} action={add}>{t("company.brandNoneText")}</Empty></Card> : (
         <>
           <Group mb="sm">{add}</Group>
           <Cards>
@@ -190,7 +190,7 @@ function Domains() {
   };
   return (
     <>
-      {found.data.domains.length === 0 ? <Empty icon="building" title={t("company.domainNone")} action={add}>{t("company.domainNoneText")}</Empty> : (
+      {found.data.domains.length === 0 ? <Card><Empty icon="building" title={t("company.domainNone")} action={add}>{t("company.domainNoneText")}</Empty></Card> : (
         <div className={office.stack}>
           <div>{add}</div>
           {found.data.domains.map((domain) => (

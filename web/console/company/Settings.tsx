@@ -7,13 +7,15 @@ import { State } from "../parts/State";
 import { Parts, usePart } from "../office/Parts";
 import { deed } from "../office/deed";
 import office from "../office/office.module.css";
-import { Button, Checkbox, MultiSelect, NumberInput, Select, Stack, Switch, Text, Textarea, TextInput } from "@mantine/core";
+import { Button, Checkbox, MultiSelect, NumberInput, Select, Switch, Text, Textarea, TextInput } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
+import { config } from "@lib/config";
 import { number } from "@lib/format";
 import { LANGUAGES } from "@lib/i18n";
 import { Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent, type ReactNode } from "react";
+import { roleTitle } from "../people/roles";
 import { useRoles } from "../people/Team";
 import { useMay } from "../shell/may";
 import { Go } from "../shell/place";
@@ -46,8 +48,8 @@ export function PlainForm({ onSave, children, label, disabled = false }: { onSav
     setBusy(false);
   };
   return (
-    <form onSubmit={(event) => void send(event)} style={{ maxWidth: 560 }} noValidate>
-      <Stack gap="sm">{children}<div><Button type="submit" loading={busy} disabled={disabled}>{label ?? t("save")}</Button></div></Stack>
+    <form onSubmit={(event) => void send(event)} style={{ maxWidth: 880 }} noValidate>
+      <Card><div className={office.fields}>{children}<div className={office.all}><Button type="submit" loading={busy} disabled={disabled}>{label ?? t("save")}</Button></div></div></Card>
     </form>
   );
 }
@@ -85,7 +87,7 @@ function RulesForm({ of }: { of: Tenant }) {
       {"web_origins" in form && Array.isArray(form.web_origins) && (
         <Textarea label={t("company.origins")} description={t("company.originsHint")} autosize minRows={2} value={form.web_origins.join("\n")} onChange={(e) => { const lines = e.currentTarget.value.split("\n"); setForm((now) => ({ ...now, web_origins: lines })); }} />
       )}
-      <Text size="sm" c="dimmed">{t("company.fixed", { currency: of.currency, zone: of.time_zone })}</Text>
+      <Text size="sm" c="dimmed" className={office.all}>{t("company.fixed", { currency: of.currency, zone: of.time_zone })}</Text>
     </PlainForm>
   );
 }
@@ -100,7 +102,7 @@ function WalletForm({ of }: { of: Schema<"SettingsShown"> }) {
   const t = useWords();
   const [form, setForm] = useState(of);
   const field = (name: "least" | "most" | "bonus_from" | "bonus" | "low", label: string) => (
-    <NumberInput label={label} value={form[name]} min={0} decimalScale={2} onChange={(value) => setForm((now) => ({ ...now, [name]: Number(value) }))} />
+    <NumberInput label={label} value={form[name]} min={0} decimalScale={2} suffix={` ${config().operator?.currency ?? "EUR"}`} onChange={(value) => setForm((now) => ({ ...now, [name]: Number(value) }))} />
   );
   const put = (body: Schema<"SettingsShown">) => ok(api.PUT("/api/v1/wallet-settings", { body }));
   return (
@@ -137,7 +139,7 @@ function SecurityForm({ of }: { of: Schema<"IdentityPolicyShown"> }) {
   };
   return (
     <PlainForm onSave={() => deed(["policy"], t("company.saved"), () => patch(form), () => patch(of))}>
-      <MultiSelect label={t("company.secondFactor")} value={form.second_factor_roles} onChange={(value) => put("second_factor_roles", value)} data={roles.data?.roles.map((r) => ({ value: r.name, label: r.title })) ?? form.second_factor_roles} />
+      <MultiSelect className={office.all} label={t("company.secondFactor")} value={form.second_factor_roles} onChange={(value) => put("second_factor_roles", value)} data={roles.data?.roles.map((r) => ({ value: r.name, label: roleTitle(r.name, r.title) })) ?? form.second_factor_roles} />
       <Switch label={t("company.bind")} checked={form.bind_sessions} onChange={(e) => put("bind_sessions", e.currentTarget.checked)} />
       <Switch label={t("company.verify")} checked={form.verify_at_register} onChange={(e) => put("verify_at_register", e.currentTarget.checked)} />
       <Switch label={t("company.contact")} checked={form.ride_needs_contact} onChange={(e) => put("ride_needs_contact", e.currentTarget.checked)} />
@@ -196,8 +198,8 @@ export function Setup() {
           return (
             <li key={step.name}>
               <State tone={step.state === "done" ? "good" : step.state === "skipped" ? "offline" : "notice"}>{n(`company.${step.state}`)}</State>
-              <Text span flex={1} fw={next === step.name ? 650 : 400}>{n(`company.step.${step.name}`)}{step.is_needed && step.state !== "done" && <Text span size="sm" c="dimmed"> · {t("company.needed")}</Text>}</Text>
-              {step.state === "open" && !step.is_needed && <Button size="compact-sm" variant="subtle" color="gray" onClick={() => void deed(["setup"], t("company.skipped"), () => put(step.name, "skipped"), () => put(step.name, null))}>{t("company.skip")}</Button>}
+              <Text span flex="1 1 0" miw={0} fw={next === step.name ? 650 : 400}>{n(`company.step.${step.name}`)}{step.is_needed && step.state !== "done" && <Text span size="sm" c="dimmed"> · {t("company.needed")}</Text>}</Text>
+              {step.state === "open" && !step.is_needed && <Button size="compact-sm" variant="subtle" color="gray" c="dimmed" onClick={() => void deed(["setup"], t("company.skipped"), () => put(step.name, "skipped"), () => put(step.name, null))}>{t("company.skip")}</Button>}
               {step.state === "skipped" && <Button size="compact-sm" variant="subtle" onClick={() => void deed(["setup"], t("company.open"), () => put(step.name, null))}>{t("company.unskip")}</Button>}
               {place && <Go to={place[0]} query={place[1]}>{t("company.goThere")}</Go>}
             </li>

@@ -2,6 +2,7 @@
 import { Badge, Button, Group, Text, TextInput } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
 import { ago, at, money } from "@lib/format";
+import { LANGUAGES, type Language } from "@lib/i18n";
 import { Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
 import { toast } from "@lib/toast";
@@ -10,14 +11,16 @@ import { deed } from "../office/deed";
 import { FormDialog } from "../office/FormDialog";
 import office from "../office/office.module.css";
 import { nameOf, usePerson } from "../office/people";
+import { roleTitle } from "../people/roles";
 import { Pairs } from "../parts/Pairs";
 import { Panel } from "../parts/Panel";
 import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { Go } from "../shell/place";
 import { useMay } from "../shell/may";
-import { useNames, useWords } from "../text";
+import { useNames, useWords, wordFor } from "../text";
 import { personTone } from "./Customers";
+import { deviceName } from "./device";
 import { Wallet } from "./Wallet";
 
 const ofUser = (user: string) => ({ params: { path: { user } } });
@@ -39,8 +42,8 @@ export function Customer({ id, onClose }: { id: string; onClose: () => void }) {
             <Block person={p} />
           </Group>
           <Pairs of={[
-            [t("customers.email"), p.email], [t("customers.phone"), p.phone], [t("customers.language"), p.locale], [t("customers.since"), at(p.created_at)],
-            [t("customers.roles"), <Group key="r" gap={4}>{p.roles.map((role) => <Badge key={role} variant="default" tt="none">{role}</Badge>)}</Group>],
+            [t("customers.email"), p.email], [t("customers.phone"), p.phone], [t("customers.language"), languageName(p.locale)], [t("customers.since"), at(p.created_at)],
+            [t("customers.roles"), <Group key="r" gap={4}>{p.roles.map((role) => <Badge key={role} variant="default" tt="none">{roleTitle(role)}</Badge>)}</Group>],
             ["ID", <span key="id" className={office.mono}>{p.id}</span>],
           ]} />
           <Group gap="md" mt="sm">
@@ -56,6 +59,8 @@ export function Customer({ id, onClose }: { id: string; onClose: () => void }) {
     </Panel>
   );
 }
+
+const languageName = (locale: string | null): string | null => locale && (LANGUAGES[locale.slice(0, 2) as Language] ?? locale);
 
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return <section aria-label={title}><h3 className={office.section}>{title}</h3>{children}</section>;
@@ -163,7 +168,7 @@ function Sessions({ id }: { id: string }) {
       <table className={office.lines}>
         <tbody>
           {of.map((session) => (
-            <tr key={session.id}><td>{session.device || "–"}<Text size="xs" c="dimmed">{session.address} · {session.methods.join(", ")}</Text></td><td className={office.end}>{t("customers.lastUsed", { ago: ago(session.last_used_at) })}</td></tr>
+            <tr key={session.id}><td>{deviceName(session.device) || "–"}<Text size="xs" c="dimmed">{session.address} · {session.methods.map((method) => wordFor("customers.method", method)).join(", ")}</Text></td><td className={office.end}>{t("customers.lastUsed", { ago: ago(session.last_used_at) })}</td></tr>
           ))}
         </tbody>
       </table>
@@ -181,7 +186,7 @@ function LogIns({ id }: { id: string }) {
       {found.error && <Problem error={found.error} />}
       {found.data?.log_ins.length === 0 && <Text size="sm" c="dimmed">{t("customers.loginsNone")}</Text>}
       <table className={office.lines}>
-        <tbody>{found.data?.log_ins.map((each) => <tr key={each.id}><td>{at(each.at)}</td><td>{each.outcome}</td><td>{each.address}</td></tr>)}</tbody>
+        <tbody>{found.data?.log_ins.map((each) => <tr key={each.id}><td>{at(each.at)}</td><td>{wordFor("customers.loginOutcome", each.outcome)}</td><td>{each.address}</td></tr>)}</tbody>
       </table>
     </Section>
   );

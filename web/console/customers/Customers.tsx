@@ -7,6 +7,7 @@ import { Icon } from "@lib/icons";
 import { Empty, Rows } from "@lib/states";
 import { useCallback, useMemo, useState } from "react";
 import { nameOf } from "../office/people";
+import { roleTitle } from "../people/roles";
 import { DataTable, type Column } from "../parts/DataTable";
 import { Page } from "../parts/Page";
 import { PAGE, usePages } from "../parts/pages";
@@ -39,7 +40,7 @@ export default function Customers() {
       { key: "email", label: t("customers.email"), width: "minmax(14rem, 1.4fr)", cell: (p) => p.email ?? "–", value: (p) => p.email },
       { key: "phone", label: t("customers.phone"), width: "10rem", cell: (p) => p.phone ?? "–", value: (p) => p.phone },
       { key: "status", label: t("customers.status"), width: "8rem", cell: (p) => <State tone={personTone(p.status)}>{n(`customers.state.${p.status}`)}</State>, value: (p) => p.status },
-      ...(isAll ? [{ key: "roles", label: t("customers.roles"), width: "10rem", cell: (p: Schema<"Profile">) => p.roles.join(", "), value: (p: Schema<"Profile">) => p.roles.join(" ") }] : []),
+      ...(isAll ? [{ key: "roles", label: t("customers.roles"), width: "10rem", cell: (p: Schema<"Profile">) => p.roles.map((role) => roleTitle(role)).join(", "), value: (p: Schema<"Profile">) => p.roles.join(" ") }] : []),
       { key: "since", label: t("customers.since"), width: "8rem", end: true, cell: (p) => at(p.created_at, "date"), value: (p) => p.created_at },
     ],
     [t, n, isAll],

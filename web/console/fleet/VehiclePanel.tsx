@@ -18,6 +18,7 @@ import { Qr } from "./Qr";
 import { Battery, Kind, StatusName } from "./Status";
 import { Story } from "./Story";
 import { Telemetry } from "./Telemetry";
+import classes from "./fleet.module.css";
 
 type Detail = Schema<"VehicleDetail">;
 type Settable = "available" | "maintenance" | "retired";
@@ -39,7 +40,7 @@ export function VehiclePanel({ name, isFollowed, onFollow, onClose }: VehiclePan
   const vehicle = found.data;
   return (
     <Panel
-      title={vehicle?.identifier ?? name} label={t("fleet.panel.label", { name })} onClose={onClose} width={480}
+      title={vehicle?.identifier ?? name} label={t("fleet.panel.label", { name })} onClose={onClose} width={520}
       actions={vehicle && (
         <>
           {onFollow && (
@@ -104,8 +105,8 @@ function Parts({ vehicle }: { vehicle: Detail }) {
       </Group>
       {vehicle.warning && <Text c="var(--notice)" size="sm">{vehicle.warning}</Text>}
       <Tabs defaultValue="overview" keepMounted={false}>
-        <Tabs.List aria-label={t("fleet.panel.tabs")} style={{ flexWrap: "wrap" }}>
-          {PARTS.map((part) => <Tabs.Tab key={part} value={part} px={10} py={8}>{t(`fleet.panel.${part}`)}</Tabs.Tab>)}
+        <Tabs.List aria-label={t("fleet.panel.tabs")} className={classes.tabs}>
+          {PARTS.map((part) => <Tabs.Tab key={part} value={part} px={6} py={8}>{t(`fleet.panel.${part}`)}</Tabs.Tab>)}
         </Tabs.List>
         <Tabs.Panel value="overview" pt="md"><Overview vehicle={vehicle} /></Tabs.Panel>
         <Tabs.Panel value="telemetry" pt="md"><Telemetry id={vehicle.id} /></Tabs.Panel>
@@ -139,7 +140,7 @@ function Overview({ vehicle }: { vehicle: Detail }) {
       <Pairs of={[
         [t("fleet.panel.model"), `${vehicle.brand} ${vehicle.model}`],
         [t("fleet.panel.plate"), vehicle.license_plate],
-        [t("fleet.panel.category"), vehicle.category],
+        [t("fleet.panel.category"), vehicle.category === "standard" ? null : vehicle.category],
         [t("fleet.panel.address"), vehicle.location?.address ?? (vehicle.location ? `${vehicle.location.latitude.toFixed(5)}, ${vehicle.location.longitude.toFixed(5)}` : null)],
         [t("fleet.heard"), telemetry.last_seen ? ago(telemetry.last_seen) : t("fleet.never")],
         [t("fleet.panel.range"), battery.estimated_range === null ? null : distance(battery.estimated_range * 1000)],

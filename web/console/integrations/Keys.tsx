@@ -33,14 +33,14 @@ export default function Keys() {
   const found = usePages(["keys"], (offset) => ok(api.GET("/api/v1/api-keys", { params: { query: { offset, limit: PAGE } } })), (page) => page.api_keys);
   const columns = useMemo<Column<Key>[]>(
     () => [
-      { key: "name", label: t("integrations.keyName"), width: "minmax(10rem, 1fr)", cell: (k) => k.name, value: (k) => k.name },
-      { key: "state", label: t("integrations.keyState"), width: "8rem", cell: (k) => { const s = keyState(k, now); return <State tone={s === "active" ? "good" : "offline"}>{t(`integrations.${s}`)}</State>; }, value: (k) => keyState(k, now) },
-      { key: "owner", label: t("integrations.keyOwner"), width: "10rem", cell: (k) => <PersonName id={k.user_id} />, value: (k) => k.user_id },
-      { key: "hint", label: t("integrations.keyHint"), width: "9rem", cell: (k) => k.hint, value: (k) => k.hint },
-      { key: "scopes", label: t("integrations.keyScopes"), width: "minmax(12rem, 1.5fr)", cell: (k) => k.scopes.join(", "), value: (k) => k.scopes.join(" ") },
-      { key: "expires", label: t("integrations.keyExpires"), width: "9rem", cell: (k) => at(k.expires_at, "date"), value: (k) => k.expires_at },
-      { key: "used", label: t("integrations.lastUsed"), width: "10rem", cell: (k) => (k.last_used_at ? ago(k.last_used_at) : t("integrations.never")), value: (k) => k.last_used_at },
-      { key: "acts", label: "", width: "17rem", cell: (k) => keyState(k, now) === "active" && <><Button size="compact-sm" variant="subtle" onClick={() => setRotating(k)}>{t("integrations.rotate")}</Button> <Button size="compact-sm" variant="subtle" color="red" onClick={() => setEnding(k)}>{t("integrations.revoke")}</Button></> },
+      { key: "name", label: t("integrations.keyName"), width: "minmax(9rem, 1fr)", cell: (k) => k.name, value: (k) => k.name },
+      { key: "state", label: t("integrations.keyState"), width: "7rem", cell: (k) => { const s = keyState(k, now); return <State tone={s === "active" ? "good" : "offline"}>{t(`integrations.${s}`)}</State>; }, value: (k) => keyState(k, now) },
+      { key: "owner", label: t("integrations.keyOwner"), width: "9rem", cell: (k) => <PersonName id={k.user_id} />, value: (k) => k.user_id },
+      { key: "hint", label: t("integrations.keyHint"), width: "7.5rem", cell: (k) => k.hint, value: (k) => k.hint },
+      { key: "scopes", label: t("integrations.keyScopes"), width: "minmax(8rem, 1.5fr)", cell: (k) => k.scopes.join(", "), value: (k) => k.scopes.join(" ") },
+      { key: "expires", label: t("integrations.keyExpires"), width: "8rem", cell: (k) => at(k.expires_at, "date"), value: (k) => k.expires_at },
+      { key: "used", label: t("integrations.lastUsed"), width: "9rem", cell: (k) => (k.last_used_at ? ago(k.last_used_at) : t("integrations.never")), value: (k) => k.last_used_at },
+      { key: "acts", label: "", width: "14rem", end: true, cell: (k) => keyState(k, now) === "active" && <><Button size="compact-sm" variant="subtle" onClick={() => setRotating(k)}>{t("integrations.rotate")}</Button> <Button size="compact-sm" variant="subtle" color="red" onClick={() => setEnding(k)}>{t("integrations.revoke")}</Button></> },
     ],
     [t, now],
   );

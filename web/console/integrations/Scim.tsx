@@ -52,7 +52,7 @@ export function Scim() {
   };
   return (
     <>
-      {found.data.sources.length === 0 ? <Empty icon="users" title={t("integrations.scimNone")} action={add}>{t("integrations.scimNoneText")}</Empty> : (
+      {found.data.sources.length === 0 ? <Card><Empty icon="users" title={t("integrations.scimNone")} action={add}>{t("integrations.scimNoneText")}</Empty></Card> : (
         <div className={office.stack}>
           <div>{add}</div>
           {found.data.sources.map((source) => (

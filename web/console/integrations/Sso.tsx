@@ -45,7 +45,7 @@ export function Sso() {
     });
   return (
     <>
-      {providers.length === 0 ? <Empty icon="key" title={t("integrations.ssoNone")} action={add}>{t("integrations.ssoNoneText")}</Empty> : (
+      {providers.length === 0 ? <Card><Empty icon="key" title={t("integrations.ssoNone")} action={add}>{t("integrations.ssoNoneText")}</Empty></Card> : (
         <div className={office.stack}>
           <Group justify="space-between" wrap="nowrap"><Text size="sm" c="dimmed">{t("integrations.orderText")}</Text>{add}</Group>
           {providers.map((p, i) => (

@@ -6,6 +6,7 @@ import { toast } from "@lib/toast";
 import { useState } from "react";
 import { refresh } from "../office/deed";
 import { FormDialog, type FieldError } from "../office/FormDialog";
+import { roleTitle } from "../people/roles";
 import { useRoles } from "../people/Team";
 import { useWords } from "../text";
 import { bodyOf, FIELDS, filled, type Body, type Provider } from "./providers";
@@ -100,7 +101,7 @@ function Roles({ rules, onRules, given, onGiven, field }: { rules: Rule[]; onRul
   const t = useWords();
   const roles = useRoles();
   // Two roles no provider may give: the platform refuses them.
-  const offered = roles.data?.roles.filter((r) => !["platform", "recorder"].includes(r.name)).map((r) => ({ value: r.name, label: r.title })) ?? [];
+  const offered = roles.data?.roles.filter((r) => !["platform", "recorder"].includes(r.name)).map((r) => ({ value: r.name, label: roleTitle(r.name, r.title) })) ?? [];
   const set = (at: number, change: Partial<Rule>) => onRules(rules.map((rule, i) => (i === at ? { ...rule, ...change } : rule)));
   return (
     <Stack>

@@ -91,7 +91,7 @@ export function Downtime() {
 
 function ByStep({ of }: { of: readonly Step[] }) {
   const key = of.map((step) => step.seconds).join();
-  const label = (stamp: string) => at(stamp, "date").replace(/[ .]*\d{4}$/, "");
+  const label = (stamp: string) => at(stamp, "day");
   const option = useCallback((): ChartOption => ({
     grid: { left: 52, right: 8, top: 12, bottom: 24 },
     tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: tone("card"), textStyle: { color: tone("ink") }, valueFormatter: (v: unknown) => (typeof v === "number" ? hours(v * 3600) : "–") },

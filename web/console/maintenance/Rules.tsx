@@ -43,7 +43,7 @@ function Thresholds({ mayWrite }: { mayWrite: boolean }) {
             <tbody>
               {found.data.thresholds.map((each) => (
                 <tr key={each.vehicle_type}>
-                  <td><Kind type={each.vehicle_type} />{each.is_default && <Text span size="xs" c="dimmed" ml={6}>{t("maintenance.byDefault")}</Text>}</td>
+                  <td><Kind type={each.vehicle_type} />{each.is_default && <Text span size="xs" c="dimmed" ml={6} style={{ verticalAlign: "middle" }}>{t("maintenance.byDefault")}</Text>}</td>
                   <td className={office.end}>{percent(each.critical_level)}</td>
                   <td className={office.end}>{each.lowest_level === 0 ? t("maintenance.off") : percent(each.lowest_level)}</td>
                   <td className={office.end}>{percent(each.back_level)}</td>
@@ -104,7 +104,7 @@ function Intervals({ mayWrite }: { mayWrite: boolean }) {
   const n = useNames();
   const nameOf = (each: Interval) => [n(`type.${each.vehicle_type}`), each.model].filter(Boolean).join(" ");
   return (
-    <Card title={t("maintenance.intervals")} beside={mayWrite && <Button size="sm" variant="light" onClick={() => setEditing("new")}>{t("maintenance.addModel")}</Button>}>
+    <Card title={t("maintenance.intervals")} beside={mayWrite && <Button size="compact-md" variant="light" onClick={() => setEditing("new")}>{t("maintenance.addModel")}</Button>}>
       <Text size="sm" c="dimmed" mb="sm">{t("maintenance.intervalsText")}</Text>
       {found.error && <Problem error={found.error} again={() => void found.refetch()} />}
       {found.isPending && <Rows count={4} height={36} />}
@@ -115,7 +115,7 @@ function Intervals({ mayWrite }: { mayWrite: boolean }) {
             <tbody>
               {[...found.data.intervals].sort(byType).map((each) => (
                 <tr key={`${each.vehicle_type} ${each.model}`}>
-                  <td><Kind type={each.vehicle_type} />{each.model ? <Text span size="sm" fw={600} ml={6}>{each.model}</Text> : each.is_default && <Text span size="xs" c="dimmed" ml={6}>{t("maintenance.byDefault")}</Text>}</td>
+                  <td><Kind type={each.vehicle_type} />{each.model ? <Text span size="sm" fw={600} ml={6} style={{ verticalAlign: "middle" }}>{each.model}</Text> : each.is_default && <Text span size="xs" c="dimmed" ml={6} style={{ verticalAlign: "middle" }}>{t("maintenance.byDefault")}</Text>}</td>
                   {[each.days, each.kilometres, each.rides].map((value, i) => <td key={i} className={office.end}>{value === null ? "–" : number(value)}</td>)}
                   <td className={office.end}>
                     {mayWrite && (

@@ -1,7 +1,7 @@
 // The whole fleet at one look. Everything here leads to where it is dealt with.
 import { Anchor, Group, Stack, Table, Text } from "@mantine/core";
 import type { Schema } from "@lib/api/client";
-import { ago, at, money, number, percent } from "@lib/format";
+import { agoShort, at, money, number, percent } from "@lib/format";
 import { Empty, Rows } from "@lib/states";
 import { useCallback, useMemo } from "react";
 import { SEVERITY_TONE } from "../alerts/tone";
@@ -35,7 +35,7 @@ export default function Overview() {
       <Stack gap="md">
         <Cards>
           <Figure label={t("overview.onStreet")} value={inService === null ? null : number(inService)} more={counts && t("overview.outOf", { count: number(counts.total) })} />
-          <Figure label={t("overview.riding")} value={rides.data === undefined ? null : number(rides.data)} tone="in_use" more={counts && `${percent((100 * (counts.byStatus[2] ?? 0)) / Math.max(1, counts.total))} ${t("status.in_use")}`} />
+          <Figure label={t("overview.riding")} value={rides.data === undefined ? null : number(rides.data)} tone="in_use" more={counts && t("overview.ofFleet", { share: percent((100 * (counts.byStatus[2] ?? 0)) / Math.max(1, counts.total)) })} />
           {may?.("payments.ledger.read") && (
             <Figure label={t("overview.revenue")} value={today === null ? null : money(today, revenue?.currency)} more={yesterday !== undefined && t("overview.yesterday", { value: money(yesterday, revenue?.currency) })} />
           )}
@@ -112,7 +112,7 @@ function ByBattery({ levels }: { levels: number[] }) {
   const key = levels.join();
   const option = useCallback((): ChartOption => ({
     grid: { left: 44, right: 8, top: 22, bottom: 24 },
-    xAxis: { type: "category", data: BANDS, axisTick: { show: false }, axisLine: { lineStyle: { color: tone("line") } }, axisLabel: { color: tone("quiet") } },
+    xAxis: { type: "category", data: BANDS, axisTick: { show: false }, axisLine: { lineStyle: { color: tone("line") } }, axisLabel: { color: tone("quiet"), interval: 0, formatter: (band: string) => band.replace(" %", "") } },
     yAxis: { type: "value", minInterval: 1, splitNumber: 3, axisLabel: { color: tone("quiet") }, splitLine: { lineStyle: { color: tone("line") } } },
     series: [{
       type: "bar", barWidth: "58%", label: { show: true, position: "top", color: tone("ink"), formatter: ({ value }: { value: number }) => number(value) },
@@ -138,7 +138,7 @@ function ByDay({ of }: { of: Schema<"RevenueView"> }) {
   const option = useCallback((): ChartOption => ({
     grid: { left: 56, right: 8, top: 12, bottom: 24 },
     tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: tone("card"), textStyle: { color: tone("ink") }, valueFormatter: (v: unknown) => (typeof v === "number" ? money(v, currency) : "–") },
-    xAxis: { type: "category", data: of.periods.map((p) => at(p.begins, "date").replace(/[ .]*\d{4}$/, "")), axisTick: { show: false }, axisLine: { lineStyle: { color: tone("line") } }, axisLabel: { color: tone("quiet"), interval: 0, hideOverlap: true } },
+    xAxis: { type: "category", data: of.periods.map((p) => at(p.begins, "day")), axisTick: { show: false }, axisLine: { lineStyle: { color: tone("line") } }, axisLabel: { color: tone("quiet"), interval: 0, hideOverlap: true } },
     yAxis: { type: "value", splitNumber: 3, axisLabel: { color: tone("quiet"), formatter: (v: number) => money(v, currency).replace(/[.,]00/, "") }, splitLine: { lineStyle: { color: tone("line") } } },
     series: [{ type: "bar", barWidth: "58%", data: of.periods.map((p) => p.total), itemStyle: { color: tone("brand"), borderRadius: [5, 5, 0, 0] } }],
     // eslint-disable-next-line react-hooks/exhaustive-deps -- the figures, not the array that holds them
@@ -160,7 +160,7 @@ function Latest({ of }: { of: { id: string; severity: string; kind: string; rule
           <Table.Tr key={alert.id}>
             <Table.Td><Anchor component={Go} c="inherit" to="/alerts" query={{ alert: alert.id }}><State tone={SEVERITY_TONE[alert.severity] ?? "quiet"}>{n(`alerts.kind.${alert.kind}`)}</State></Anchor></Table.Td>
             <Table.Td>{alert.identifier ?? number(alert.vehicles)}</Table.Td>
-            <Table.Td ta="right" c="dimmed">{ago(alert.raised_at)}</Table.Td>
+            <Table.Td ta="right" c="dimmed" style={{ whiteSpace: "nowrap" }}>{agoShort(alert.raised_at)}</Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>

@@ -7,7 +7,7 @@ export function Card({ title, beside, children }: { title?: string; beside?: Rea
   return (
     <section className={classes.card}>
       {title && (
-        <div style={{ display: "flex", alignItems: "center", gap: "0.75rem", marginBottom: "0.6rem" }}>
+        <div style={{ display: "flex", alignItems: "center", gap: "0.75rem", minHeight: "2rem", marginBottom: "0.4rem" }}>
           <Title order={2} size="h4" flex={1}>{title}</Title>
           {beside}
         </div>

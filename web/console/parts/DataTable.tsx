@@ -20,6 +20,8 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode;
   /** What stands in the CSV, and what is sorted by; without it neither. */
   value?: (row: Row) => string | number | null | undefined;
+  /** Stands in the CSV alone. */
+  inFileOnly?: boolean;
 }
 export interface Order {
   key: string;
@@ -68,8 +70,9 @@ export function sorted<Row>(rows: readonly Row[], columns: readonly Column<Row>[
 }
 
 export function DataTable<Row>(props: DataTableProps<Row>) {
-  const { label, columns, rows, id, onOpen, openId, selected, onSelect, onOrder, onEnd, isMore, all, total, file, bar, empty, rowHeight = 42 } = props;
+  const { label, columns: known, rows, id, onOpen, openId, selected, onSelect, onOrder, onEnd, isMore, all, total, file, bar, empty, rowHeight = 42 } = props;
   const t = useWords();
+  const columns = useMemo(() => known.filter((c) => !c.inFileOnly), [known]);
   const table = useId();
   const scroll = useRef<HTMLDivElement>(null);
   const [ownOrder, setOwnOrder] = useState<Order | undefined>();
@@ -137,7 +140,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const least = `${columns.reduce((sum, c) => sum + Number(/([\d.]+)rem/.exec(c.width ?? "7rem")?.[1] ?? 7), onSelect ? 2.75 : 0)}rem`;
   const [isExporting, setExporting] = useState(false);
   const exported = async () => {
-    const of = columns.filter((c) => c.value);
+    const of = known.filter((c) => c.value);
     setExporting(true);
     try {
       const every = isMore && all ? sorted(await all(), columns, order) : shown;
@@ -153,9 +156,10 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
     else setOwnOrder(next);
   };
   const chosen = selected?.size ?? 0;
+  const isEmpty = shown.length === 0 && Boolean(empty);
   return (
     <div className={classes.table}>
-      <div className={classes.bar}>
+      {(!isEmpty || bar) && <div className={classes.bar}>
         <Text size="sm" c="dimmed" role="status" className="figures">
           {chosen > 0 ? t("shell.table.selected", { count: chosen, shown: number(chosen) }) : t("shell.table.rows", { count: total ?? shown.length, shown: number(total ?? shown.length) })}
         </Text>
@@ -164,8 +168,8 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
         {file && shown.length > 0 && (
           <Button size="compact-sm" variant="subtle" color="gray" ml="auto" leftSection={<Icon name="download" size={15} />} loading={isExporting} onClick={() => void exported()}>{t("shell.table.export")}</Button>
         )}
-      </div>
-      {shown.length === 0 && empty ? empty : (
+      </div>}
+      {isEmpty ? empty : (
         <div ref={scroll} className={classes.scroll} role="grid" aria-label={label} aria-rowcount={shown.length + 1} aria-multiselectable={onSelect ? true : undefined} tabIndex={0} style={{ "--least": least } as React.CSSProperties}>
           <div className={classes.headRow} role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
             {onSelect && (

@@ -18,6 +18,7 @@ import { useMay } from "../shell/may";
 import { useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
 import { byRoom, holds } from "./permissions";
+import { roleTitle } from "./roles";
 import { useRoles } from "./Team";
 
 type Role = Schema<"RoleView">;
@@ -44,7 +45,7 @@ export default function Roles() {
   const exported = () => saveFile("roles.csv", csvOf([["", ...shown.map((r) => r.name)], ...all.map((p) => [p.name, ...shown.map((r) => (holds(r.permissions, p.name) ? "x" : ""))])]));
   return (
     <Page
-      title={t("people.rolesTitle")}
+      title={t("people.rolesTitle")} fill
       actions={<>
         <Button size="sm" variant="default" leftSection={<Icon name="download" size={16} />} onClick={exported}>{t("shell.table.export")}</Button>
         {mayWrite && <Button size="sm" leftSection={<Icon name="plus" size={16} />} onClick={() => setOpen("new")}>{t("people.addRole")}</Button>}
@@ -53,7 +54,7 @@ export default function Roles() {
         <div className={parts.filters}>
           <TextInput size="sm" w={240} type="search" aria-label={t("people.filter")} placeholder={t("people.filter")} leftSection={<Icon name="search" size={16} />} value={query.q ?? ""} onChange={(e) => change({ q: e.currentTarget.value })} />
           <Select size="sm" w={200} aria-label={t("people.which")} placeholder={t("people.allRoles")} clearable value={query.role ?? null} onChange={(role) => change({ role: role ?? undefined })}
-            clearButtonProps={{ "aria-label": t("people.allRoles") }} data={roles.data?.roles.map((r) => ({ value: r.name, label: r.title })) ?? []} />
+            clearButtonProps={{ "aria-label": t("people.allRoles") }} data={roles.data?.roles.map((r) => ({ value: r.name, label: roleTitle(r.name, r.title) })) ?? []} />
         </div>
       }
     >
@@ -65,7 +66,7 @@ export default function Roles() {
                 <th scope="col">{t("people.permissions")}</th>
                 {shown.map((role) => (
                   <th key={role.name} scope="col">
-                    {role.title}
+                    {roleTitle(role.name, role.title)}
                     <Text size="xs" c="dimmed" fw={400}>{t("people.holders", { count: role.holders })}</Text>
                     {role.is_built_in ? <Badge size="sm" variant="default" tt="none">{t("people.builtIn")}</Badge> : mayWrite && (
                       <Group gap={2} justify="center" wrap="nowrap">
@@ -85,7 +86,7 @@ export default function Roles() {
                     <th scope="row">{p.name}<small>{p.about[0]}</small></th>
                     {shown.map((role) => (
                       <td key={role.name}>
-                        {holds(role.permissions, p.name) ? <Icon name="check" size={17} label={t("people.has", { role: role.title, permission: p.name })} /> : <span className="sr-only">–</span>}
+                        {holds(role.permissions, p.name) ? <Icon name="check" size={17} label={t("people.has", { role: roleTitle(role.name, role.title), permission: p.name })} /> : <span className="sr-only">–</span>}
                       </td>
                     ))}
                   </tr>
@@ -129,7 +130,7 @@ function RoleForm({ role, roles, all, onClose }: { role: Role | null; roles: rea
           <Group grow align="flex-start" preventGrowOverflow={false}>
             <TextInput label={t("people.roleTitle")} value={title} maxLength={100} onChange={(e) => setTitle(e.currentTarget.value)} error={field("title")} data-autofocus />
             <TextInput label={t("people.roleName")} description={t("people.roleNameHint")} inputWrapperOrder={["label", "input", "description", "error"]} value={name} maxLength={50} disabled={role !== null} onChange={(e) => setName(e.currentTarget.value)} error={field("name")} />
-            {!role && <Select label={t("people.basedOn")} data={roles.map((r) => ({ value: r.name, label: r.title }))} onChange={take} />}
+            {!role && <Select label={t("people.basedOn")} data={roles.map((r) => ({ value: r.name, label: roleTitle(r.name, r.title) }))} onChange={take} />}
           </Group>
           <Group justify="space-between">
             <TextInput size="sm" type="search" aria-label={t("people.filter")} placeholder={t("people.filter")} value={text} onChange={(e) => setText(e.currentTarget.value)} />

@@ -20,6 +20,7 @@ import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { Go, useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
+import { roleTitle } from "./roles";
 
 type Person = Schema<"Profile">;
 type Grant = Schema<"GrantBody">;
@@ -39,7 +40,7 @@ export default function Team() {
     () => [
       { key: "name", label: t("people.name"), width: "minmax(10rem, 1fr)", cell: nameOf, value: nameOf },
       { key: "email", label: t("people.email"), width: "minmax(14rem, 1.3fr)", cell: (p) => p.email ?? "–", value: (p) => p.email },
-      { key: "roles", label: t("people.roles"), width: "minmax(12rem, 1fr)", cell: (p) => <Group gap={4} wrap="nowrap">{p.roles.map((role) => <Badge key={role} variant="default" tt="none">{role}</Badge>)}</Group>, value: (p) => p.roles.join(" ") },
+      { key: "roles", label: t("people.roles"), width: "minmax(12rem, 1fr)", cell: (p) => <Group gap={4} wrap="nowrap">{p.roles.map((role) => <Badge key={role} variant="default" tt="none">{roleTitle(role)}</Badge>)}</Group>, value: (p) => p.roles.join(" ") },
       { key: "status", label: t("people.status"), width: "8rem", cell: (p) => <State tone={p.status === "active" ? "good" : "danger"}>{n(`customers.state.${p.status}`)}</State>, value: (p) => p.status },
       { key: "since", label: t("people.since"), width: "8rem", end: true, cell: (p) => at(p.created_at, "date"), value: (p) => p.created_at },
     ],
@@ -80,7 +81,7 @@ function Add({ onClose }: { onClose: () => void }) {
           </Group>
           <TextInput label={t("people.email")} type="email" value={form.email} onChange={put("email")} error={field("email")} />
           <PasswordInput label={t("people.password")} description={t("people.addText")} value={form.password} autoComplete="new-password" onChange={put("password")} error={field("password")} />
-          <MultiSelect label={t("people.roles")} value={given} onChange={setGiven} data={roles.data?.roles.map((r) => ({ value: r.name, label: r.title })) ?? given} error={field("roles")} />
+          <MultiSelect label={t("people.roles")} value={given} onChange={setGiven} data={roles.data?.roles.map((r) => ({ value: r.name, label: roleTitle(r.name, r.title) })) ?? given} error={field("roles")} />
         </>
       )}
     </FormDialog>
@@ -138,7 +139,7 @@ function GrantList({ person, grants }: { person: Person; grants: readonly Grant[
         <tbody>
           {grants.map((g) => (
             <tr key={`${g.role} ${g.scope ?? ""}`}>
-              <td>{roles.data?.roles.find((r) => r.name === g.role)?.title ?? g.role}</td><td>{label(g.scope)}</td>
+              <td>{roleTitle(g.role, roles.data?.roles.find((r) => r.name === g.role)?.title)}</td><td>{label(g.scope)}</td>
               <td className={office.end}>{mayGrant && grants.length > 1 && (
                 <ActionIcon variant="subtle" color="gray" aria-label={t("people.removeGrant", { role: g.role })} onClick={() => void save(grants.filter((each) => each !== g))}><Icon name="trash" size={16} /></ActionIcon>
               )}</td>
@@ -148,8 +149,8 @@ function GrantList({ person, grants }: { person: Person; grants: readonly Grant[
       </table>
       {mayGrant && (
         <Group gap="xs" mt="sm" align="flex-end">
-          <Select size="sm" flex={1} label={t("people.role")} value={role} onChange={setRole} data={roles.data?.roles.map((r) => ({ value: r.name, label: r.title })) ?? []} />
-          <Select size="sm" flex={1} label={t("people.scope")} value={scope} allowDeselect={false} onChange={(value) => setScope(value ?? "")} data={scopes} />
+          <Select size="sm" flex={1} miw={140} label={t("people.role")} value={role} onChange={setRole} data={roles.data?.roles.map((r) => ({ value: r.name, label: roleTitle(r.name, r.title) })) ?? []} />
+          <Select size="sm" flex={1} miw={140} label={t("people.scope")} value={scope} allowDeselect={false} onChange={(value) => setScope(value ?? "")} data={scopes} />
           <Button size="sm" disabled={!role} onClick={() => { if (role) void save([...grants, scope ? { role, scope } : { role }]); }}>{t("people.addGrant")}</Button>
         </Group>
       )}

@@ -9,6 +9,7 @@ import { deed } from "../office/deed";
 import { FormDialog } from "../office/FormDialog";
 import office from "../office/office.module.css";
 import { PersonName } from "../office/PersonName";
+import { Card } from "../parts/Card";
 import { Page } from "../parts/Page";
 import { usePages } from "../parts/pages";
 import { Problem } from "../parts/Problem";
@@ -40,7 +41,7 @@ export default function Photos() {
       title={t("photos.title")} beside={found.total !== undefined && <Text c="dimmed" role="status">{t("photos.left", { count: found.total })}</Text>}
       below={<SegmentedControl size="sm" aria-label={t("photos.title")} value={filter} onChange={(show) => change({ show })} data={FILTERS.map((value) => ({ value, label: n(`photos.filter.${value}`) }))} />}
     >
-      {found.error ? <Problem error={found.error} again={found.refetch} /> : found.isPending ? <Rows count={2} height={220} /> : found.rows.length === 0 ? <Empty icon="camera" title={t("photos.none")}>{t("photos.noneText")}</Empty> : (
+      {found.error ? <Problem error={found.error} again={found.refetch} /> : found.isPending ? <Rows count={2} height={220} /> : found.rows.length === 0 ? <Card><Empty icon="camera" title={t("photos.none")}>{t("photos.noneText")}</Empty></Card> : (
         <>
           <div className={office.photos}>{found.rows.map((photo) => <One key={photo.rental_id} photo={photo} onGood={() => void say(photo, "good")} onBad={() => setJudging(photo)} />)}</div>
           {found.isMore && <Button mt="md" variant="light" onClick={found.onEnd}>{t("photos.more")}</Button>}

@@ -34,15 +34,15 @@ export default function Promotions() {
   const found = usePages(["promotions"], (offset) => ok(api.GET("/api/v1/promotions", { params: { query: { offset, limit: PAGE } } })), (page) => page.promotions);
   const columns = useMemo<Column<Row>[]>(
     () => [
-      { key: "code", label: t("pricing.promo.code"), width: "minmax(9rem, 1fr)", cell: (r) => <Text span size="sm" ff="monospace" fw={600}>{r.code}</Text>, value: (r) => r.code },
-      { key: "state", label: t("pricing.promo.state"), width: "8rem", cell: (r) => { const s = stateOf(r, now); return <State tone={s === "active" ? "good" : s === "later" ? "notice" : "offline"}>{t(`pricing.promo.${s}`)}</State>; }, value: (r) => stateOf(r, now) },
-      { key: "percent", label: t("pricing.promo.percent"), width: "7rem", end: true, cell: (r) => `${number(r.percent, 2)} %`, value: (r) => r.percent },
-      { key: "most", label: t("pricing.promo.most"), width: "8rem", end: true, cell: (r) => (r.at_most === null ? "–" : money(r.at_most, r.currency)), value: (r) => r.at_most },
-      { key: "from", label: t("pricing.promo.from"), width: "11rem", cell: (r) => (r.valid_from ? at(r.valid_from) : "–"), value: (r) => r.valid_from },
-      { key: "until", label: t("pricing.promo.until"), width: "11rem", cell: (r) => (r.valid_until ? at(r.valid_until) : t("pricing.promo.always")), value: (r) => r.valid_until },
+      { key: "code", label: t("pricing.promo.code"), width: "minmax(8.5rem, 1fr)", cell: (r) => <Text span size="sm" ff="monospace" fw={600}>{r.code}</Text>, value: (r) => r.code },
+      { key: "state", label: t("pricing.promo.state"), width: "7rem", cell: (r) => { const s = stateOf(r, now); return <State tone={s === "active" ? "good" : s === "later" ? "notice" : "offline"}>{t(`pricing.promo.${s}`)}</State>; }, value: (r) => stateOf(r, now) },
+      { key: "percent", label: t("pricing.promo.percent"), width: "6.5rem", end: true, cell: (r) => `${number(r.percent, 2)} %`, value: (r) => r.percent },
+      { key: "most", label: t("pricing.promo.most"), width: "7rem", end: true, cell: (r) => (r.at_most === null ? "–" : money(r.at_most, r.currency)), value: (r) => r.at_most },
+      { key: "from", label: t("pricing.promo.from"), width: "10rem", cell: (r) => (r.valid_from ? at(r.valid_from) : "–"), value: (r) => r.valid_from },
+      { key: "until", label: t("pricing.promo.until"), width: "10rem", cell: (r) => (r.valid_until ? at(r.valid_until) : t("pricing.promo.always")), value: (r) => r.valid_until },
       { key: "per", label: t("pricing.promo.perRider"), width: "7rem", end: true, cell: (r) => (r.uses_per_rider === null ? t("pricing.promo.unlimited") : t("pricing.promo.times", { count: r.uses_per_rider })), value: (r) => r.uses_per_rider },
-      { key: "used", label: t("pricing.promo.used"), width: "7rem", end: true, cell: (r) => number(r.used), value: (r) => r.used },
-      { key: "try", label: "", width: "8rem", cell: (r) => <Button size="compact-sm" variant="subtle" onClick={() => go("/tariffs", { code: r.code })}>{t("pricing.promo.try")}</Button> },
+      { key: "used", label: t("pricing.promo.used"), width: "6.5rem", end: true, cell: (r) => number(r.used), value: (r) => r.used },
+      { key: "try", label: "", width: "8.5rem", end: true, cell: (r) => <Button size="compact-sm" variant="subtle" onClick={() => go("/tariffs", { code: r.code })}>{t("pricing.promo.try")}</Button> },
     ],
     [t, now, go],
   );

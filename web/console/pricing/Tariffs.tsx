@@ -2,7 +2,7 @@
 import { Button, Group, NumberInput, SegmentedControl, Select, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { api, ok, type Schema } from "@lib/api/client";
-import { money, price as asPrice } from "@lib/format";
+import { money, number, price as asPrice } from "@lib/format";
 import { Icon, vehicleIcon } from "@lib/icons";
 import { Empty, Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
@@ -38,7 +38,7 @@ export default function Tariffs() {
   const tariffs = useQuery({ queryKey: ["tariffs"], queryFn: () => ok(api.GET("/api/v1/tariffs")) });
   return (
     <Page title={t("pricing.title")}>
-      <div className={office.two}>
+      <div className={office.tariffs}>
         <Card title={t("pricing.each")}>
           <Text size="sm" c="dimmed" mb="sm">{t("pricing.eachText")}</Text>
           {tariffs.error && <Problem error={tariffs.error} again={() => void tariffs.refetch()} />}
@@ -46,15 +46,15 @@ export default function Tariffs() {
           {tariffs.data && (
             <div className={office.wide}>
               <table className={office.lines}>
-                <thead><tr><th scope="col">{t("pricing.type")}</th><th scope="col">{t("pricing.base")}</th><th scope="col">{t("pricing.price")}</th><th scope="col">{t("pricing.daily")}</th><th scope="col">{t("pricing.tax")}</th><th scope="col"><span className="sr-only">{t("pricing.change")}</span></th></tr></thead>
+                <thead><tr><th scope="col">{t("pricing.type")}</th>{(["pricing.base", "pricing.price", "pricing.daily", "pricing.tax"] as const).map((key) => <th key={key} scope="col" className={office.end}>{t(key)}</th>)}<th scope="col"><span className="sr-only">{t("pricing.change")}</span></th></tr></thead>
                 <tbody>
                   {tariffs.data.tariffs.map((each) => (
                     <tr key={each.vehicle_type}>
                       <td><Group gap={6} wrap="nowrap"><Icon name={vehicleIcon(each.vehicle_type)} size={18} />{n(`type.${each.vehicle_type}`)}</Group></td>
-                      <td className="figures">{money(each.base_fee, each.currency)}</td>
-                      <td className="figures">{each.unit === "hour" ? `${asPrice(each.price_per_hour, each.currency)} ${t("pricing.perHour")}` : `${asPrice(each.price_per_minute, each.currency)} ${t("pricing.perMinute")}`}</td>
-                      <td className="figures">{money(each.daily_maximum, each.currency)}</td>
-                      <td>{t(each.tax_included ? "pricing.taxIn" : "pricing.taxOn", { rate: each.tax_rate })}</td>
+                      <td className={office.end}>{money(each.base_fee, each.currency)}</td>
+                      <td className={office.end}>{each.unit === "hour" ? asPrice(each.price_per_hour, each.currency) : asPrice(each.price_per_minute, each.currency)}<small>{t(each.unit === "hour" ? "pricing.perHour" : "pricing.perMinute")}</small></td>
+                      <td className={office.end}>{money(each.daily_maximum, each.currency)}</td>
+                      <td className={office.end}>{number(each.tax_rate, 2)} %<small>{t(each.tax_included ? "pricing.taxIn" : "pricing.taxOn")}</small></td>
                       <td className={office.end}>{may?.("pricing.tariff.write") && <Button size="compact-sm" variant="light" onClick={() => setChanging(each)} aria-label={`${t("shell.edit")}: ${n(`type.${each.vehicle_type}`)}`}>{t("shell.edit")}</Button>}</td>
                     </tr>
                   ))}
@@ -128,7 +128,7 @@ function Curve({ now, then, currency, mark }: { now: Price; then?: Price; curren
         legend: then ? { top: 0, textStyle: { color: tone("quiet") } } : undefined,
         tooltip: { trigger: "axis", valueFormatter: (value: unknown) => money(Number(value), currency) },
         xAxis: { type: "value", max: most, axisLabel: { color: tone("quiet"), formatter: "{value} min" }, splitLine: { show: false } },
-        yAxis: { type: "value", axisLabel: { color: tone("quiet") }, splitLine: { lineStyle: { color: tone("line") } } },
+        yAxis: { type: "value", splitNumber: 4, axisLabel: { color: tone("quiet"), formatter: (value: number) => money(value, currency, 0) }, splitLine: { lineStyle: { color: tone("line") } } },
         series: [line(now, t("pricing.now"), then ? "offline" : "brand"), ...(then ? [line(then, t("pricing.then"), "brand")] : [])],
       })}
     />

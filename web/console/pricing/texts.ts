@@ -1,7 +1,7 @@
 export const de = {
   nav: "Tarife", title: "Tarife", promotions: "Gutscheine",
   each: "Preise je Fahrzeugart", eachText: "Ein neuer Preis gilt für alle Buchungen ab jetzt. Laufende Fahrten behalten ihren.",
-  type: "Fahrzeugart", base: "Grundpreis", perMinute: "je Minute", perHour: "je Stunde", daily: "Tageshöchstpreis", tax: "Steuer", taxIn: "{{rate}} % enthalten", taxOn: "{{rate}} % kommen hinzu",
+  type: "Fahrzeugart", base: "Grundpreis", perMinute: "je Minute", perHour: "je Stunde", daily: "Tageshöchstpreis", tax: "Steuer", taxIn: "enthalten", taxOn: "kommt hinzu",
   change: "Preis ändern", changeOf: "Preis ändern: {{type}}", by: "Abgerechnet", byMinute: "nach Minuten", byHour: "nach Stunden", price: "Preis", newPrice: "Neuer Preis ({{currency}})", saved: "Neuer Preis für {{type}} gilt",
   simulator: "Preisrechner", simulatorText: "Was eine Fahrt jetzt kosten würde, von derselben Stelle gerechnet, die auch abrechnet.", length: "Dauer (Minuten)", code: "Gutscheincode", total: "Preis", time: "Zeit", discount: "Gutschein", taxLine: "darin Steuer", taxAdded: "Steuer", hold: "Vorgemerkt vor der Fahrt",
   curve: "Preis über die Dauer", now: "Jetzt", then: "Neu", minutes: "Minuten", compare: "Vergleich", difference: "Unterschied", noTariff: "Für diese Fahrzeugart gibt es keinen Tarif.",
@@ -10,7 +10,7 @@ export const de = {
 export const en: typeof de = {
   nav: "Tariffs", title: "Tariffs", promotions: "Promotions",
   each: "Prices by vehicle type", eachText: "A new price holds for all bookings from now on. Rides under way keep theirs.",
-  type: "Vehicle type", base: "Base fee", perMinute: "per minute", perHour: "per hour", daily: "Daily maximum", tax: "Tax", taxIn: "{{rate}} % included", taxOn: "{{rate}} % on top",
+  type: "Vehicle type", base: "Base fee", perMinute: "per minute", perHour: "per hour", daily: "Daily maximum", tax: "Tax", taxIn: "included", taxOn: "on top",
   change: "Change price", changeOf: "Change price: {{type}}", by: "Charged", byMinute: "by the minute", byHour: "by the hour", price: "Price", newPrice: "New price ({{currency}})", saved: "The new price for {{type}} holds",
   simulator: "Price simulator", simulatorText: "What a ride would cost now, computed by the same place that charges.", length: "Duration (minutes)", code: "Promotion code", total: "Price", time: "Time", discount: "Promotion", taxLine: "of which tax", taxAdded: "Tax", hold: "Held before the ride",
   curve: "Price by duration", now: "Now", then: "New", minutes: "minutes", compare: "Comparison", difference: "Difference", noTariff: "There is no tariff for this type of vehicle.",

@@ -2,6 +2,7 @@
 import { Button, SegmentedControl, TextInput } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
 import { at, distance, minutes, money } from "@lib/format";
+import { Icon } from "@lib/icons";
 import { Empty, Rows } from "@lib/states";
 import { useNames, useWords } from "../text";
 import { PersonName } from "../office/PersonName";
@@ -38,10 +39,10 @@ export default function Rentals() {
       { key: "rider", label: t("rentals.rider"), width: "minmax(9rem, 1fr)", cell: (r) => <PersonName id={r.user_id} />, value: (r) => r.user_id },
       { key: "vehicle", label: t("rentals.vehicle"), width: "8rem", cell: (r) => n(`type.${r.vehicle.type}`), value: (r) => r.vehicle.type },
       { key: "length", label: t("rentals.length"), width: "7rem", end: true, cell: (r) => (r.duration_minutes === null ? "–" : minutes(r.duration_minutes)), value: (r) => r.duration_minutes },
-      { key: "way", label: t("rentals.way"), width: "7rem", end: true, cell: (r) => distance(r.total_distance * 1000), value: (r) => r.total_distance },
+      { key: "way", label: t("rentals.way"), width: "7rem", end: true, cell: (r) => (r.total_cost === null ? "–" : distance(r.total_distance * 1000)), value: (r) => r.total_distance },
       { key: "cost", label: t("rentals.cost"), width: "7rem", end: true, cell: (r) => (r.total_cost === null ? "–" : money(r.total_cost, r.pricing.currency)), value: (r) => r.total_cost },
       { key: "rating", label: t("rentals.rating"), width: "7rem", end: true, cell: (r) => r.rating ?? "–", value: (r) => r.rating },
-      { key: "id", label: "ID", width: "15rem", cell: (r) => r.id, value: (r) => r.id },
+      { key: "id", label: "ID", inFileOnly: true, cell: (r) => r.id, value: (r) => r.id },
     ],
     [t, n],
   );
@@ -56,7 +57,7 @@ export default function Rentals() {
             data={[{ value: "", label: t("rentals.status.all") }, { value: "active", label: t("rentals.status.active") }, { value: "completed", label: t("rentals.status.completed") }]} />
           <Views screen="rentals" path="/rentals" shown={{ ...(status ? { status } : {}), ...(rider ? { rider } : {}) }} />
           <form onSubmit={(e) => { e.preventDefault(); if (wanted.trim()) change({ r: wanted.trim() }, true); }}>
-            <TextInput size="sm" aria-label={t("rentals.search")} placeholder={t("rentals.searchHint")} value={wanted} onChange={(e) => setWanted(e.currentTarget.value)} />
+            <TextInput size="sm" type="search" leftSection={<Icon name="search" size={16} />} aria-label={t("rentals.search")} placeholder={t("rentals.searchHint")} value={wanted} onChange={(e) => setWanted(e.currentTarget.value)} />
           </form>
           {rider && <Button size="compact-sm" variant="light" onClick={() => change({ rider: undefined })} rightSection="×">{t("rentals.ofRider")}: <PersonName id={rider} /></Button>}
         </div>

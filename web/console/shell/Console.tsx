@@ -55,7 +55,7 @@ function NotFound() {
   const t = useWords();
   const go = useGo();
   return (
-    <Page title={t("shell.notFound")}>
+    <Page title={t("shell.searchNothing")}>
       <Empty icon="search" title={t("shell.notFound")} action={<Button variant="light" onClick={() => go("/")}>{t("shell.toOverview")}</Button>} />
     </Page>
   );

@@ -39,6 +39,7 @@ export function Shell() {
   const setOpen = (open: boolean) => setOpenOn(open ? path : null);
   const [over, setOver] = useState<"search" | "help" | null>(null);
   const main = useRef<HTMLElement>(null);
+  const menu = useRef<HTMLElement>(null);
 
   const keys = useMemo<Key[]>(
     () => [
@@ -55,8 +56,9 @@ export function Shell() {
   useKeys(keys);
   useEffect(() => {
     const here = SCREENS.find((screen) => screen.nav && isAt(screen, path));
+    void menu.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
     document.title = here?.nav ? `${t(here.nav.label)} · Fahrwerk` : "Fahrwerk";
-  }, [path, t]);
+  }, [path, own, t]);
 
   return (
     <div className={classes.frame} data-open={isOpen || undefined}>
@@ -80,7 +82,7 @@ export function Shell() {
         <UnstyledButton className={classes.search} onClick={() => setOver("search")}>
           <Icon name="search" size={17} /><span>{t("shell.search")}</span><kbd>/</kbd>
         </UnstyledButton>
-        <nav className={classes.nav} aria-label={t("shell.nav")}>
+        <nav ref={menu} className={classes.nav} aria-label={t("shell.nav")}>
           {SECTIONS.map((section) => {
             const of = own.filter((screen) => screen.nav?.section === section);
             return of.length === 0 ? null : (

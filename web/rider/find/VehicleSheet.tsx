@@ -126,7 +126,7 @@ export default function VehicleSheet({ id, found, from, onClose, onOther, onPlac
       )}
       {(currentUser()?.roles ?? []).includes("business_user") || business ? <Purpose /> : null}
       <div>
-        <Anchor component="button" type="button" size="sm" aria-expanded={promoShown} onClick={() => setPromoShown(!promoShown)}><Icon name="tag" size={16} style={{ verticalAlign: "-3px" }} /> {t("vehicle.promo")}</Anchor>
+        <Anchor component="button" type="button" size="sm" display="inline-flex" style={{ alignItems: "center", gap: "0.4rem" }} aria-expanded={promoShown} onClick={() => setPromoShown(!promoShown)}><Icon name="tag" size={16} />{t("vehicle.promo")}</Anchor>
         <Collapse expanded={promoShown}>
           <Group gap="xs" mt="xs" align="end" wrap="nowrap">
             <TextInput flex={1} label={t("vehicle.promo")} labelProps={{ className: "sr-only" }} placeholder="WELCOME10" value={promo} onChange={(e) => { setPromo(e.currentTarget.value.toUpperCase()); setChecked(null); }} error={promoProblem || undefined} />

@@ -96,8 +96,8 @@ function Bill({ receipt }: { receipt: Receipt }) {
         ) : (
           <Text size="sm" c="dimmed">{payment.status === "processing" ? t("receipt.processing") : t("receipt.paid", { method: masked(payment.payment_method) })}</Text>
         )}
-        <Anchor href={new URL(receipt.receipt_url).pathname + new URL(receipt.receipt_url).search} target="_blank" rel="noreferrer">
-          <Icon name="doc" size={18} style={{ verticalAlign: "-4px" }} /> {t("receipt.page")}
+        <Anchor href={new URL(receipt.receipt_url).pathname + new URL(receipt.receipt_url).search} target="_blank" rel="noreferrer" display="inline-flex" style={{ alignItems: "center", gap: "0.4rem" }}>
+          <Icon name="doc" size={18} />{t("receipt.page")}
         </Anchor>
       </Stack>
     </Paper>

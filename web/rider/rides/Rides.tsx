@@ -40,14 +40,16 @@ export function Rides() {
 function Row({ ride }: { ride: Schema<"ShownRide"> }) {
   const t = useWords();
   const over = ride.total_cost !== null;
+  const facts = [
+    t(`type.${ride.vehicle.type}` as Key), ride.duration_minutes !== null && minutes(ride.duration_minutes), over && distance(ride.total_distance * 1000), ride.business_trip && t("rides.business"),
+  ].filter(Boolean);
   const inside = (
     <>
       <span className={classes.badge}><Icon name={vehicleIcon(ride.vehicle.type)} size={26} /></span>
       <span className={classes.text}>
         <strong>{at(ride.start_time)}</strong>
         <Text span size="sm" c="dimmed">
-          {t(`type.${ride.vehicle.type}` as Key)}{ride.duration_minutes !== null && ` · ${minutes(ride.duration_minutes)}`}{over && ` · ${distance(ride.total_distance * 1000)}`}
-          {ride.business_trip && ` · ${t("rides.business")}`}
+          {facts.map((each, i) => <span key={i}>{i > 0 && " · "}<span className={classes.whole}>{each}</span></span>)}
         </Text>
       </span>
       {ride.total_cost !== null ? <strong className="figures">{money(ride.total_cost, ride.pricing.currency)}</strong> : <Badge variant="light">{t("rides.running")}</Badge>}

@@ -55,7 +55,7 @@ export function CardForm({ onDone }: { onDone: () => void }) {
       <Stack>
         <Alert variant="light" color="amber">{t("wallet.sandbox")}</Alert>
         <TextInput size="md" label={t("wallet.number")} inputMode="numeric" autoComplete="cc-number" value={values.number} error={error("number")} onChange={(e) => setValues({ ...values, number: grouped(e.currentTarget.value) })} />
-        <Group grow align="start">
+        <Group grow align="end">
           <TextInput size="md" label={t("wallet.expiry")} inputMode="numeric" autoComplete="cc-exp" placeholder="12/29" value={values.expiry} error={error("expiry")} onChange={(e) => setValues({ ...values, expiry: slashed(e.currentTarget.value) })} />
           <TextInput size="md" label={t("wallet.cvc")} inputMode="numeric" autoComplete="cc-csc" placeholder="123" value={values.cvc} error={error("cvc")} onChange={(e) => setValues({ ...values, cvc: e.currentTarget.value.replace(/\D/g, "").slice(0, 4) })} />
         </Group>

@@ -32,7 +32,7 @@ export function Wallet() {
               <span className={`${classes.amount} figures`}>{money(wallet.data.available, wallet.data.currency)}</span>
               {wallet.data.held > 0 && <Text size="sm">{t("wallet.held", { amount: money(wallet.data.held, wallet.data.currency) })}</Text>}
             </div>
-            <Button variant="white" color="dark" size="md" onClick={() => setTopping(true)} leftSection={<Icon name="plus" size={18} />}>{t("wallet.topUp")}</Button>
+            <Button variant="white" className={classes.up} size="md" onClick={() => setTopping(true)} leftSection={<Icon name="plus" size={18} />}>{t("wallet.topUp")}</Button>
           </div>
         )}
         <Methods />
