@@ -1,4 +1,4 @@
-import { hasText, text, useText, type KeysOf } from "@lib/i18n";
+import { hasText, LANGUAGES, text, useText, type KeysOf, type Language } from "@lib/i18n";
 import type { Shared } from "@lib/texts/shared";
 import type de from "./texts/de";
 
@@ -9,3 +9,5 @@ export const useWords = useText<Key>;
 export const useNames = useText<string>;
 /** The word for a value of the API when there is one (`wordFor("audit.outcomes", "done")`), else the value itself. */
 export const wordFor = (group: string, value: string): string => (hasText(`${group}.${value}`) ? text(`${group}.${value}`) : value);
+/** "Deutsch" for "de" and "de-AT". */
+export const languageName = (locale: string): string => LANGUAGES[locale.slice(0, 2) as Language] ?? locale;

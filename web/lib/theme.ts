@@ -17,6 +17,11 @@ const slate: MantineColorsTuple = [
   "#d5dbdd", "#b4bec2", "#94a2a8", "#75868d", "#566970", "#33454c", "#26363d", "#1a272c", "#141e23", "#10171a",
 ];
 
+/** As warm as the paper they lie on; Mantine's own are blue. */
+const gray: MantineColorsTuple = [
+  "#f6f7f4", "#eef0ec", "#e5e8e3", "#d9deda", "#c4ccc8", "#a7b1ad", "#7f8b87", "#55635f", "#3a4643", "#232d2b",
+];
+
 const NAMES: Record<string, "brand" | "danger"> = { petrol: "brand", red: "danger" };
 
 // Light and dark have other colours for the same thing, and so another ink upon them.
@@ -50,7 +55,7 @@ export const theme = createTheme({
     // More choices than a phone is wide scroll sideways instead of being cut off.
     SegmentedControl: { styles: { root: { maxWidth: "100%", overflowX: "auto", scrollbarWidth: "none" } } },
   },
-  colors: { petrol, amber, red, dark: slate },
+  colors: { petrol, amber, red, gray, dark: slate },
   primaryColor: "petrol",
   primaryShade: { light: 7, dark: 4 },
   autoContrast: true,

@@ -198,7 +198,7 @@ export function Setup() {
           return (
             <li key={step.name}>
               <State tone={step.state === "done" ? "good" : step.state === "skipped" ? "offline" : "notice"}>{n(`company.${step.state}`)}</State>
-              <Text span flex="1 1 0" miw={0} fw={next === step.name ? 650 : 400}>{n(`company.step.${step.name}`)}{step.is_needed && step.state !== "done" && <Text span size="sm" c="dimmed"> · {t("company.needed")}</Text>}</Text>
+              <Text span fw={next === step.name ? 650 : 400}>{n(`company.step.${step.name}`)}{step.is_needed && step.state !== "done" && <Text span size="sm" c="dimmed"> · {t("company.needed")}</Text>}</Text>
               {step.state === "open" && !step.is_needed && <Button size="compact-sm" variant="subtle" color="gray" c="dimmed" onClick={() => void deed(["setup"], t("company.skipped"), () => put(step.name, "skipped"), () => put(step.name, null))}>{t("company.skip")}</Button>}
               {step.state === "skipped" && <Button size="compact-sm" variant="subtle" onClick={() => void deed(["setup"], t("company.open"), () => put(step.name, null))}>{t("company.unskip")}</Button>}
               {place && <Go to={place[0]} query={place[1]}>{t("company.goThere")}</Go>}

@@ -2,7 +2,6 @@
 import { Badge, Button, Group, Text, TextInput } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
 import { ago, at, money } from "@lib/format";
-import { LANGUAGES, type Language } from "@lib/i18n";
 import { Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
 import { toast } from "@lib/toast";
@@ -18,9 +17,8 @@ import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { Go } from "../shell/place";
 import { useMay } from "../shell/may";
-import { useNames, useWords, wordFor } from "../text";
+import { languageName, useNames, useWords, wordFor } from "../text";
 import { personTone } from "./Customers";
-import { deviceName } from "./device";
 import { Wallet } from "./Wallet";
 
 const ofUser = (user: string) => ({ params: { path: { user } } });
@@ -42,7 +40,7 @@ export function Customer({ id, onClose }: { id: string; onClose: () => void }) {
             <Block person={p} />
           </Group>
           <Pairs of={[
-            [t("customers.email"), p.email], [t("customers.phone"), p.phone], [t("customers.language"), languageName(p.locale)], [t("customers.since"), at(p.created_at)],
+            [t("customers.email"), p.email], [t("customers.phone"), p.phone], [t("customers.language"), p.locale && languageName(p.locale)], [t("customers.since"), at(p.created_at)],
             [t("customers.roles"), <Group key="r" gap={4}>{p.roles.map((role) => <Badge key={role} variant="default" tt="none">{roleTitle(role)}</Badge>)}</Group>],
             ["ID", <span key="id" className={office.mono}>{p.id}</span>],
           ]} />
@@ -60,7 +58,6 @@ export function Customer({ id, onClose }: { id: string; onClose: () => void }) {
   );
 }
 
-const languageName = (locale: string | null): string | null => locale && (LANGUAGES[locale.slice(0, 2) as Language] ?? locale);
 
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return <section aria-label={title}><h3 className={office.section}>{title}</h3>{children}</section>;
@@ -168,7 +165,7 @@ function Sessions({ id }: { id: string }) {
       <table className={office.lines}>
         <tbody>
           {of.map((session) => (
-            <tr key={session.id}><td>{deviceName(session.device) || "–"}<Text size="xs" c="dimmed">{session.address} · {session.methods.map((method) => wordFor("customers.method", method)).join(", ")}</Text></td><td className={office.end}>{t("customers.lastUsed", { ago: ago(session.last_used_at) })}</td></tr>
+            <tr key={session.id}><td>{session.device || "–"}<Text size="xs" c="dimmed">{session.address} · {session.methods.map((method) => wordFor("customers.method", method)).join(", ")}</Text></td><td className={office.end}>{t("customers.lastUsed", { ago: ago(session.last_used_at) })}</td></tr>
           ))}
         </tbody>
       </table>

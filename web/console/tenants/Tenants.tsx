@@ -18,7 +18,7 @@ import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { useQueryPart } from "../shell/place";
-import { useNames, useWords } from "../text";
+import { languageName, useNames, useWords } from "../text";
 
 type Tenant = Schema<"Tenant">;
 const toneOf = (status: string): string => (status === "active" ? "good" : status === "suspended" ? "notice" : "danger");
@@ -126,7 +126,7 @@ function One({ tenant, onClose }: { tenant: Tenant; onClose: () => void }) {
     <Panel title={name} label={t("tenants.title")} onClose={onClose}>
       <Pairs of={[
         [t("tenants.status"), <State key="s" tone={toneOf(life.data?.status ?? tenant.status)}>{n(`tenants.state.${life.data?.status ?? tenant.status}`)}</State>], [t("tenants.reason"), life.data?.reason], [t("tenants.since"), life.data?.since && at(life.data.since)], [t("tenants.deletesAt"), life.data?.deletes_at && at(life.data.deletes_at)],
-        [t("tenants.slug"), tenant.slug], [t("tenants.plan"), tenant.plan], [t("tenants.domain"), tenant.custom_domain], [t("tenants.currency"), tenant.currency], [t("tenants.zone"), tenant.time_zone], [t("tenants.locale"), tenant.locale], [t("tenants.tax"), tenant.settings.tax_rate_pct],
+        [t("tenants.slug"), tenant.slug], [t("tenants.plan"), tenant.plan], [t("tenants.domain"), tenant.custom_domain], [t("tenants.currency"), tenant.currency], [t("tenants.zone"), tenant.time_zone], [t("tenants.locale"), languageName(tenant.locale)], [t("tenants.tax"), tenant.settings.tax_rate_pct],
       ]} />
       <Group mt="md" gap="xs">
         {may?.("tenancy.operator.limit") && <Button size="sm" variant="light" onClick={() => setOpen("limits")}>{t("tenants.limits")}</Button>}

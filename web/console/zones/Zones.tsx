@@ -70,7 +70,7 @@ export default function Zones() {
       fill title={t("zones.title")}
       actions={
         <>
-          <Button size="sm" variant={isPreview ? "filled" : "default"} aria-pressed={isPreview} onClick={() => { setAsked(null); setAnswer(null); change({ preview: isPreview ? undefined : "1", zone: undefined }); }}>{t("zones.preview")}</Button>
+          <Button size="sm" leftSection={<Icon name="eye" size={16} />} variant={isPreview ? "filled" : "default"} aria-pressed={isPreview} onClick={() => { setAsked(null); setAnswer(null); change({ preview: isPreview ? undefined : "1", zone: undefined }); }}>{t("zones.preview")}</Button>
           <Button size="sm" variant="default" leftSection={<Icon name="download" size={16} />} onClick={() => void save().catch(toast.bad)}>{t("zones.export")}</Button>
           {mayWrite && <Button size="sm" variant="default" leftSection={<Icon name="upload" size={16} />} onClick={() => setImport(true)}>{t("zones.import")}</Button>}
           {mayWrite && <Button size="sm" leftSection={<Icon name="plus" size={16} />} onClick={add}>{t("zones.new")}</Button>}

@@ -36,11 +36,11 @@ export function Account() {
             onChange={(value) => value && void chooseLanguage(value as Language)}
           />
           <div>
-            <Text fw={500} mb={4} id="appearance">{t("appearance")}</Text>
+            <Text fw={600} mb={4} id="appearance">{t("appearance")}</Text>
             <SegmentedControl fullWidth size="md" aria-labelledby="appearance" value={light.chosen} onChange={(value) => light.choose(value as "light")} data={[{ value: "light", label: t("light") }, { value: "dark", label: t("dark") }, { value: "auto", label: t("auto") }]} />
           </div>
           <div>
-            <Text fw={500} mb={4}>{t("account.mode")}</Text>
+            <Text fw={600} mb={4}>{t("account.mode")}</Text>
             <Purpose />
           </div>
         </Card>

@@ -29,7 +29,7 @@ export function Help() {
         </Paper>
         <div>
           <Title order={2} size="h3" mb="sm">{t("help.faq")}</Title>
-          <Accordion variant="separated" radius="md">
+          <Accordion variant="separated" radius="md" styles={{ item: { background: "var(--card)", border: "1px solid var(--line)" } }}>
             {QUESTIONS.map((n) => (
               <Accordion.Item key={n} value={n}>
                 <Accordion.Control>{t(`help.q${n}`)}</Accordion.Control>

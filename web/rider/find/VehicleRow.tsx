@@ -14,7 +14,7 @@ export function VehicleRow({ vehicle, onChoose }: { vehicle: Found & { metres?: 
       <span className={classes.badge}><Icon name={vehicleIcon(vehicle.type)} size={26} /></span>
       <span className={classes.rowText}>
         <strong>{t(`type.${vehicle.type}` as Key)} <span className={classes.code}>{vehicle.identifier}</span></strong>
-        <Text span size="sm" c="dimmed">{distance(metres)} · {t("find.walk", { minutes: walk(metres) })}<span className={classes.model}> · {vehicle.model}</span></Text>
+        <Text span size="sm" c="dimmed">{distance(metres)} · {t("find.walk", { minutes: walk(metres) })}<span className={classes.model}>{vehicle.model}</span></Text>
       </span>
       <span className={classes.rowEnd}>
         <span className="figures">{t("vehicle.perMinute", { price: price(vehicle.price_per_minute, vehicle.currency) })}</span>

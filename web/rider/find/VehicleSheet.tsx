@@ -31,6 +31,8 @@ interface Props {
   onPlace: (place: { latitude: number; longitude: number }) => void;
 }
 type Alternative = { id: string; type: string; distance_meters: number; battery: number | null };
+/** Nobody walks that far: the minutes say nothing any more. */
+const FAR_M = 4_000;
 const MINUTES = 10;
 const HOLD_MINUTES = 5;
 
@@ -113,7 +115,7 @@ export default function VehicleSheet({ id, found, from, onClose, onOther, onPlac
       <dl className={classes.facts}>
         <div><dt>{t("vehicle.battery")}</dt><dd>{it.battery.level === null ? "–" : <><Battery level={it.battery.level} size={26} /> {percent(it.battery.level)}</>}</dd></div>
         <div><dt>{t("vehicle.range")}</dt><dd>{it.battery.estimated_range === null ? "–" : `${number(it.battery.estimated_range)} km`}</dd></div>
-        <div><dt>{t("vehicle.away")}</dt><dd>{metres === null ? "–" : distance(metres)}</dd><dd className={classes.small}>{metres !== null && t("find.walk", { minutes: walk(metres) })}</dd></div>
+        <div><dt>{t("vehicle.away")}</dt><dd>{metres === null ? "–" : distance(metres)}</dd><dd className={classes.small}>{metres !== null && metres < FAR_M && t("find.walk", { minutes: walk(metres) })}</dd></div>
       </dl>
       {it.pricing && (
         <div className={classes.price}>

@@ -21,6 +21,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     id: UUID
     device: str
+    """As an app named it; of a browser its name and its system."""
     address: str
     """Where the log-in or the last refresh came from; empty when unknown."""
     methods: list[str]

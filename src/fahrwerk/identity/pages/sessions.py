@@ -30,6 +30,14 @@ OUTCOMES = {
     "second_factor_asked": "asked for a second factor",
     "second_factor_wrong": "wrong code",
 }
+WAYS = {
+    "password": "password",
+    "totp": "code of the app",
+    "recovery_code": "recovery code",
+    "passkey": "passkey",
+    "link": "link by e-mail",
+    "sso": "organisation",
+}
 
 
 async def _page(
@@ -48,6 +56,7 @@ async def _page(
         sessions=found,
         attempts=tried.attempts,
         outcomes=OUTCOMES,
+        ways=WAYS,
         total=tried.total,
         limit=A_PAGE,
         offset=offset,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fahrwerk.identity.contract.sessions import Attempt, AttemptPage, Session
 from fahrwerk.identity.queries.reach import own_or
+from fahrwerk.identity.rules import devices
 from fahrwerk.kernel import db
 
 if TYPE_CHECKING:
@@ -22,10 +23,14 @@ ORDER BY last_accessed_at DESC, id LIMIT 200
 """
 
 
+def _named(row: db.Row) -> dict[str, Any]:
+    return {**row, "device": devices.name_of(row["device"])}
+
+
 async def sessions(call: Call, person_id: UUID) -> list[Session]:
     await own_or(call, person_id, "identity.session.read")
     rows = await db.run("identity", call, _SESSIONS, person_id, call.session)
-    return [Session(**row) for row in rows]
+    return [Session(**_named(row)) for row in rows]
 
 
 _ATTEMPTS = """
@@ -39,4 +44,4 @@ async def attempts(call: Call, person_id: UUID, limit: int, offset: int) -> Atte
     await own_or(call, person_id, "identity.session.read")
     [counted] = await db.run("identity", call, _HOW_MANY, person_id)
     rows = await db.run("identity", call, _ATTEMPTS, person_id, limit, offset)
-    return AttemptPage([Attempt(**row) for row in rows], counted["total"])
+    return AttemptPage([Attempt(**_named(row)) for row in rows], counted["total"])
