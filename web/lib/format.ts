@@ -65,3 +65,6 @@ export const agoShort = (stamp: string | Date): string => ago(stamp, Date.now(),
 
 /** Minutes on foot: 80 metres a minute, streets a third longer than the straight line. */
 export const walk = (metres: number): number => Math.max(1, Math.round((metres * 1.3) / 80));
+
+/** The same for the platform's own words, as receipts have them: "Visa ending in 4242". */
+export const masked = (label: string | null): string => (label ?? "–").replace(/\s+ending in\s+(?=\d{4}$)/, " •••• ");

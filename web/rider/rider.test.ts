@@ -1,3 +1,4 @@
+import { masked } from "@lib/format";
 import { beforeEach, expect, test } from "vitest";
 import { codeIn, typedCode } from "./scan/code";
 import { chosen, type Booking } from "./trip/current";
@@ -5,7 +6,6 @@ import { enqueue, waiting } from "./trip/queue";
 import { speedNow, type Ride } from "./trip/speed";
 import { bytesOf } from "./trip/upload";
 import { grouped, isCardNumber, isExpiry, sandboxToken } from "./wallet/cards";
-import { masked } from "./wallet/methods";
 
 beforeEach(() => localStorage.clear());
 

@@ -2,7 +2,7 @@
 import { Button, Group, Text } from "@mantine/core";
 import { api, ok, sendRequest, type Schema } from "@lib/api/client";
 import { ApiProblem, problemOf } from "@lib/errors";
-import { at, distance, minutes, money, price } from "@lib/format";
+import { at, distance, masked, minutes, money, price } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
@@ -167,7 +167,7 @@ function Paid({ id, isOver }: { id: string; isOver: boolean }) {
             [t("rentals.authorized"), money(of.amount_authorized, of.currency)],
             [t("rentals.paid"), money(of.amount_captured, of.currency)],
             [t("rentals.refunded"), of.amount_refunded > 0 && money(of.amount_refunded, of.currency)],
-            [t("rentals.method"), of.payment_method],
+            [t("rentals.method"), masked(of.payment_method)],
             [t("rentals.reason"), of.reason],
             [t("rentals.transaction"), of.transaction_id && <span key="t" className={office.mono}>{of.transaction_id}</span>],
           ]} />

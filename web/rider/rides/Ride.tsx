@@ -5,14 +5,13 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ok, type Schema } from "@lib/api/client";
 import { sendRequest } from "@lib/api/client";
-import { at, distance, minutes, money, number, price } from "@lib/format";
+import { at, distance, masked, minutes, money, number, price } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { Failed, Rows } from "@lib/states";
 import { toast } from "@lib/toast";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { LinkButton } from "../link";
 import { useWords } from "../text";
-import { masked } from "../wallet/methods";
 import classes from "./rides.module.css";
 
 const TripMap = lazy(() => import("../trip/TripMap"));

@@ -49,7 +49,7 @@ function Row({ ride }: { ride: Schema<"ShownRide"> }) {
       <span className={classes.text}>
         <strong>{at(ride.start_time)}</strong>
         <Text span size="sm" c="dimmed">
-          {facts.map((each, i) => <span key={i}>{i > 0 && " · "}<span className={classes.whole}>{each}</span></span>)}
+          {facts.map((each, i) => <span key={i}>{i > 0 && " "}<span className={classes.whole}>{i > 0 && "· "}{each}</span></span>)}
         </Text>
       </span>
       {ride.total_cost !== null ? <strong className="figures">{money(ride.total_cost, ride.pricing.currency)}</strong> : <Badge variant="light">{t("rides.running")}</Badge>}

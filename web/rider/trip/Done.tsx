@@ -1,9 +1,8 @@
 import { Button, Stack, Text, Title } from "@mantine/core";
-import { money } from "@lib/format";
+import { masked, money } from "@lib/format";
 import { Icon } from "@lib/icons";
 import { useEffect, useRef } from "react";
 import { useWords } from "../text";
-import { masked } from "../wallet/methods";
 import type { Ended } from "./queue";
 import classes from "./trip.module.css";
 

@@ -5,9 +5,6 @@ import { api, ok, type Schema } from "@lib/api/client";
 export const named = ({ brand, last4, label }: Pick<Schema<"Method">, "brand" | "last4" | "label">): string =>
   brand && last4 ? `${brand[0]?.toUpperCase()}${brand.slice(1)} •••• ${last4}` : label;
 
-/** The same for the platform's own words, as receipts have them: "Visa ending in 4242". */
-export const masked = (label: string | null): string => (label ?? "–").replace(/\s+ending in\s+(?=\d{4}$)/, " •••• ");
-
 export const METHODS = ["methods"];
 export const useMethods = () =>
   useQuery({ queryKey: METHODS, queryFn: () => ok(api.GET("/api/v1/payment-methods")), staleTime: 60_000 });
