@@ -62,7 +62,7 @@ def test_a_ride_is_refunded_and_above_the_limit_by_two(browser: Browser, address
             page = stage.open(f"/console/rentals?r={ride['id']}")
             panel = page.get_by_role("complementary", name=re.compile("Ride"))
             expect(panel.get_by_role("region", name="Price")).to_contain_text("Total")
-            expect(panel.get_by_role("region", name="Route")).to_be_visible()
+            expect(panel.get_by_role("region", name="Route", exact=True)).to_be_visible()
             panel.get_by_role("button", name="Refund").click()
             form = dialog(page, "Refund money")
             expect(form.get_by_role("button", name="Refund")).to_be_disabled()  # no reason yet
