@@ -141,6 +141,49 @@ def test_a_ride_by_the_camera(driver: Playwright, address: str, tmp_path: Path) 
         browser.close()
 
 
+A_TAG_READER = """
+globalThis.tag = { refuses: true };
+globalThis.NDEFReader = class {
+  async scan() {
+    if (tag.refuses) throw new DOMException("no", "NotAllowedError");
+    tag.hold = (recordType, said) => {
+      const data = new DataView(new TextEncoder().encode(said).buffer);
+      this.onreading({ message: { records: [{ recordType, encoding: "utf-8", data }] } });
+    };
+    tag.spoil = () => this.onreadingerror();
+  }
+};
+"""
+
+
+def test_a_ride_by_the_tag(browser: Browser, address: str) -> None:
+    """WEB-05: the vehicle's NFC tag says what its QR code says; each failure says what to do."""
+    vehicle = free_vehicle(address)
+    with new_rider(address) as rider, Stage(browser, address) as stage:
+        stage.sign_in(email_of(rider))
+        page = stage.open("/app/scan")
+        expect(page.get_by_label("Type the code")).to_be_focused()
+        expect(page.get_by_role("button", name="NFC")).to_have_count(0)
+        stage.context.add_init_script(A_TAG_READER)
+        page.reload()
+        page.get_by_role("button", name="Unlock by NFC").click()
+        expect(page.get_by_text("NFC is not allowed for this page.")).to_be_visible()
+        page.evaluate("tag.refuses = false")
+        page.get_by_role("button", name="Unlock by NFC").click()
+        expect(page.get_by_text("Hold your phone to the vehicle’s NFC tag.")).to_be_visible()
+        page.evaluate("tag.spoil()")
+        expect(page.get_by_text("This NFC tag cannot be read.")).to_be_visible()
+        page.evaluate("tag.hold('mime', 'picture')")
+        expect(page.get_by_text("This NFC tag cannot be read.")).to_be_visible()
+        page.evaluate("tag.hold('text', 'NOBODY-1')")
+        expect(page.get_by_text("There is no such vehicle. Please check the code.")).to_be_visible()
+        assert not stage.axe()
+        page.evaluate(f"tag.hold('url', 'https://example.org/v/{vehicle['identifier']}')")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(vehicle["identifier"])
+        page.get_by_role("button", name="Ride now").click()
+        expect(page.get_by_role("heading", name="A quick look")).to_be_visible()
+
+
 def test_a_reservation_is_cancelled(browser: Browser, address: str) -> None:
     """RNT-18, and the bar that leads back to it from every screen."""
     vehicle = free_vehicle(address)

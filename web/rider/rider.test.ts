@@ -1,6 +1,7 @@
 import { masked } from "@lib/format";
 import { beforeEach, expect, test } from "vitest";
 import { codeIn, typedCode } from "./scan/code";
+import { saidBy } from "./scan/tag";
 import { chosen, type Booking } from "./trip/current";
 import { enqueue, waiting } from "./trip/queue";
 import { speedNow, type Ride } from "./trip/speed";
@@ -15,6 +16,14 @@ test("codes are read from addresses, letters and small letters", () => {
   expect(codeIn("  SC-0042 ")).toBe("SC-0042");
   expect(typedCode("sc 117")).toBe("SC117");
   expect(typedCode("sco_aBc")).toBe("sco_aBc");
+});
+
+test("a tag says its first address or text", () => {
+  const said = (recordType: string, text: string) => ({ recordType, data: new DataView(new TextEncoder().encode(text).buffer) });
+  expect(saidBy([said("mime", "{}"), { recordType: "empty" }, said("url", "https://mobility.example/v/SC-0042"), said("text", "SC117")])).toBe("https://mobility.example/v/SC-0042");
+  expect(saidBy([said("text", " SC117 ")])).toBe("SC117");
+  expect(saidBy([{ recordType: "text", encoding: "utf-16le", data: new DataView(new Uint16Array([83, 67]).buffer) }])).toBe("SC");
+  expect(saidBy([said("mime", "SC117"), said("text", "  ")])).toBe("");
 });
 
 test("card numbers are checked, and only the sandbox's are taken", () => {

@@ -69,6 +69,7 @@ test("an account with a second factor is asked for it, and its last try leads ba
   fetching.mockResolvedValueOnce(refused("SECOND_FACTOR_NEEDED", { challenge: "chl_1.x", methods: ["totp", "recovery_code"] }));
   submit();
   await vi.waitFor(() => expect(field("code")).not.toBeNull());
+  expect(document.activeElement).toBe(field("code"));
   named("Use a recovery code").click();
   field("code").value = "ABCD-1234";
   fetching.mockResolvedValueOnce(refused("WRONG_CODE", { tries_left: 0 }));

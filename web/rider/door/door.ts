@@ -20,7 +20,8 @@ export function openDoor(root: HTMLElement): () => void {
     show: (next) => {
       view = next;
       draw();
-      card.querySelector("h1")?.focus(); // whoever listens hears where they are
+      // whoever listens hears where they are; a code is what there is to type
+      (card.querySelector<HTMLElement>("[autocomplete=one-time-code]") ?? card.querySelector("h1"))?.focus();
     },
   };
   let drawnIn = language();

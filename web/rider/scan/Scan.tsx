@@ -1,5 +1,5 @@
-// Which vehicle is it? By camera, or by its code in letters; the second always works.
-import { ActionIcon, Button, Loader, Stack, Text, TextInput, Title } from "@mantine/core";
+// Which vehicle is it? By camera, by its tag (NFC), or by its code in letters; the last always works.
+import { ActionIcon, Button, Group, Loader, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useNavigate, useRouter } from "@tanstack/react-router";
 import { api, ok } from "@lib/api/client";
 import { errorText } from "@lib/errors";
@@ -11,6 +11,10 @@ import { useTrip } from "../trip/current";
 import { codeIn, typedCode } from "./code";
 import classes from "./scan.module.css";
 import { useCamera } from "./useCamera";
+import { useTag, type TagState } from "./useTag";
+
+// Where there is no mouse the keyboard would come up over the camera.
+const typesAtOnce = () => matchMedia("(hover: hover) and (pointer: fine)").matches;
 
 export function Scan() {
   const t = useWords();
@@ -24,6 +28,7 @@ export function Scan() {
 
   const find = async (code: string) => {
     if (busy.current || !code) return;
+    setTyped(code);
     busy.current = true;
     setLooking(code);
     setProblem("");
@@ -41,7 +46,9 @@ export function Scan() {
     setLooking("");
     busy.current = false;
   };
-  const { video, ...camera } = useCamera((text) => void find(codeIn(text)));
+  const read = (text: string) => find(codeIn(text));
+  const { video, ...camera } = useCamera(read);
+  const tag = useTag((text) => void read(text));
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void find(typedCode(typed));
@@ -65,8 +72,9 @@ export function Scan() {
             <Title order={1} size="h3">{t("scan.title")}</Title>
             {camera.state !== "none" && <Text c="dimmed" size="sm">{t("scan.aim")}</Text>}
           </div>
+          {tag.state !== "none" && <Tag state={tag.state} onListen={() => void tag.listen()} />}
           <TextInput
-            size="lg" label={t("scan.type")} description={t("scan.typeHint")} value={typed} autoCapitalize="characters" autoComplete="off" spellCheck={false}
+            autoFocus={typesAtOnce()} size="lg" label={t("scan.type")} description={t("scan.typeHint")} value={typed} autoCapitalize="characters" autoComplete="off" spellCheck={false}
             onChange={(event) => setTyped(event.currentTarget.value)} error={problem || undefined}
           />
           <Button size="lg" type="submit" disabled={!typed.trim()} loading={looking !== ""}>{t("scan.go")}</Button>
@@ -74,5 +82,19 @@ export function Scan() {
         </Stack>
       </form>
     </div>
+  );
+}
+
+function Tag({ state, onListen }: { state: Exclude<TagState, "none">; onListen: () => void }) {
+  const t = useWords();
+  const isListening = state === "ready" || state === "unreadable";
+  return (
+    <Stack gap="xs">
+      {!isListening && <Button size="lg" variant="light" leftSection={<Icon name="nfc" />} onClick={onListen}>{t("scan.tag")}</Button>}
+      <Group gap="xs" wrap="nowrap" role="status" c={state === "ready" ? undefined : "var(--danger)"}>
+        {isListening && <Icon name="nfc" />}
+        {state !== "asleep" && <Text size="sm">{t(`scan.tagIs.${state}`)}</Text>}
+      </Group>
+    </Stack>
   );
 }

@@ -6,7 +6,7 @@ export type CameraState = "starting" | "on" | "none";
 type Torch = MediaTrackConstraintSet & { torch?: boolean };
 
 /** The camera behind the phone, read until a code is found. */
-export function useCamera(onCode: (text: string) => void) {
+export function useCamera(onCode: (text: string) => Promise<void>) {
   const video = useRef<HTMLVideoElement>(null);
   const [state, setState] = useState<CameraState>("starting");
   const [torch, setTorch] = useState<boolean | null>(null);
@@ -31,11 +31,12 @@ export function useCamera(onCode: (text: string) => void) {
       if (can?.torch) setTorch(false);
       setState("on");
       const read = await reader();
+      let last = ""; // what led nowhere is not asked for again until something else was seen
       const look = async () => {
         if (gone) return;
         const text = screen.readyState >= 2 ? await read(screen).catch(() => null) : null;
-        if (text && !gone) found.current(text);
-        else timer = setTimeout(() => void look(), EVERY_MS);
+        if (text && text !== last && !gone) await found.current((last = text));
+        if (!gone) timer = setTimeout(() => void look(), EVERY_MS);
       };
       await look();
     })().catch(() => !gone && setState("none"));
