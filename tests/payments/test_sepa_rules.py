@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fahrwerk.kernel.errors import Invalid
 from fahrwerk.payments.gateways import _sepa_xml
+from fahrwerk.payments.rules import debits
 from fahrwerk.payments.rules import sepa as rules
 from tests.payments.bank import entry, statement
 
@@ -171,3 +172,14 @@ def test_a_damaged_statement_is_read_or_refused(data: st.DataObject) -> None:
 def test_fees(order: int, fee: int) -> None:
     assert rules.fee_in(order + fee, order) == (fee if fee <= rules.MOST_FEE_MINOR else None)
     assert rules.fee_in(order - 1, order) is None
+
+
+@pytest.mark.parametrize(
+    ("begun", "known"),
+    [
+        (datetime(2026, 11, 20, 12, tzinfo=UTC), date(2026, 11, 27)),
+        (datetime(2026, 12, 18, 23, 30, tzinfo=UTC), date(2026, 12, 29)),  # a Saturday in Berlin
+    ],
+)
+def test_a_debit_is_known_five_bank_days_later(begun: datetime, known: date) -> None:
+    assert debits.expected_on(begun) == known

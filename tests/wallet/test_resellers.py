@@ -271,3 +271,26 @@ async def test_drafts_are_found_among_all_payouts(world: World) -> None:
 
 def public(of: resellers.Reseller) -> str:
     return ids.public("rsl", of.id)
+
+
+async def test_staff_note_on_a_payout(world: World) -> None:
+    """Who wrote it stands beside it; the reseller's own person does not see it."""
+    adler = await hotel(world)
+    rider, card = await guest(world, adler)
+    await contract.open_topup(rider, 10_000, card, "one")
+    await owed(world, adler)
+    admin = world.admin()
+    (draft,) = await resellers.run_payouts(admin, clock.now())
+    at = f"/api/v1/reseller-payouts/{ids.public('pyo', draft.id)}/notes"
+    async with world.client(admin) as client:
+        made = await client.post(at, json={"text": "IBAN confirmed by phone"})
+        assert made.status_code == 201, made.text
+        page = (await client.get(at)).json()
+        assert page["notes"] == [made.json()]
+        assert page["notes"][0]["written_by"] == admin.actor
+        assert (await client.post(at, json={"text": " "})).status_code == 400
+        nobodys = f"/api/v1/reseller-payouts/{ids.public('pyo', ids.new())}/notes"
+        assert (await client.get(nobodys)).status_code == 404
+        assert (await client.post(nobodys, json={"text": "x"})).status_code == 404
+    async with world.client(world.call("reseller")) as client:
+        assert (await client.get(at)).status_code == 403

@@ -28,6 +28,7 @@ from fahrwerk.payments.actions.mandates import (
     sign_mandate,
 )
 from fahrwerk.payments.actions.methods import add_method, begin_set_up, remove_method
+from fahrwerk.payments.actions.notes import note_run, write_note
 from fahrwerk.payments.actions.open_payment import open_payment, void
 from fahrwerk.payments.actions.owe import owe
 from fahrwerk.payments.actions.pay_by_hand import pay_by_hand
@@ -87,6 +88,7 @@ __all__ = [
     "grant",
     "hand_in_evidence",
     "import_statement",
+    "note_run",
     "open_payment",
     "owe",
     "pay",
@@ -115,4 +117,5 @@ __all__ = [
     "transfer",
     "try_gateway_account",
     "void",
+    "write_note",
 ]

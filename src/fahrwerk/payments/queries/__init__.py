@@ -12,6 +12,7 @@ from fahrwerk.payments.contract import Method, Payment, PaymentPage, UnknownMeth
 from fahrwerk.payments.queries.comparison import comparisons as comparisons
 from fahrwerk.payments.queries.comparison import differences as differences
 from fahrwerk.payments.queries.connect import connection as connection
+from fahrwerk.payments.queries.debits import debits as debits
 from fahrwerk.payments.queries.debts import all_debts as all_debts
 from fahrwerk.payments.queries.debts import check_debts as check_debts
 from fahrwerk.payments.queries.debts import debt as debt
@@ -30,6 +31,8 @@ from fahrwerk.payments.queries.ledger import journal as journal
 from fahrwerk.payments.queries.ledger import purse as purse
 from fahrwerk.payments.queries.ledger import statement as statement
 from fahrwerk.payments.queries.ledger import trial_balance as trial_balance
+from fahrwerk.payments.queries.notes import notes_on as notes_on
+from fahrwerk.payments.queries.notes import run_notes as run_notes
 from fahrwerk.payments.queries.open_items import open_items as open_items
 from fahrwerk.payments.queries.personal import PERSONAL as PERSONAL
 from fahrwerk.payments.queries.proof import proof as proof

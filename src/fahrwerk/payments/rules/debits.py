@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from fahrwerk.payments import events
 from fahrwerk.payments.rules.case import changed, changed_attempt, find, with_attempt
+from fahrwerk.payments.rules.sepa import BERLIN, bank_days_after
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     from fahrwerk.payments.rules.case import Attempt, Case
 
 LOOK_EVERY_S = 6 * 3600.0
 """Webhooks tell it; who missed one looks himself."""
+KNOWN_AFTER = 5
+"""Bank days: so long a debit usually takes."""
+
+
+def expected_on(begun: datetime) -> date:
+    """The day by which it usually is known what became of a debit."""
+    return bank_days_after(begun.astimezone(BERLIN).date(), KNOWN_AFTER)
 
 
 def under_way(case: Case) -> Attempt | None:

@@ -10,6 +10,7 @@ from fahrwerk.wallet.actions.closing import close_account
 from fahrwerk.wallet.actions.debts import pay_debt
 from fahrwerk.wallet.actions.payouts import (
     cancel_payout,
+    note_payout,
     pay_payout,
     run_payouts,
     transfer_payout,
@@ -39,6 +40,7 @@ __all__ = [
     "freeze",
     "hold_ride",
     "join_reseller",
+    "note_payout",
     "open_topup",
     "pay_debt",
     "pay_payout",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from fahrwerk.kernel import clock, db, events
 from fahrwerk.kernel.call import system
 from fahrwerk.kernel.errors import Conflict, Invalid, NotFound
-from fahrwerk.payments.contract import ledger, transfers
+from fahrwerk.payments.contract import ledger, notes, transfers
 from fahrwerk.wallet.actions._book import WORK
 from fahrwerk.wallet.contract.resellers import Payout, PayoutClosed, SamePerson, UnknownPayout
 from fahrwerk.wallet.events import ResellerPayoutChanged
-from fahrwerk.wallet.queries.resellers import PAYOUT
+from fahrwerk.wallet.queries.resellers import PAYOUT, check_is_payout
 from fahrwerk.wallet.rules import resellers as rules
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fahrwerk.kernel.call import Call
     from fahrwerk.kernel.db import Tx
+    from fahrwerk.payments.contract.notes import Note
 
 MOST_DRAFTS = 500
 
@@ -156,6 +157,13 @@ async def cancel_payout(call: Call, payout_id: UUID) -> Payout:
         cancelled = Payout(**(await tx.run(_CANCEL, payout_id))[0])
         await _tell(tx, call, cancelled, version + 1)
     return cancelled
+
+
+async def note_payout(call: Call, payout_id: UUID, text: str) -> Note:
+    """See the contract."""
+    call.require("wallet.payout.create")
+    await check_is_payout(call, payout_id)
+    return await notes.write_note(call, payout_id, text)
 
 
 _ON_ITS_WAY = """

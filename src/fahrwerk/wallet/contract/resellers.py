@@ -16,6 +16,7 @@ import msgspec
 from fahrwerk.kernel.call import Call
 from fahrwerk.kernel.doors import action, query
 from fahrwerk.kernel.errors import Conflict, Forbidden, NotFound
+from fahrwerk.payments.contract.notes import Note, NotePage
 
 RESELLER_PREFIX, PAYOUT_PREFIX = "rsl", "pyo"
 
@@ -205,6 +206,12 @@ async def payouts(
 
 
 @query
+async def payout_notes(call: Call, payout_id: UUID, limit: int, offset: int) -> NotePage:
+    """What staff noted on a payout (``wallet.reseller.read``). Raises ``UnknownPayout``."""
+    raise AssertionError
+
+
+@query
 async def customers(call: Call, reseller_id: UUID, limit: int, offset: int) -> CustomerPage:
     """Whose customers they are now, the newest first (``wallet.reseller.read``)."""
     raise AssertionError
@@ -280,5 +287,14 @@ async def cancel_payout(call: Call, payout_id: UUID) -> Payout:
     """Drop a draft; its lines come into the next run.
 
     Raises ``UnknownPayout``, ``PayoutClosed`` (paid, or on its way).
+    """
+    raise AssertionError
+
+
+@action
+async def note_payout(call: Call, payout_id: UUID, text: str) -> Note:
+    """Write a note on a payout, for staff (``wallet.payout.create``).
+
+    Raises ``UnknownPayout``, ``Invalid`` (nothing, or more than 500 characters).
     """
     raise AssertionError

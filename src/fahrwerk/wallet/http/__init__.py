@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from fahrwerk.wallet.http import closing, debts, live, own, reseller_customers, resellers, staff
+from fahrwerk.wallet.http import (
+    closing,
+    debts,
+    live,
+    own,
+    payout_notes,
+    reseller_customers,
+    resellers,
+    staff,
+)
 
 handlers = [
     *own.handlers,
@@ -11,5 +20,6 @@ handlers = [
     *closing.handlers,
     *staff.handlers,
     *resellers.handlers,
+    *payout_notes.handlers,
     *reseller_customers.handlers,
 ]

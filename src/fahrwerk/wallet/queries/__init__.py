@@ -35,6 +35,7 @@ from fahrwerk.wallet.queries.personal import PERSONAL as PERSONAL
 from fahrwerk.wallet.queries.resellers import commissions as commissions
 from fahrwerk.wallet.queries.resellers import customers as customers
 from fahrwerk.wallet.queries.resellers import own_reseller as own_reseller
+from fahrwerk.wallet.queries.resellers import payout_notes as payout_notes
 from fahrwerk.wallet.queries.resellers import payouts as payouts
 from fahrwerk.wallet.queries.resellers import reseller as reseller
 from fahrwerk.wallet.queries.resellers import resellers as resellers

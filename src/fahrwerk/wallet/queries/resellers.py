@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fahrwerk.kernel import db
 from fahrwerk.kernel.errors import NotFound
+from fahrwerk.payments.contract import notes
 from fahrwerk.wallet.contract.resellers import (
     Commission,
     CommissionPage,
@@ -15,6 +16,7 @@ from fahrwerk.wallet.contract.resellers import (
     PayoutPage,
     Reseller,
     ResellerPage,
+    UnknownPayout,
     UnknownReseller,
 )
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from fahrwerk.kernel.call import Call
+    from fahrwerk.payments.contract.notes import NotePage
 
 READ = "wallet.reseller.read"
 PAYOUT = """id, reseller_id, until, amount_minor, currency, state, made_by, made_at, paid_by,
@@ -150,3 +153,19 @@ def _paged(rows: list[db.Row], offset: int) -> tuple[list[dict[str, Any]], int]:
     """The rows without their count of all; behind the last page that is what was passed over."""
     found = [dict(row) for row in rows]
     return found, {each.pop("total") for each in found}.pop() if found else offset
+
+
+_IS_PAYOUT = "SELECT FROM wallet.payout WHERE id = $1"
+
+
+async def check_is_payout(call: Call, payout_id: UUID) -> None:
+    """Raise ``UnknownPayout`` when it is none."""
+    if await db.one("wallet", call, _IS_PAYOUT, payout_id) is None:
+        raise UnknownPayout
+
+
+async def payout_notes(call: Call, payout_id: UUID, limit: int, offset: int) -> NotePage:
+    """See the contract."""
+    call.require(READ)
+    await check_is_payout(call, payout_id)
+    return await notes.notes_on(call, payout_id, limit, offset)
