@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from fahrwerk import app
-from fahrwerk.kernel import clock, db, invariants, migrate, pump
+from fahrwerk.kernel import clock, db, health, invariants, migrate, pump
 from fahrwerk.kernel.call import system
 
 if TYPE_CHECKING:
@@ -178,13 +178,6 @@ def _is_here(host: str | None) -> bool:
 
 _APPLIED = "SELECT room, number FROM kernel.migration"
 _CLOCK = "SELECT clock_timestamp() AS at"
-_LAG = """
-SELECT c.handler_group, count(e.position) AS waiting,
-       coalesce(extract(epoch FROM clock_timestamp() - min(e.at)), 0)::float8 AS oldest_s
-FROM kernel.checkpoint c
-LEFT JOIN kernel.event e ON (e.xid, e.position) > (c.xid, c.position)
-GROUP BY c.handler_group ORDER BY c.handler_group
-"""
 
 
 async def about_database(settings: Settings) -> AsyncIterator[Finding]:
@@ -254,17 +247,17 @@ async def _clock() -> Finding:
 
 
 async def _events() -> AsyncIterator[Finding]:
-    rows = await db.run("pump", system(None, "doctor"), _LAG)
-    worst = max(rows, key=lambda row: row["oldest_s"], default=None)
+    rows = await health.queues()
+    worst = max(rows, key=lambda queue: queue.oldest_s, default=None)
     if worst is None:
         yield Finding("ok", "events", "no handler has run yet")
     else:
-        verdict = graded(worst["oldest_s"], *LAG_S)
-        waiting = sum(row["waiting"] for row in rows)
+        verdict = graded(worst.oldest_s, *LAG_S)
+        waiting = sum(queue.waiting for queue in rows)
         yield Finding(
             verdict, "events",
-            f"{waiting} waiting in {len(rows)} groups, the oldest for {worst['oldest_s']:.0f} s",
-            "" if verdict == "ok" else f"{worst['handler_group']} lags: is fahrwerk work running?",
+            f"{waiting} waiting in {len(rows)} groups, the oldest for {worst.oldest_s:.0f} s",
+            "" if verdict == "ok" else f"{worst.group} lags: is fahrwerk work running?",
         )  # fmt: skip
     letters = await pump.dead_letters()
     yield Finding(

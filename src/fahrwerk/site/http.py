@@ -1,8 +1,9 @@
 """An operator's contact and legal texts over HTTP, for its staff; riders read them as pages. And
-the views of its team."""
+the views of its team, and how the installation is doing."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -14,7 +15,7 @@ from fahrwerk.kernel import clock, ids, web
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.site import contract as site
 from fahrwerk.site import rules
-from fahrwerk.site.contract import views
+from fahrwerk.site.contract import system, views
 
 Text = Annotated[str, Meta(min_length=1, max_length=rules.LONGEST_TEXT)]
 Language = Annotated[str, QueryParameter(name="locale", pattern="^(de|en)$")]
@@ -152,4 +153,101 @@ async def delete_view(call: web.Caller, view_id: FromPath[str]) -> None:
     await views.delete_view(call, ids.parse(view_id, views.VIEW_PREFIX))
 
 
-handlers = [get_contact, put_contact, get_legal, put_legal, list_views, put_view, delete_view]
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that a part of the platform has not handled yet."""
+
+    name: str
+    waiting: int
+    oldest_seconds: float
+    dead_letters: int
+    """What it could not take: `fahrwerk events`."""
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """A timed or single job."""
+
+    name: str
+    waiting: int
+    running: int
+    failed: int
+    last_done_at: str | None
+    last_failed_at: str | None
+
+
+class ProcessView(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that answers."""
+
+    started_at: str | None
+    memory_bytes: int | None
+    cpu_seconds: float | None
+    open_files: int | None
+    requests: int
+
+
+class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the installation is doing."""
+
+    queues: list[QueueView]
+    jobs: list[JobView]
+    connections: int
+    """To the database, of all processes."""
+    connections_most: int
+    process: ProcessView
+    broken_promises: int | None
+    """Rows that are against what must always hold; null where this process does not look."""
+    promises_examined_at: str | None
+
+
+def _at(moment: datetime | None) -> str | None:
+    return None if moment is None else clock.stamp(moment)
+
+
+@get("/api/v1/system/health", permission="site.health.read", tags=["site"])
+async def get_system_health(call: web.Caller) -> SystemHealth:
+    """How the installation is doing: what waits, which jobs ran, what is used."""
+    found = await system.system_health(call)
+    return SystemHealth(
+        queues=[
+            QueueView(
+                name=each.group,
+                waiting=each.waiting,
+                oldest_seconds=round(each.oldest_s, 1),
+                dead_letters=each.dead,
+            )
+            for each in found.queues
+        ],
+        jobs=[
+            JobView(
+                name=each.name,
+                waiting=each.waiting,
+                running=each.running,
+                failed=each.failed,
+                last_done_at=_at(each.last_done_at),
+                last_failed_at=_at(each.last_failed_at),
+            )
+            for each in found.jobs
+        ],
+        connections=found.connections,
+        connections_most=found.connections_most,
+        process=ProcessView(
+            started_at=_at(found.started_at),
+            memory_bytes=found.memory_bytes,
+            cpu_seconds=found.cpu_s,
+            open_files=found.open_files,
+            requests=found.requests,
+        ),
+        broken_promises=found.broken_promises,
+        promises_examined_at=_at(found.promises_examined_at),
+    )
+
+
+handlers = [
+    get_contact,
+    put_contact,
+    get_legal,
+    put_legal,
+    list_views,
+    put_view,
+    delete_view,
+    get_system_health,
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from fahrwerk.kernel import db
+from fahrwerk.kernel import db, health
 from fahrwerk.kernel.errors import NotFound
 from fahrwerk.kernel.live import hub
 from fahrwerk.kernel.privacy import Holdings, Rule, Section, Text
@@ -141,3 +141,9 @@ PERSONAL = Holdings(
     ),
 )
 """What the site holds about people (``kernel.privacy``)."""
+
+
+async def system_health(call: Call) -> health.Health:
+    """See the contract."""
+    call.require("site.health.read")
+    return await health.look()

@@ -2637,6 +2637,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/payments/debits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Debits of bank accounts through a gateway; `status=processing`: being collected */
+        get: operations["payments_list_debits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/payments/sepa/all-mandates": {
         parameters: {
             query?: never;
@@ -2905,6 +2922,24 @@ export interface paths {
         get: operations["payments_get_sepa_file"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/sepa/runs/{run_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What staff noted on a run, oldest first */
+        get: operations["payments_list_run_notes"];
+        put?: never;
+        /** Note something on a run; it stays as it is */
+        post: operations["payments_post_run_note"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3753,6 +3788,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reseller-payouts/{payout_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What staff noted on a payout, oldest first */
+        get: operations["wallet_list_payout_notes"];
+        put?: never;
+        /** Note something on a payout; it stays as it is */
+        post: operations["wallet_post_payout_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reseller-payouts/{payout_id}/pay": {
         parameters: {
             query?: never;
@@ -4200,6 +4253,23 @@ export interface paths {
         };
         /** How a test in a browser went, for half an hour */
         get: operations["identity_get_sso_test"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/system/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the installation is doing: what waits, which jobs ran, what is used */
+        get: operations["site_get_system_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6735,6 +6805,34 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
         };
         /**
+         * DebitView
+         * @description A debit of a bank account through a gateway.
+         */
+        DebitView: {
+            payment_id: string;
+            booking_id: string;
+            user_id: string;
+            gateway: string;
+            amount: number;
+            currency: string;
+            /** @enum {string} */
+            status: "collected" | "failed" | "processing" | "returned";
+            reason: string | null;
+            begun_at: string;
+            due_on: string;
+            account: string | null;
+            bank: string | null;
+            mandate_reference: string | null;
+        };
+        /**
+         * DebitsView
+         * @description A page of debits, newest first.
+         */
+        DebitsView: {
+            debits: components["schemas"]["DebitView"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
          * DebtClosing
          * @description Why. Forgiven, it no longer keeps the rider from booking.
          */
@@ -7536,6 +7634,18 @@ export interface components {
         IssuedToken: {
             token: components["schemas"]["TokenShown"];
             secret: string;
+        };
+        /**
+         * JobView
+         * @description A timed or single job.
+         */
+        JobView: {
+            name: string;
+            waiting: number;
+            running: number;
+            failed: number;
+            last_done_at: string | null;
+            last_failed_at: string | null;
         };
         /**
          * JoinBody
@@ -8755,6 +8865,31 @@ export interface components {
             payouts: components["schemas"]["PayoutView"][];
         };
         /**
+         * PayoutNote
+         * @description What staff wrote for each other.
+         */
+        PayoutNote: {
+            id: string;
+            text: string;
+            written_by: string;
+            written_at: string;
+        };
+        /**
+         * PayoutNoteBody
+         * @description What to note.
+         */
+        PayoutNoteBody: {
+            text: string;
+        };
+        /**
+         * PayoutNotes
+         * @description One page of notes, oldest first.
+         */
+        PayoutNotes: {
+            notes: components["schemas"]["PayoutNote"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
          * PayoutRun
          * @description Lines until before this time; now when left out.
          */
@@ -8994,6 +9129,17 @@ export interface components {
             at: string;
         };
         /**
+         * ProcessView
+         * @description The process that answers.
+         */
+        ProcessView: {
+            started_at: string | null;
+            memory_bytes: number | null;
+            cpu_seconds: number | null;
+            open_files: number | null;
+            requests: number;
+        };
+        /**
          * ProcessingShown
          * @description One line of the records of processing (Art. 30).
          */
@@ -9108,6 +9254,16 @@ export interface components {
             at?: string | null;
             /** @default [] */
             track?: components["schemas"]["TrackFix"][];
+        };
+        /**
+         * QueueView
+         * @description Events that a part of the platform has not handled yet.
+         */
+        QueueView: {
+            name: string;
+            waiting: number;
+            oldest_seconds: number;
+            dead_letters: number;
         };
         /**
          * QuoteAnswer
@@ -9742,6 +9898,31 @@ export interface components {
             rules: components["schemas"]["AlertRule"][];
             /** @default null */
             version?: number | null;
+        };
+        /**
+         * RunNote
+         * @description What staff wrote for each other.
+         */
+        RunNote: {
+            id: string;
+            text: string;
+            written_by: string;
+            written_at: string;
+        };
+        /**
+         * RunNoteBody
+         * @description What to note.
+         */
+        RunNoteBody: {
+            text: string;
+        };
+        /**
+         * RunNotes
+         * @description A page of notes, oldest first.
+         */
+        RunNotes: {
+            notes: components["schemas"]["RunNote"][];
+            pagination: components["schemas"]["Pagination"];
         };
         /**
          * RunRequest
@@ -10521,6 +10702,19 @@ export interface components {
          */
         Suspension: {
             reason: string;
+        };
+        /**
+         * SystemHealth
+         * @description How the installation is doing.
+         */
+        SystemHealth: {
+            queues: components["schemas"]["QueueView"][];
+            jobs: components["schemas"]["JobView"][];
+            connections: number;
+            connections_most: number;
+            process: components["schemas"]["ProcessView"];
+            broken_promises: number | null;
+            promises_examined_at: string | null;
         };
         /**
          * Tariff
@@ -16207,6 +16401,32 @@ export interface operations {
             };
         };
     };
+    payments_list_debits: {
+        parameters: {
+            query?: {
+                status?: "collected" | "failed" | "processing" | "returned";
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DebitsView"];
+                };
+            };
+        };
+    };
     payments_list_mandates: {
         parameters: {
             query?: {
@@ -16629,6 +16849,59 @@ export interface operations {
                 };
                 content: {
                     "application/xml": unknown;
+                };
+            };
+        };
+    };
+    payments_list_run_notes: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunNotes"];
+                };
+            };
+        };
+    };
+    payments_post_run_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunNoteBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunNote"];
                 };
             };
         };
@@ -17995,6 +18268,59 @@ export interface operations {
             };
         };
     };
+    wallet_list_payout_notes: {
+        parameters: {
+            query?: {
+                /** @description Most rows to return (API-07) */
+                limit?: number;
+                /** @description Rows to skip (API-07) */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutNotes"];
+                };
+            };
+        };
+    };
+    wallet_post_payout_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payout_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayoutNoteBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutNote"];
+                };
+            };
+        };
+    };
     wallet_post_paid: {
         parameters: {
             query?: never;
@@ -18933,6 +19259,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SsoTest"];
+                };
+            };
+        };
+    };
+    site_get_system_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemHealth"];
                 };
             };
         };
