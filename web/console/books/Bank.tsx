@@ -12,14 +12,15 @@ import { PAGE, usePages } from "../parts/pages";
 import { State } from "../parts/State";
 import { Go } from "../shell/place";
 import { useNames, useWords } from "../text";
+import { Debits } from "./BankDebits";
 import { Lines } from "./BankLines";
 import { Runs } from "./BankRuns";
 import { BankSettings } from "./BankSettings";
 import { Statements } from "./BankStatements";
 import { toneOf } from "./tone";
 
-const PARTS = ["runs", "lines", "statements", "orders", "mandates", "settings"] as const;
-const SHOWN = { runs: Runs, lines: Lines, statements: Statements, orders: Orders, mandates: Mandates, settings: BankSettings };
+const PARTS = ["runs", "lines", "statements", "orders", "mandates", "debits", "settings"] as const;
+const SHOWN = { runs: Runs, debits: Debits, lines: Lines, statements: Statements, orders: Orders, mandates: Mandates, settings: BankSettings };
 
 export default function Bank() {
   const t = useWords();

@@ -22,6 +22,7 @@ import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
+import { Notes } from "./Notes";
 import { toneOf } from "./tone";
 
 export type Run = Schema<"RunView">;
@@ -121,6 +122,7 @@ function RunPanel({ id, onClose }: { id: string; onClose: () => void }) {
           </Group>
           {run.status === "draft" && !isFree && <Text size="sm" c="dimmed" mt="sm">{t("bank.ownRun")}</Text>}
           <RunOrders run={run} />
+          <Notes on="run" id={run.id} mayWrite={has("payments.sepa.write")} />
           {asking && <RunForm run={run} deed={asking} onClose={() => setAsking(null)} />}
         </>
       )}

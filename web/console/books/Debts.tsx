@@ -19,8 +19,8 @@ import { Problem } from "../parts/Problem";
 import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { Go, useQueryPart } from "../shell/place";
-import { hasText } from "@lib/i18n";
 import { useNames, useWords } from "../text";
+import { useReason } from "./reason";
 import { toneOf } from "./tone";
 
 type Debt = Schema<"DebtView">;
@@ -34,13 +34,8 @@ function DebtState({ debt }: { debt: Debt }) {
   const t = useWords();
   const n = useNames();
   if (isClosing(debt)) return <State tone="notice">{t("cases.closing")}</State>;
+  if (debt.is_collecting) return <State tone="notice">{t("cases.collecting")}</State>;
   return <State tone={toneOf(debt.status)}>{n(`books.debtStatus.${debt.status}`)}</State>;
-}
-
-/** Why it could not be collected: our words for the gateway's code, where there are any. */
-export function useReason(): (code: string) => string {
-  const n = useNames();
-  return useCallback((code: string) => (hasText(`cases.reasons.${code}`) ? n(`cases.reasons.${code}`) : code), [n]);
 }
 
 export function Debts() {
@@ -92,7 +87,8 @@ function DebtPanel({ id, onClose }: { id: string; onClose: () => void }) {
             [t("books.debtReason"), reason(d.reason)], [t("cases.atFirst"), money(d.amount_opened, d.currency)], [t("cases.ofFees"), d.fees > 0 && money(d.fees, d.currency)], [t("cases.writtenOff"), d.amount_written_off > 0 && money(d.amount_written_off, d.currency)],
             [t("books.next"), d.next_step_at && at(d.next_step_at)], [t("cases.closedAt"), d.closed_at && at(d.closed_at)],
           ]} />
-          {maySettle && d.amount > 0 && d.status !== "forgiven" && (
+          {d.is_collecting && <Text size="sm" c="dimmed" mt="md">{t("cases.collectingText")} <Go to="/bank" query={{ part: "debits" }}>{t("cases.toDebits")}</Go></Text>}
+          {maySettle && !d.is_collecting && d.amount > 0 && d.status !== "forgiven" && (
             <Group mt="md" gap="xs">
               <Button size="sm" onClick={() => setAsking("byHand")}>{t("cases.byHand")}</Button>
               {d.status === "open" && <Button size="sm" variant="default" onClick={() => setAsking("writeOff")}>{t("books.writeOff")}</Button>}

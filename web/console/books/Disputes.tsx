@@ -23,7 +23,7 @@ import { useMay } from "../shell/may";
 import { Go, useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
 import { fileNameOf, tooLarge } from "./evidence";
-import { useReason } from "./Debts";
+import { useReason } from "./reason";
 
 type Dispute = Schema<"DisputeView">;
 type Details = Schema<"DisputeDetails">;

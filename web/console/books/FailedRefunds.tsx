@@ -17,7 +17,7 @@ import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { Go, useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
-import { useReason } from "./Debts";
+import { useReason } from "./reason";
 
 type Failed = Schema<"FailedRefundView">;
 type Answer = Schema<"RefundAnswer">["answer"];

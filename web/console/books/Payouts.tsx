@@ -19,6 +19,7 @@ import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { Go, useQueryPart } from "../shell/place";
 import { useNames, useWords } from "../text";
+import { Notes } from "./Notes";
 import { toneOf } from "./tone";
 
 export type Payout = Schema<"PayoutView">;
@@ -78,6 +79,7 @@ export function Payouts({ of }: { of?: string }) {
 function PayoutPanel({ payout: p, name, onClose }: { payout: Payout; name: string | undefined; onClose: () => void }) {
   const t = useWords();
   const n = useNames();
+  const may = useMay();
   return (
     <Panel title={money(p.amount, p.currency)} label={t("reseller.payout")} onClose={onClose}>
       <Pairs of={[
@@ -86,6 +88,7 @@ function PayoutPanel({ payout: p, name, onClose }: { payout: Payout; name: strin
         [t("books.bankReference"), p.bank_reference], [t("reseller.gateway"), p.gateway], [t("reseller.refused"), p.reason],
       ]} />
       {p.state === "draft" && <PayoutDeeds payout={p} />}
+      <Notes on="payout" id={p.id} mayWrite={may?.("wallet.payout.create") ?? false} />
     </Panel>
   );
 }

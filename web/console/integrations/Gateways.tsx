@@ -19,7 +19,7 @@ import { useMay } from "../shell/may";
 import { useNames, useWords } from "../text";
 
 type Account = Schema<"GatewayAccountView">;
-const KINDS = ["card", "paypal", "sepa"] as const;
+const KINDS = ["card", "sepa_debit", "paypal", "sepa"] as const;
 const of = (gateway: string) => ({ params: { path: { gateway } } });
 
 export function Gateways() {
@@ -55,14 +55,14 @@ export function Gateways() {
           {found.data.gateways.map((a) => (
             <Card key={a.gateway} title={a.gateway} beside={<Group gap="xs"><Badge variant="default" tt="none">{t(a.is_live ? "integrations.live" : "integrations.test")}</Badge><State tone={a.problem ? "danger" : a.is_disabled ? "offline" : "good"}>{a.problem ?? t(a.is_disabled ? "integrations.off" : "integrations.on")}</State></Group>}>
               <Pairs of={[
-                [t("integrations.publicKey"), <span key="k" className={office.mono}>{a.public_key}</span>], [t("integrations.secret"), t("integrations.secretEnds", { end: a.secret_ends_with })],
-                [t("integrations.webhookUrl"), <span key="w" className={office.mono}>{a.webhook_url}</span>], [t("integrations.webhookSecret"), !a.has_webhook_secret && t("integrations.noHook")],
-                [t("integrations.kinds"), a.kinds.map((kind) => n(`integrations.kind.${kind}`)).join(", ")], [t("integrations.rank"), a.rank], [t("integrations.fee"), `${number(a.fee_bp / 100, 2)} % + ${number(a.fee_minor / 100, 2)}`], [t("integrations.tested"), ago(a.tested_at)],
+                [t("integrations.publicKey"), <span key="k" className={office.mono}>{a.public_key}</span>], [t("integrations.secret"), a.is_connected ? t("integrations.platformKeys") : t("integrations.secretEnds", { end: a.secret_ends_with })], [t("integrations.connected"), a.is_connected && <span key="c" className={office.mono}>{a.account}</span>],
+                [t("integrations.webhookUrl"), <span key="w" className={office.mono}>{a.webhook_url}</span>], [t("integrations.webhookSecret"), !a.has_webhook_secret && !a.is_connected && t("integrations.noHook")],
+                [t("integrations.kinds"), a.kinds.map((kind) => n(`integrations.kind.${kind}`)).join(", ")], [t("integrations.rank"), a.rank], [t("integrations.fee"), `${number(a.fee_bp / 100, 2)} % + ${number(a.fee_minor / 100, 2)}`], [t("integrations.platformFee"), a.is_connected && `${number(a.platform_fee_bp / 100, 2)} % + ${number(a.platform_fee_minor / 100, 2)}`], [t("integrations.tested"), ago(a.tested_at)],
               ]} />
               {mayWrite && (
                 <Group mt="sm" gap="xs">
                   <Button size="compact-sm" variant="light" onClick={() => void tryKeys(a)}>{t("integrations.tryKeys")}</Button>
-                  <Button size="compact-sm" variant="default" onClick={() => setOpen(a)}>{t("integrations.replaceKeys")}</Button>
+                  {!a.is_connected && <Button size="compact-sm" variant="default" onClick={() => setOpen(a)}>{t("integrations.replaceKeys")}</Button>}
                   <Button size="compact-sm" variant="default" onClick={() => void turn(a)}>{t(a.is_disabled ? "integrations.enable" : "integrations.disable")}</Button>
                 </Group>
               )}

@@ -10,7 +10,7 @@ export const de = {
   end: "Fahrt beenden", endTitle: "Diese Fahrt beenden?", endText: "Die Uhr hält jetzt an, der Preis wird eingezogen und das Fahrzeug verriegelt. Das lässt sich nicht zurücknehmen; zu viel Gezahltes kann danach erstattet werden.", endDone: "Fahrt beendet: {{amount}}",
   track: "Strecke", trackMap: "Karte der Strecke", trackNone: "Keine Positionen aufgezeichnet.", play: "Abspielen", stop: "Anhalten", moment: "Zeitpunkt", photo: "Foto am Ende", photoNone: "Ohne Foto beendet.", photoAlt: "Foto des Parkplatzes", history: "Verlauf", receipt: "Beleg", battery: "Akku verbraucht",
   event: { "rental.reserved": "Gebucht", BookingConfirmed: "Zahlung vorgemerkt", "rental.started": "Losgefahren", "rental.ended": "Beendet", "rental.cancelled": "Abgebrochen", "rental.rated": "Bewertet" },
-  paymentStatus: { created: "Angelegt", unknown: "Wird geprüft", action_required: "Wartet auf die Bank", authorized: "Vorgemerkt", completed: "Bezahlt", due: "Fällig", failed: "Fehlgeschlagen", voided: "Freigegeben", refunded: "Erstattet" },
+  paymentStatus: { created: "Angelegt", unknown: "Wird geprüft", action_required: "Wartet auf die Bank", authorized: "Vorgemerkt", processing: "Wird eingezogen", completed: "Bezahlt", due: "Fällig", failed: "Fehlgeschlagen", voided: "Freigegeben", refunded: "Erstattet" },
 };
 export const en: typeof de = {
   nav: "Rides", title: "Rides", list: "List of rides", one: "Ride", search: "Number of the ride", searchHint: "Open rent_…",
@@ -24,5 +24,5 @@ export const en: typeof de = {
   end: "End ride", endTitle: "End this ride?", endText: "The meter stops now, the price is captured and the vehicle locked. This cannot be taken back; what was paid too much can be refunded afterwards.", endDone: "Ride ended: {{amount}}",
   track: "Route", trackMap: "Map of the route", trackNone: "No positions were recorded.", play: "Play", stop: "Pause", moment: "Moment", photo: "Photo at the end", photoNone: "Ended without a photo.", photoAlt: "Photo of the parking place", history: "History", receipt: "Receipt", battery: "Battery used",
   event: { "rental.reserved": "Booked", BookingConfirmed: "Payment held", "rental.started": "Started", "rental.ended": "Ended", "rental.cancelled": "Cancelled", "rental.rated": "Rated" },
-  paymentStatus: { created: "Opened", unknown: "Being checked", action_required: "Waits for the bank", authorized: "Held", completed: "Paid", due: "Due", failed: "Failed", voided: "Released", refunded: "Refunded" },
+  paymentStatus: { created: "Opened", unknown: "Being checked", action_required: "Waits for the bank", authorized: "Held", processing: "Being collected", completed: "Paid", due: "Due", failed: "Failed", voided: "Released", refunded: "Refunded" },
 };

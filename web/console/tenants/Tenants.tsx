@@ -19,6 +19,7 @@ import { State } from "../parts/State";
 import { useMay } from "../shell/may";
 import { useQueryPart } from "../shell/place";
 import { languageName, useNames, useWords } from "../text";
+import { Connect } from "./Connect";
 
 type Tenant = Schema<"Tenant">;
 const toneOf = (status: string): string => (status === "active" ? "good" : status === "suspended" ? "notice" : "danger");
@@ -135,6 +136,7 @@ function One({ tenant, onClose }: { tenant: Tenant; onClose: () => void }) {
           : <Button size="sm" variant="default" onClick={() => void deed(["tenants"], t("tenants.resumed", { name }), resume)}>{t("tenants.resume")}</Button>)}
         {may?.("tenancy.operator.close") && <Button size="sm" variant="light" color="red" onClick={() => setOpen("close")}>{t("tenants.close")}</Button>}
       </Group>
+      {may?.("tenancy.operator.charge") && <Connect tenant={tenant} />}
       {(open === "suspend" || open === "close") && (
         <FormDialog title={`${t(`tenants.${open}`)}: ${name}`} submit={t(`tenants.${open}`)} danger disabled={!reason.trim()} onClose={() => setOpen(null)} onSubmit={carryOut}>
           {(field) => <><Text size="sm">{open === "close" ? t("tenants.closeText", { days: Number(days) }) : t("tenants.suspendText")}</Text><TextInput label={t("tenants.reason")} value={reason} onChange={(e) => setReason(e.currentTarget.value)} error={field("reason")} data-autofocus />{open === "close" && <NumberInput label={t("tenants.keepDays")} value={days} onChange={setDays} min={30} max={4000} error={field("keep_days")} />}</>}
