@@ -362,7 +362,7 @@ def test_the_language_is_chosen_at_the_start(browser: Browser, address: str) -> 
     with Stage(browser, address, language="fr") as stage:
         stage.context.add_init_script("localStorage.removeItem('fahrwerk.greeted')")
         page = stage.open("/app/")
-        expect(page.get_by_role("heading", name="Quelle langue ?")).to_be_visible()
+        expect(page.get_by_role("heading", name="Quelle langue\u202f?")).to_be_visible()
         page.get_by_role("button", name="Español").click()
         expect(page.get_by_role("heading", name="¿Qué idioma?")).to_be_visible()
         assert page.locator("html").get_attribute("lang") == "es"

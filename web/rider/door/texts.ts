@@ -31,29 +31,29 @@ const en: typeof de = {
 };
 const fr: typeof de = {
   hello: {
-    language: "Quelle langue ?", next: "Suivant", skip: "Passer", start: "C’est parti", step: "Étape {{n}} sur {{of}}",
-    termsTitle: "Avant de partir", terms: "J’ai lu les conditions et la notice de confidentialité et j’ai au moins 18 ans.",
-    termsText: "Il faut avoir 18 ans et respecter le code de la route. L’appli n’utilise ta position que pour montrer les véhicules proches ; elle n’est pas enregistrée. Le parcours du véhicule fait partie de ton reçu.",
-    readTerms: "Lire les conditions", readPrivacy: "Lire la notice de confidentialité",
-    findTitle: "Trouver", findText: "La carte ou la liste montre ce qui est proche : batterie, autonomie et prix.",
-    scanTitle: "Déverrouiller", scanText: "Scanne ou saisis le code du guidon. Tu ne paies qu’une fois le véhicule ouvert.",
-    rideTitle: "Rouler", rideText: "Coût, durée et zones toujours visibles. Casque, jamais à deux, jamais après un verre.",
-    endTitle: "Terminer", endText: "Gare-toi où c’est permis, prends une photo, termine. L’appli dit clairement que le trajet est fini.",
+    language: "Quelle langue ?", next: "Suivant", skip: "Passer", start: "C’est parti", step: "Étape {{n}} sur {{of}}",
+    termsTitle: "Avant de partir", terms: "J’ai lu les conditions d’utilisation et la politique de confidentialité, et j’ai au moins 18 ans.",
+    termsText: "Il faut avoir 18 ans et respecter le code de la route. L’appli n’utilise votre position que pour montrer les véhicules à proximité ; elle n’est pas enregistrée. Le parcours du véhicule pendant le trajet fait partie de votre reçu.",
+    readTerms: "Lire les conditions", readPrivacy: "Lire la politique de confidentialité",
+    findTitle: "Trouver", findText: "La carte ou la liste montre les véhicules à proximité : batterie, autonomie et prix.",
+    scanTitle: "Déverrouiller", scanText: "Scannez ou saisissez le code du guidon. Vous ne payez qu’une fois le véhicule déverrouillé.",
+    rideTitle: "Se déplacer", rideText: "Coût, durée et zones toujours visibles. Portez un casque, jamais à deux, jamais après avoir bu.",
+    endTitle: "Terminer", endText: "Garez-vous là où c’est autorisé, prenez une photo, terminez. L’appli confirme clairement la fin du trajet.",
   },
-  door: { title: "Bienvenue", subtitle: "En route en une minute.", noAccount: "Pas encore de compte ?", register: "Créer un compte", haveAccount: "Déjà un compte ?", firstName: "Prénom", lastName: "Nom", passwordHint: "Au moins 10 caractères", create: "Créer le compte", emailOnly: "E-mail", show: "Afficher le mot de passe", hide: "Masquer le mot de passe" },
+  door: { title: "Bienvenue", subtitle: "En route en une minute.", noAccount: "Pas encore de compte ?", register: "Créer un compte", haveAccount: "Déjà un compte ?", firstName: "Prénom", lastName: "Nom", passwordHint: "Au moins 10 caractères", create: "Créer le compte", emailOnly: "E-mail", show: "Afficher le mot de passe", hide: "Masquer le mot de passe" },
 };
 const es: typeof de = {
   hello: {
     language: "¿Qué idioma?", next: "Siguiente", skip: "Omitir", start: "¡Vamos!", step: "Paso {{n}} de {{of}}",
-    termsTitle: "Antes de empezar", terms: "He leído las condiciones y el aviso de privacidad y tengo al menos 18 años.",
-    termsText: "Puedes viajar si tienes 18 años y cumples las normas de tráfico. La app usa tu posición solo para mostrar vehículos cercanos; no se guarda. El recorrido del vehículo forma parte de tu recibo.",
-    readTerms: "Leer las condiciones", readPrivacy: "Leer el aviso de privacidad",
+    termsTitle: "Antes de empezar", terms: "He leído las condiciones de uso y la política de privacidad, y tengo al menos 18 años.",
+    termsText: "Puedes viajar si tienes 18 años y cumples las normas de tráfico. La app usa tu ubicación solo para mostrarte vehículos cercanos; no se guarda. El recorrido del vehículo durante el viaje forma parte de tu recibo.",
+    readTerms: "Leer las condiciones", readPrivacy: "Leer la política de privacidad",
     findTitle: "Encontrar", findText: "El mapa o la lista muestran lo que hay cerca: batería, autonomía y precio.",
-    scanTitle: "Desbloquear", scanText: "Escanea o escribe el código del manillar. Solo pagas cuando el vehículo está abierto.",
-    rideTitle: "Viajar", rideText: "Coste, tiempo y zonas siempre a la vista. Con casco, nunca dos, nunca tras beber.",
-    endTitle: "Terminar", endText: "Aparca donde se permite, haz una foto, termina. La app dice claramente que el viaje ha acabado.",
+    scanTitle: "Desbloquear", scanText: "Escanea o escribe el código del manillar. Solo pagas cuando el vehículo se ha desbloqueado.",
+    rideTitle: "Viajar", rideText: "Coste, tiempo y zonas siempre a la vista. Ponte el casco; nunca dos a la vez, nunca después de beber.",
+    endTitle: "Terminar", endText: "Aparca donde esté permitido, haz una foto y termina. La app confirma claramente el final del viaje.",
   },
-  door: { title: "Bienvenido", subtitle: "En marcha en un minuto.", noAccount: "¿Aún sin cuenta?", register: "Crear una cuenta", haveAccount: "¿Ya tienes cuenta?", firstName: "Nombre", lastName: "Apellido", passwordHint: "Al menos 10 caracteres", create: "Crear cuenta", emailOnly: "Correo", show: "Mostrar la contraseña", hide: "Ocultar la contraseña" },
+  door: { title: "Te damos la bienvenida", subtitle: "En marcha en un minuto.", noAccount: "¿Aún no tienes cuenta?", register: "Crear una cuenta", haveAccount: "¿Ya tienes cuenta?", firstName: "Nombre", lastName: "Apellido", passwordHint: "Al menos 10 caracteres", create: "Crear cuenta", emailOnly: "Correo electrónico", show: "Mostrar la contraseña", hide: "Ocultar la contraseña" },
 };
 
 export const doorTexts = { de, en, fr, es } satisfies Record<Language, Dictionary>;
