@@ -109,3 +109,4 @@ async def test_a_worker_tells_the_metrics_what_is_broken(
         await asyncio.sleep(0.01)
     assert REGISTRY.get_sample_value("fahrwerk_invariants_examined_timestamp_seconds")
     watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)

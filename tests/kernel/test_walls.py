@@ -12,7 +12,13 @@ from fahrwerk.kernel.settings import ROOMS
 SCHEMAS = ["kernel", *ROOMS]
 # Looked up before a tenant is known, or the house's own book-keeping: no tenant in them to wall.
 UNWALLED = {
-    *("kernel.migration", "kernel.checkpoint", "tenancy.operator", "fleet.ingest_seat"),
+    *(
+        "kernel.migration",
+        "kernel.checkpoint",
+        "kernel.examined",
+        "tenancy.operator",
+        "fleet.ingest_seat",
+    ),
     "fleet.ingest_worker",  # who listens to vehicles of all operators
 }
 # Nobody at all may change or delete these (kernel/migrate.py).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fahrwerk.kernel import clock, db, events, observe
+from fahrwerk.kernel import clock, db, events, invariants, observe
 from fahrwerk.kernel.call import system
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _GONE = "DELETE FROM jobs.procrastinate_jobs WHERE task_name = $1"
 async def test_administrators_see_what_waits_and_what_ran(world: World) -> None:
     """In production too: the scraper's token stays with the scraper."""
     await world.settle()
+    await invariants.note(0)
     call = system(None, "test")
     await db.run("jobs", call, _DONE, "test.broken")
     try:
@@ -45,6 +46,8 @@ async def test_administrators_see_what_waits_and_what_ran(world: World) -> None:
     assert 0 < seen["connections"] <= seen["connections_most"]
     assert seen["process"]["memory_bytes"] > 1_000_000
     assert seen["process"]["started_at"] < clock.stamp(clock.now())
+    assert seen["broken_promises"] == 0
+    assert seen["promises_examined_at"] is not None
     assert again["process"]["requests"] > 0
 
 

@@ -34,7 +34,7 @@ def test_health_needs_no_scrapers_token(browser: Browser, address: str) -> None:
 
 
 def test_an_account_is_connected_and_its_fee_set(browser: Browser, address: str) -> None:
-    """This platform has no keys at Stripe and says so; how it looks when it has is Stripe's word."""
+    """This platform has no keys at Stripe, and says so; then an answer as if it had."""
     connected = {
         "gateway": "stripe", "account": "acct_1Nv0FGQ9RKHgCVdK", "is_connected": True,
         "is_live": True, "is_disabled": False, "fee_minor": 10, "fee_bp": 150,
@@ -42,7 +42,9 @@ def test_an_account_is_connected_and_its_fee_set(browser: Browser, address: str)
     with Stage(browser, address, width=1440) as stage:
         stage.sign_in(demo.PLATFORM.email, demo.PLATFORM.password, demo.PLATFORM.tenant)
         page = stage.open("/console/tenants")
-        page.get_by_role("row").filter(has_text=demo.TENANT).first.click()
+        page.get_by_role("row").filter(has_text=demo.TENANT).first.click(
+            position={"x": 60, "y": 12}
+        )
         part = page.get_by_role("region", name="Stripe account and platform fee")
         expect(part).to_contain_text("No account is connected")
         part.get_by_role("button", name="Connect account").click()
@@ -111,7 +113,8 @@ def test_a_note_on_a_payout(browser: Browser, address: str) -> None:
             "/api/v1/resellers", {"name": f"Hotel {code}", "code": code, "rate": 10}
         )
         rider.post("/api/v1/wallet/reseller", {"code": code})
-        rider.post("/api/v1/wallet/topups", {"amount": 50})
+        topup = rider.post("/api/v1/wallet/topups", {"amount": 50})
+        rider.post(f"/api/v1/wallet/topups/{topup['id']}/pay")
         until = time.monotonic() + 90
         while not admin.get(f"/api/v1/resellers/{reseller['id']}")["open"]:
             assert time.monotonic() < until, "no commission came of it"

@@ -52,7 +52,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     open_files: int | None
     requests: int
     broken_promises: int | None
-    """Rows against an invariant; None where this process does not look (a worker does)."""
+    """Rows against an invariant, as a worker last found; None when none has looked yet."""
     promises_examined_at: datetime | None
 
 
@@ -86,13 +86,16 @@ FROM pg_stat_activity WHERE datname = current_database()
 """
 
 
+_EXAMINED = "SELECT at, broken FROM kernel.examined"
+
+
 async def look() -> Health:
     """Look now."""
     call = system(None, "health")
     jobs = [JobRuns(**row) for row in await db.run("jobs", call, _JOBS)]
     (room,) = await db.run("pump", call, _CONNECTIONS)
     figures = observe.figures()
-    examined = figures.get("fahrwerk_invariants_examined_timestamp_seconds") or None
+    examined = await db.one("pump", call, _EXAMINED)
     return Health(
         queues=await queues(),
         jobs=jobs,
@@ -102,10 +105,8 @@ async def look() -> Health:
         cpu_s=figures.get("process_cpu_seconds_total"),
         open_files=_whole(figures.get("process_open_fds")),
         requests=int(figures.get("fahrwerk_http_request_seconds_count", 0)),
-        broken_promises=(
-            None if examined is None else int(figures.get("fahrwerk_broken_invariants", 0))
-        ),
-        promises_examined_at=_moment(examined),
+        broken_promises=None if examined is None else examined["broken"],
+        promises_examined_at=None if examined is None else examined["at"],
     )
 
 

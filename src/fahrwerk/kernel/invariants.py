@@ -79,12 +79,25 @@ async def examine(
     ]
 
 
+_NOTE = """
+INSERT INTO kernel.examined (at, broken) VALUES (now(), $1)
+ON CONFLICT (is_only) DO UPDATE SET at = excluded.at, broken = excluded.broken
+"""
+
+
+async def note(broken: int) -> None:
+    """Leave word for the processes that do not look: how many rows, and that it was now."""
+    await db.run("pump", system(None, "pump"), _NOTE, broken)
+
+
 async def watch(operators: Operators, asks: Sequence[Ask]) -> None:
     """Look every minute, for ever; the metrics tell what was found, the log shows some of it."""
     while True:
         began = time.monotonic()
         try:
             broken = await examine(await operators(), asks)
+            tell(broken)
+            await note(len(broken))
         except db.DatabaseDown:
             await asyncio.sleep(EVERY_S)
             continue
@@ -92,7 +105,6 @@ async def watch(operators: Operators, asks: Sequence[Ask]) -> None:
             log.error("the invariants could not be examined", exc_info=error)
             await asyncio.sleep(EVERY_S)
             continue
-        tell(broken)
         took = time.monotonic() - began
         await asyncio.sleep(max(EVERY_S - took, took / MOST_OF_THE_TIME))
 

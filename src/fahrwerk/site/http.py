@@ -194,7 +194,7 @@ class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
     connections_most: int
     process: ProcessView
     broken_promises: int | None
-    """Rows that are against what must always hold; null where this process does not look."""
+    """Rows that are against what must always hold; null before a worker has looked."""
     promises_examined_at: str | None
 
 
