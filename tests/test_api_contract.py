@@ -80,6 +80,7 @@ PUBLIC = {
 """All that is open to everybody, and why: a new one is a decision."""
 
 WHOLE = {
+    "site_get_system_health": "as many as there are rooms and jobs in this build",
     "tenancy_list_areas": "at most 500 cities",
     "tenancy_list_brands": "at most 50",
     "tenancy_list_domains": "at most 50",

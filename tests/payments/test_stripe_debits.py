@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +14,6 @@ from fahrwerk.payments import contract, gateways, queries
 from fahrwerk.payments.contract import debts, ledger
 from fahrwerk.payments.contract import gateways as doors
 from fahrwerk.payments.contract.comparison import compare
-from fahrwerk.payments.rules.debits import expected_on
 from fahrwerk.wallet import contract as wallet
 from tests.payments.fakes.stripe_debits import DISPUTE_FEE
 from tests.payments.killer import KilledError
@@ -129,55 +128,6 @@ async def test_a_bank_account_is_a_payment_method(world: World, account: Account
     (method,) = account.all("payment_method")
     with pytest.raises(Invalid):
         await contract.add_method(world.call("customer"), method["id"], False, "stripe")
-
-
-async def listed(world: World, status: str | None = None) -> list[dict[str, object]]:
-    """Debits as staff sees them."""
-    wanted = {} if status is None else {"status": status}
-    async with world.client(world.call("support")) as client:
-        answer = await client.get("/api/v1/payments/debits", params=wanted)
-    assert answer.status_code == 200, answer.text
-    page = answer.json()
-    assert page["pagination"]["total"] == len(page["debits"])
-    found: list[dict[str, object]] = page["debits"]
-    return found
-
-
-async def test_staff_sees_what_is_being_collected(world: World, account: Account) -> None:
-    """With its mandate and the day it will be known; then what became of it."""
-    till, intent = await collecting(world, account)
-    (mandate,) = account.all("mandate")
-    (found,) = await listed(world, "processing")
-    begun = datetime.fromisoformat(str(found["begun_at"]))
-    assert found == {
-        "payment_id": ids.public("pay", till.id), "booking_id": ids.public("rent", till.rental),
-        "user_id": ids.public("usr", till.rider.user or till.id), "gateway": "stripe",
-        "amount": 5.25, "currency": "EUR", "status": "processing", "reason": None,
-        "begun_at": found["begun_at"], "due_on": expected_on(begun).isoformat(),
-        "account": "SEPA direct debit ending in 3201", "bank": "19043",
-        "mandate_reference": mandate["payment_method_details"]["sepa_debit"]["reference"],
-    }  # fmt: skip
-    assert await listed(world, "collected") == []
-    account.debit_arrives(intent)
-    await told(world, account)
-    assert (await till.work()).state == "completed"
-    assert await listed(world, "processing") == []
-    assert [each["status"] for each in await listed(world)] == ["collected"]
-    account.debit_comes_back(intent)
-    await told(world, account)
-    await till.work()
-    (back,) = await listed(world, "returned")
-    assert (back["amount"], back["reason"] is None) == (5.25, False)
-    again = await contract.pay(till.rider, till.rental, till.method)
-    assert again.state == "processing"
-    account.debit_fails(account.all("payment_intent")[-1], "account_closed")
-    await told(world, account)
-    assert (await till.work()).state == "due"
-    (failed,) = await listed(world, "failed")
-    assert failed["reason"] == "account_closed"
-    assert {each["status"] for each in await listed(world)} == {"returned", "failed"}
-    async with world.client(till.rider) as client:
-        assert (await client.get("/api/v1/payments/debits")).status_code == 403
 
 
 async def test_at_a_page_of_stripes(world: World, account: Account) -> None:

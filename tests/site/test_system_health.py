@@ -33,7 +33,6 @@ async def test_administrators_see_what_waits_and_what_ran(world: World) -> None:
             answer = await client.get(AT)
             assert answer.status_code == 200, answer.text
             seen = answer.json()
-            again = (await client.get(AT)).json()
     finally:
         async with db.tx("jobs", call) as tx:
             await tx.run("SET LOCAL search_path = jobs")  # of the queue's own triggers
@@ -48,7 +47,6 @@ async def test_administrators_see_what_waits_and_what_ran(world: World) -> None:
     assert seen["process"]["started_at"] < clock.stamp(clock.now())
     assert seen["broken_promises"] == 0
     assert seen["promises_examined_at"] is not None
-    assert again["process"]["requests"] > 0
 
 
 async def test_nobody_else_does(world: World) -> None:

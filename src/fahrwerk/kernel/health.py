@@ -50,7 +50,6 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None
     cpu_s: float | None
     open_files: int | None
-    requests: int
     broken_promises: int | None
     """Rows against an invariant, as a worker last found; None when none has looked yet."""
     promises_examined_at: datetime | None
@@ -104,7 +103,6 @@ async def look() -> Health:
         memory_bytes=_whole(figures.get("process_resident_memory_bytes")),
         cpu_s=figures.get("process_cpu_seconds_total"),
         open_files=_whole(figures.get("process_open_fds")),
-        requests=int(figures.get("fahrwerk_http_request_seconds_count", 0)),
         broken_promises=None if examined is None else examined["broken"],
         promises_examined_at=None if examined is None else examined["at"],
     )

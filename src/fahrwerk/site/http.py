@@ -181,7 +181,6 @@ class ProcessView(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None
     cpu_seconds: float | None
     open_files: int | None
-    requests: int
 
 
 class SystemHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,7 +233,6 @@ async def get_system_health(call: web.Caller) -> SystemHealth:
             memory_bytes=found.memory_bytes,
             cpu_seconds=found.cpu_s,
             open_files=found.open_files,
-            requests=found.requests,
         ),
         broken_promises=found.broken_promises,
         promises_examined_at=_at(found.promises_examined_at),

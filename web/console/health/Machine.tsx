@@ -25,7 +25,7 @@ export function Machine() {
         <Card title={t("health.metrics")}>
           <Pairs of={[
             [t("health.running"), process.started_at && at(process.started_at)], [t("health.memory"), process.memory_bytes !== null && `${number(process.memory_bytes / 2 ** 20)} MB`],
-            [t("health.cpu"), process.cpu_seconds !== null && `${number(process.cpu_seconds)} s`], [t("health.files"), process.open_files !== null && number(process.open_files)], [t("health.requests"), number(process.requests)],
+            [t("health.cpu"), process.cpu_seconds !== null && `${number(process.cpu_seconds)} s`], [t("health.files"), process.open_files !== null && number(process.open_files)],
             [t("health.connections"), t("health.connectionsOf", { open: number(more.connections), most: number(more.connections_most) })],
             [t("health.violated"), more.broken_promises === null ? t("health.unknown") : <State key="b" tone={more.broken_promises ? "danger" : "good"}>{number(more.broken_promises)}</State>], [t("health.invariants"), more.promises_examined_at && at(more.promises_examined_at, "full")],
           ]} />

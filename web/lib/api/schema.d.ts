@@ -9137,7 +9137,6 @@ export interface components {
             memory_bytes: number | null;
             cpu_seconds: number | null;
             open_files: number | null;
-            requests: number;
         };
         /**
          * ProcessingShown
