@@ -372,7 +372,7 @@ def test_the_language_is_chosen_at_the_start(browser: Browser, address: str) -> 
         for _ in range(4):
             page.get_by_role("button", name="Siguiente").click()
         page.get_by_role("button", name="¡Vamos!").click()
-        expect(page.get_by_role("heading", name="Bienvenido")).to_be_visible()
+        expect(page.get_by_role("heading", name="Te damos la bienvenida")).to_be_visible()
 
 
 def test_somebody_new_signs_up_and_adds_a_card(browser: Browser, address: str) -> None:
