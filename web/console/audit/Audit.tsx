@@ -11,6 +11,7 @@ import { useCallback, useMemo, useState } from "react";
 import office from "../office/office.module.css";
 import { PersonName } from "../office/PersonName";
 import { saveAnswer } from "../office/saveAnswer";
+import { Wide } from "../office/Wide";
 import { roleTitle } from "../people/roles";
 import { DataTable, type Column } from "../parts/DataTable";
 import { Day } from "../parts/Day";
@@ -128,12 +129,12 @@ function One({ entry, onClose }: { entry: Entry; onClose: () => void }) {
       {changes.length > 0 && (
         <>
           <h3 className={office.section}>{t("audit.detail")}</h3>
-          <div className={office.wide}>
+          <Wide>
             <table className={office.lines}>
               <thead><tr><th scope="col">{t("audit.field")}</th><th scope="col">{t("audit.before")}</th><th scope="col">{t("audit.after")}</th></tr></thead>
               <tbody>{changes.map(([name, before, after]) => <tr key={name}><td>{name}</td><td className={office.mono}>{before}</td><td className={office.mono}>{after}</td></tr>)}</tbody>
             </table>
-          </div>
+          </Wide>
         </>
       )}
     </Panel>

@@ -13,6 +13,7 @@ import office from "../office/office.module.css";
 import { Parts, usePart } from "../office/Parts";
 import { PersonName } from "../office/PersonName";
 import { saveAnswer } from "../office/saveAnswer";
+import { Wide } from "../office/Wide";
 import { DataTable, type Column } from "../parts/DataTable";
 import { Listed } from "../parts/Listed";
 import { Day } from "../parts/Day";
@@ -90,7 +91,7 @@ function Statement({ id, onClose }: { id: string; onClose: () => void }) {
       {account && (
         <>
           <Group justify="space-between" mb="sm"><Text fw={650}>{money(account.balance, account.currency)}</Text><Button size="compact-sm" variant="default" leftSection={<Icon name="download" size={15} />} onClick={() => save(`/api/v1/books/accounts/${id}/entries.csv`, `${account.code}.csv`)}>{t("books.csv")}</Button></Group>
-          <div className={office.wide}>
+          <Wide>
             <table className={office.lines}>
               <thead><tr><th scope="col">{t("books.at")}</th><th scope="col">{t("books.narration")}</th><th scope="col" className={office.end}>{t("books.debit")}</th><th scope="col" className={office.end}>{t("books.credit")}</th><th scope="col" className={office.end}>{t("books.balance")}</th></tr></thead>
               <tbody>
@@ -103,7 +104,7 @@ function Statement({ id, onClose }: { id: string; onClose: () => void }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
           {found.hasNextPage && <Button size="compact-sm" variant="subtle" onClick={() => void found.fetchNextPage()}>{t("books.more")}</Button>}
         </>
       )}

@@ -12,6 +12,7 @@ import { deed } from "../office/deed";
 import { HINT_BELOW } from "../office/FormDialog";
 import { majorOf, minorOf } from "../office/minor";
 import office from "../office/office.module.css";
+import { Wide } from "../office/Wide";
 import { Card } from "../parts/Card";
 import { Problem } from "../parts/Problem";
 import { useMay } from "../shell/may";
@@ -42,7 +43,7 @@ function DunningForm({ of }: { of: Dunning }) {
     <div className={office.two}>
       <Card title={t("cases.dunning")}>
         <PlainForm disabled={isReader || problem !== null} onSave={() => deed(["dunning"], t("cases.dunningSaved"), () => save(form), () => save(of))}>
-          <div className={office.wide}>
+          <Wide>
             <table className={classes.steps} aria-label={t("cases.stepsTable")}>
               <thead><tr><th scope="col">{t("cases.afterDays")}</th><th scope="col">{t("cases.isRetried")}</th><th scope="col">{t("cases.isNoticed")}</th><th scope="col">{t("cases.fee", { currency })}</th><th scope="col"><span className="sr-only">{t("shell.delete")}</span></th></tr></thead>
               <tbody>
@@ -57,7 +58,7 @@ function DunningForm({ of }: { of: Dunning }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
           {form.steps.length === 0 && <Text size="sm" c="dimmed">{t("cases.stepsNone")}</Text>}
           <div><Button size="compact-sm" variant="light" leftSection={<Icon name="plus" size={15} />} disabled={form.steps.length >= MOST_STEPS} onClick={() => put({ steps: [...form.steps, oneMore(form.steps)] })}>{t("cases.addStep")}</Button></div>
           <Group grow align="flex-start">

@@ -10,6 +10,7 @@ import { useState } from "react";
 import { deed, refresh } from "../office/deed";
 import { FormDialog } from "../office/FormDialog";
 import office from "../office/office.module.css";
+import { Wide } from "../office/Wide";
 import { Card } from "../parts/Card";
 import { Problem } from "../parts/Problem";
 import { useNames, useWords } from "../text";
@@ -35,7 +36,7 @@ function AreaCard({ areas }: { areas: readonly Area[] }) {
     <Card title={t("company.areas")} beside={<Button size="sm" variant="light" onClick={() => setOpen("new")}>{t("company.addArea")}</Button>}>
       <Text size="sm" c="dimmed" mb="xs">{t("company.areasText")}</Text>
       {areas.length === 0 && <Text size="sm">{t("company.areaNone")}</Text>}
-      <div className={office.wide}>
+      <Wide>
         <table className={office.lines}>
           <tbody>
             {areas.map((area) => (
@@ -50,7 +51,7 @@ function AreaCard({ areas }: { areas: readonly Area[] }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
       {open && <AreaForm area={open === "new" ? null : open} onClose={() => setOpen(null)} />}
     </Card>
   );
@@ -101,7 +102,7 @@ function Markets({ areas }: { areas: readonly Area[] }) {
       {found.error && <Problem error={found.error} />}
       {found.data?.markets.length === 0 && <Text size="sm">{t("company.marketNone")}</Text>}
       {found.data && found.data.markets.length > 0 && (
-        <div className={office.wide}>
+        <Wide>
           <table className={office.lines}>
             <thead><tr><th scope="col">{t("company.areas")}</th><th scope="col">{t("company.from")}</th><th scope="col">{t("company.until")}</th><th scope="col">{t("company.minimumAge")}</th><th scope="col">{t("company.helmet")}</th><th scope="col">{t("company.quiet")}</th><th scope="col">{t("company.taxRate")}</th><th scope="col"><span className="sr-only">{t("company.endNow")}</span></th></tr></thead>
             <tbody>
@@ -114,7 +115,7 @@ function Markets({ areas }: { areas: readonly Area[] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
       {isAdding && <MarketForm areas={areas} onClose={() => setAdding(false)} />}
       {ending && <FormDialog title={t("company.endMarketTitle")} submit={t("company.endNow")} danger onClose={() => setEnding(null)} onSubmit={end}><Text size="sm">{t("company.endMarketText")}</Text></FormDialog>}

@@ -12,6 +12,7 @@ import { deed, refresh } from "../office/deed";
 import { FormDialog } from "../office/FormDialog";
 import office from "../office/office.module.css";
 import { Parts, usePart } from "../office/Parts";
+import { Wide } from "../office/Wide";
 import { Card, Cards } from "../parts/Card";
 import { Page } from "../parts/Page";
 import { Problem } from "../parts/Problem";
@@ -199,9 +200,9 @@ function Domains() {
               {!domain.is_proven && (
                 <>
                   <Text size="sm">{t("company.records")}</Text>
-                  <div className={office.wide}>
+                  <Wide>
                     <table className={office.lines}><tbody>{domain.records.map((r) => <tr key={r.type}><td>{r.type}</td><td className={office.mono}>{r.name}</td><td className={office.mono}>{r.value}</td></tr>)}</tbody></table>
-                  </div>
+                  </Wide>
                 </>
               )}
               <Group mt="sm" gap="xs">

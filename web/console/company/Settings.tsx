@@ -7,6 +7,7 @@ import { State } from "../parts/State";
 import { Parts, usePart } from "../office/Parts";
 import { deed } from "../office/deed";
 import office from "../office/office.module.css";
+import { Wide } from "../office/Wide";
 import { Button, Checkbox, MultiSelect, NumberInput, Select, Switch, Text, Textarea, TextInput } from "@mantine/core";
 import { api, ok, type Schema } from "@lib/api/client";
 import { config } from "@lib/config";
@@ -143,7 +144,7 @@ function SecurityForm({ of }: { of: Schema<"IdentityPolicyShown"> }) {
       <Switch label={t("company.bind")} checked={form.bind_sessions} onChange={(e) => put("bind_sessions", e.currentTarget.checked)} />
       <Switch label={t("company.verify")} checked={form.verify_at_register} onChange={(e) => put("verify_at_register", e.currentTarget.checked)} />
       <Switch label={t("company.contact")} checked={form.ride_needs_contact} onChange={(e) => put("ride_needs_contact", e.currentTarget.checked)} />
-      <div className={office.wide}>
+      <Wide>
         <table className={office.lines} aria-label={t("company.checks")}>
           <thead><tr><th scope="col">{t("company.checks")}</th>{CHECKS.map((kind) => <th key={kind} scope="col">{n(`company.checkKind.${kind}`)}</th>)}</tr></thead>
           <tbody>
@@ -161,7 +162,7 @@ function SecurityForm({ of }: { of: Schema<"IdentityPolicyShown"> }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
     </PlainForm>
   );
 }

@@ -5,6 +5,7 @@ import { ago, at, number } from "@lib/format";
 import { Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
 import office from "../office/office.module.css";
+import { Wide } from "../office/Wide";
 import { Card } from "../parts/Card";
 import { Pairs } from "../parts/Pairs";
 import { Problem } from "../parts/Problem";
@@ -40,7 +41,7 @@ function Queues({ queues }: { queues: Schema<"QueueView">[] }) {
   const t = useWords();
   return (
     <Card title={t("health.queues")}>
-      <div className={office.wide}>
+      <Wide>
         <table className={office.lines}>
           <thead><tr><th scope="col">{t("health.room")}</th><th scope="col">{t("health.lag")}</th><th scope="col" className={office.end}>{t("health.waiting")}</th><th scope="col" className={office.end}>{t("health.dead")}</th></tr></thead>
           <tbody>
@@ -54,7 +55,7 @@ function Queues({ queues }: { queues: Schema<"QueueView">[] }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
     </Card>
   );
 }
@@ -65,7 +66,7 @@ function Jobs({ jobs }: { jobs: Schema<"JobView">[] }) {
     <Card title={t("health.jobs")}>
       {jobs.length === 0 && <Text size="sm" c="dimmed">{t("health.jobsNone")}</Text>}
       {jobs.length > 0 && (
-        <div className={office.wide}>
+        <Wide>
           <table className={office.lines}>
             <thead><tr><th scope="col">{t("health.job")}</th><th scope="col">{t("health.lastDone")}</th><th scope="col" className={office.end}>{t("health.waiting")}</th><th scope="col" className={office.end}>{t("health.nowRunning")}</th><th scope="col" className={office.end}>{t("health.failed")}</th></tr></thead>
             <tbody>
@@ -80,7 +81,7 @@ function Jobs({ jobs }: { jobs: Schema<"JobView">[] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
     </Card>
   );

@@ -6,6 +6,7 @@ import { Empty, Rows } from "@lib/states";
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useState } from "react";
 import office from "../office/office.module.css";
+import { Wide } from "../office/Wide";
 import { Card, Cards, Figure } from "../parts/Card";
 import { Chart, tone, type ChartOption } from "../parts/Chart";
 import { Problem } from "../parts/Problem";
@@ -129,7 +130,7 @@ function Longest({ of }: { of: Report }) {
   const n = useNames();
   if (of.vehicles.length === 0) return <Empty icon="check" title={t("maintenance.neverOut")} />;
   return (
-    <div className={office.wide}>
+    <Wide>
       <table className={office.lines}>
         <thead><tr><th scope="col">{t("maintenance.vehicle")}</th><th scope="col">{t("maintenance.why")}</th><th scope="col">{t("maintenance.now")}</th><th scope="col" className={office.end}>{t("maintenance.times")}</th><th scope="col" className={office.end}>{t("maintenance.stood")}</th></tr></thead>
         <tbody>
@@ -144,6 +145,6 @@ function Longest({ of }: { of: Report }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }

@@ -12,6 +12,7 @@ import { Kind } from "../fleet/Status";
 import { deed, refresh } from "../office/deed";
 import { FormDialog } from "../office/FormDialog";
 import office from "../office/office.module.css";
+import { Wide } from "../office/Wide";
 import { Card } from "../parts/Card";
 import { Problem } from "../parts/Problem";
 import { useMay } from "../shell/may";
@@ -37,7 +38,7 @@ function Thresholds({ mayWrite }: { mayWrite: boolean }) {
       {found.error && <Problem error={found.error} again={() => void found.refetch()} />}
       {found.isPending && <Rows count={4} height={36} />}
       {found.data && (
-        <div className={office.wide}>
+        <Wide>
           <table className={office.lines}>
             <thead><tr><th scope="col">{t("maintenance.type")}</th><th scope="col" className={office.end}>{t("maintenance.critical")}</th><th scope="col" className={office.end}>{t("maintenance.lowest")}</th><th scope="col" className={office.end}>{t("maintenance.back")}</th><th scope="col"><span className="sr-only">{t("shell.edit")}</span></th></tr></thead>
             <tbody>
@@ -52,7 +53,7 @@ function Thresholds({ mayWrite }: { mayWrite: boolean }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
       {editing && <ThresholdForm of={editing} onClose={() => setEditing(null)} />}
     </Card>
@@ -109,7 +110,7 @@ function Intervals({ mayWrite }: { mayWrite: boolean }) {
       {found.error && <Problem error={found.error} again={() => void found.refetch()} />}
       {found.isPending && <Rows count={4} height={36} />}
       {found.data && (
-        <div className={office.wide}>
+        <Wide>
           <table className={office.lines}>
             <thead><tr><th scope="col">{t("maintenance.type")}</th><th scope="col" className={office.end}>{t("maintenance.everyDays")}</th><th scope="col" className={office.end}>{t("maintenance.everyKm")}</th><th scope="col" className={office.end}>{t("maintenance.everyRides")}</th><th scope="col"><span className="sr-only">{t("shell.edit")}</span></th></tr></thead>
             <tbody>
@@ -129,7 +130,7 @@ function Intervals({ mayWrite }: { mayWrite: boolean }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
       {editing && <IntervalForm of={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
     </Card>

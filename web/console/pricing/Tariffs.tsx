@@ -10,6 +10,7 @@ import { useState } from "react";
 import { deed } from "../office/deed";
 import { FormDialog } from "../office/FormDialog";
 import office from "../office/office.module.css";
+import { Wide } from "../office/Wide";
 import { Card } from "../parts/Card";
 import { Chart, tone } from "../parts/Chart";
 import { Page } from "../parts/Page";
@@ -44,7 +45,7 @@ export default function Tariffs() {
           {tariffs.error && <Problem error={tariffs.error} again={() => void tariffs.refetch()} />}
           {tariffs.isPending && <Rows count={4} height={48} />}
           {tariffs.data && (
-            <div className={office.wide}>
+            <Wide>
               <table className={office.lines}>
                 <thead><tr><th scope="col">{t("pricing.type")}</th>{(["pricing.base", "pricing.price", "pricing.daily", "pricing.tax"] as const).map((key) => <th key={key} scope="col" className={office.end}>{t(key)}</th>)}<th scope="col"><span className="sr-only">{t("pricing.change")}</span></th></tr></thead>
                 <tbody>
@@ -60,7 +61,7 @@ export default function Tariffs() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </Wide>
           )}
         </Card>
         <Simulator tariffs={tariffs.data?.tariffs ?? []} />
@@ -98,7 +99,7 @@ function Change({ tariff, onClose }: { tariff: Tariff; onClose: () => void }) {
             <NumberInput label={t("pricing.daily")} value={daily} onChange={setDaily} min={0} decimalScale={2} hideControls error={field("daily_maximum")} miw={120} />
           </Group>
           <Curve now={before} then={draft} currency={currency} />
-          <div className={office.wide}>
+          <Wide>
             <table className={office.lines} aria-label={t("pricing.compare")}>
               <thead><tr><th scope="col">{t("pricing.minutes")}</th><th scope="col" className={office.end}>{t("pricing.now")}</th><th scope="col" className={office.end}>{t("pricing.then")}</th><th scope="col" className={office.end}>{t("pricing.difference")}</th></tr></thead>
               <tbody>
@@ -108,7 +109,7 @@ function Change({ tariff, onClose }: { tariff: Tariff; onClose: () => void }) {
                 })}
               </tbody>
             </table>
-          </div>
+          </Wide>
         </>
       )}
     </FormDialog>
