@@ -116,6 +116,18 @@ async def opened(dsn: str) -> Any:
             _app = None
 
 
+DONE_KEPT_H, FAILED_KEPT_H = 3 * 24, 30 * 24
+
+
+async def forget_done() -> None:
+    """Forget what was done three days ago, and what failed a month ago: timed jobs run for ever."""
+    manager = _queue().job_manager
+    await manager.delete_old_jobs(DONE_KEPT_H)
+    await manager.delete_old_jobs(
+        FAILED_KEPT_H, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+
+
 @contextlib.asynccontextmanager
 async def consuming(app: procrastinate.App) -> Any:
     """Run queued and timed jobs in the background for the block.

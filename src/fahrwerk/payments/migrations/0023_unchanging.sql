@@ -1,5 +1,5 @@
 -- Code and currency of an account never change, but a table's checks are looked at whenever a row does: two regular
--- expressions for each account a journal touches, 10 us. A domain's are looked at when the column is written.
+-- expressions for each account a journal touches. A domain's are looked at when the column is written.
 
 CREATE DOMAIN payments.account_code AS text CHECK (VALUE ~ '^[a-z_]+(\.[0-9]+)?$');
 COMMENT ON DOMAIN payments.account_code IS 'A name of the chart of accounts, perhaps with a tax rate in basis points: revenue.1900.';
